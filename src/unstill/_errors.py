@@ -1,0 +1,41 @@
+"""What can go wrong, by name. Every error that a user can cause is one of these and prints as one line."""
+
+
+class UnstillError(Exception):
+    """Base of all errors that Unstill raises on purpose."""
+
+    exit_code = 1
+
+
+class BadInput(UnstillError, ValueError):
+    """An argument breaks a rule. The message names the argument, the rule, the value and a remedy.
+
+    >>> raise BadInput("dt", "must be positive", -0.1, "Pass dt=1.")
+    """
+
+    exit_code = 2
+
+    def __init__(self, argument: str, rule: str, value: object = None, remedy: str = ""):
+        self.argument, self.rule, self.value, self.remedy = argument, rule, value, remedy
+        got = "" if value is None else f"; got {value}"
+        super().__init__(" ".join(f"`{argument}` {rule}{got}. {remedy}".split()))
+
+
+class NumericalFailure(UnstillError, ArithmeticError):
+    """The numerics failed, or the data do not meet the method's assumption; `status` says how."""
+
+    exit_code = 3
+
+    def __init__(self, status: str, message: str):
+        self.status = status
+        super().__init__(message)
+
+
+def nearest(name: str, known) -> str:
+    """A remedy that names the nearest known words: "Did you mean maze? Known: …"."""
+    import difflib
+
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(close)}? " if close else ""
+    return f"{hint}Known: {', '.join(known)}."

@@ -1,0 +1,168 @@
+"""`rollout`: the pure, differentiable motion of one state. Two engines with one meaning, native and XLA."""
+
+import functools
+import logging
+import math
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._errors import BadInput
+from ..systems import Dynamics, ReactionDiffusion
+from . import native
+from .adjoints import native_rollout
+from .grid import Grid, OnGrid
+from .kernels import KernelSpec
+from .native import Job
+from .steppers import find_stepper
+
+Engine = Literal["auto", "native", "xla"]
+ENGINES: tuple[Engine, ...] = ("auto", "native", "xla")
+_log = logging.getLogger("unstill")
+
+
+def place(dynamics: Dynamics, grid: Grid | None, shape: tuple[int, ...]) -> Dynamics:
+    """A reaction–diffusion system on `grid` (by default a periodic one with dx = 1 of the state's size); else as is."""
+    if isinstance(dynamics, ReactionDiffusion):
+        return OnGrid(dynamics, grid or Grid((shape[-2], shape[-1])))
+    return dynamics
+
+
+@functools.lru_cache(maxsize=256)
+def _reason_against_native(spec: KernelSpec) -> str | None:
+    reason = native.supports(spec)
+    if reason:
+        _log.info("%s: no native kernel (%s); the XLA engine is used", spec.system.name, reason)
+    return reason
+
+
+def choose_engine(engine: str, dynamics: Dynamics, stepper: str, spec: KernelSpec | None) -> str:
+    """ "native" or "xla". Automatic: native on a CPU for Euler steps of a system whose kinetics translate."""
+    if engine not in ENGINES:
+        raise BadInput("engine", f"must be one of {', '.join(ENGINES)}", repr(engine))
+    if engine == "xla" or (engine == "auto" and jax.default_backend() != "cpu"):
+        return "xla"
+    reason = "it is not a reaction–diffusion system" if spec is None else None
+    if reason is None and stepper != "euler":
+        reason = f"the stepper is {stepper}"
+    if reason is None and spec is not None:
+        reason = _reason_against_native(spec)
+    if reason and engine == "native":
+        raise BadInput("engine", f"cannot be native here: {reason}", None, "Pass engine='auto'.")
+    return "xla" if reason else "native"
+
+
+def kernel_spec(dynamics: Dynamics, dtype: Any, clip: bool) -> KernelSpec | None:
+    """The spec of the kernels that would move these dynamics; parameters of shape (H, W) are cellwise."""
+    if not isinstance(dynamics, OnGrid):
+        return None
+    cellwise = tuple(name for name, value in dynamics.system.values().items() if jnp.ndim(value) >= 2)
+    for name in dynamics.system.diffusion.values():
+        if name in cellwise:
+            raise BadInput(name, "cannot vary over cells: it is a diffusion coefficient", None, "Pass one number.")
+    return KernelSpec(type(dynamics.system), dynamics.grid.boundary, jnp.dtype(dtype).name, cellwise, clip)
+
+
+def operands(system: ReactionDiffusion, spec: KernelSpec, shape: tuple[int, int]):
+    """The system's parameters as the native operands: p (…, P) uniform and q (…, Q, H, W) cellwise."""
+    dtype = jnp.dtype(spec.dtype)
+    values = system.values()
+    uniform = [jnp.asarray(v, dtype) for name, v in values.items() if name not in spec.cellwise]
+    cellwise = [jnp.asarray(values[name], dtype) for name in spec.cellwise]
+    p = jnp.stack(uniform, -1) if uniform else jnp.zeros((0,), dtype)
+    q = jnp.stack(cellwise, -3) if cellwise else jnp.zeros((0, *shape), dtype)
+    return p, q
+
+
+def _scan(step, state, steps: int):
+    """`steps` steps, in checkpointed segments of about √steps: reverse mode keeps 2√steps states."""
+
+    def several(state, count: int):
+        return jax.lax.scan(lambda c, _: (step(c), None), state, None, length=count)[0]
+
+    length = native.segment_length(steps)
+    segment = jax.checkpoint(lambda c: several(c, length))
+    state, _ = jax.lax.scan(lambda c, _: (segment(c), None), state, None, length=steps // length)
+    return several(state, steps % length)
+
+
+def _clamped(step):
+    # where, not clip: its derivative on a bound is 0, as in the native kernels
+    def clamp(c):
+        return jnp.where(c <= 0, 0, jnp.where(c >= 1, 1, c)).astype(c.dtype)
+
+    return lambda state: clamp(step(state))
+
+
+def xla_rollout(
+    dynamics: Dynamics, state: Array, *, dt: float, frames: int, every: int, stepper: str, clip: bool
+) -> Array:
+    """Frames (T, …) after every `every` steps, by `lax.scan`; any dynamics, any backend, any derivative."""
+    step = find_stepper(stepper)(dynamics, jnp.asarray(dt, state.dtype))
+    step = _clamped(step) if clip else step
+
+    def frame(c, _):
+        c = _scan(lambda c: step(c).astype(state.dtype), c, every)
+        return c, c
+
+    return jax.lax.scan(frame, state, None, length=frames)[1]
+
+
+def rollout(
+    dynamics: Dynamics,
+    state: Float[Array, "C H W"],
+    *,
+    steps: int,
+    dt: float | None = None,
+    grid: Grid | None = None,
+    save_every: int | None = None,
+    stepper: str = "euler",
+    engine: Engine = "auto",
+    clip: bool = False,
+) -> Float[Array, "C H W"] | Float[Array, "T C H W"]:
+    """The state after `steps` steps of `dt`, or with `save_every` the frames after each so many steps.
+
+    Pure and differentiable with respect to the state and to the system's parameters (uniform ones, and cellwise ones
+    of shape (H, W) except diffusion coefficients), under jit, grad, jacfwd, jacrev and vmap; batch with vmap. Reverse
+    mode keeps about 2√steps states. The native engine has no second derivatives (`NotImplementedError`).
+
+    Arguments: the dynamics (a system, or anything with a drift); the state, whose dtype is computed in; `dt`, by default
+    the system's; `clip` clamps every field to [0, 1] after each step. Raises `BadInput`.
+    """
+    if steps < 0 or (save_every is not None and (save_every < 1 or steps % save_every)):
+        raise BadInput("save_every", f"must divide steps = {steps}", save_every)
+    state = jnp.asarray(state)
+    dynamics = place(dynamics, grid, state.shape)
+    dt = default_dt(dynamics) if dt is None else dt
+    if steps == 0:
+        return state if save_every is None else jnp.zeros((0, *state.shape), state.dtype)
+    every = save_every or steps
+    spec = kernel_spec(dynamics, state.dtype, clip)
+    if choose_engine(engine, dynamics, stepper, spec) == "native":
+        assert isinstance(dynamics, OnGrid) and spec is not None
+        p, q = operands(dynamics.system, spec, dynamics.grid.shape)
+        job = Job(spec, dynamics.grid, float(dt))
+        out = native_rollout(job, state, p, q, frames=steps // every, every=every)
+    else:
+        out = xla_rollout(
+            dynamics, state, dt=dt, frames=steps // every, every=every, stepper=stepper, clip=clip
+        )
+    return out[-1] if save_every is None else out
+
+
+def default_dt(dynamics: Dynamics) -> float:
+    """The time step that suits the system's defaults, scaled by dx² on finer grids than dx = 1."""
+    if isinstance(dynamics, OnGrid):
+        return dynamics.system.dt * min(1.0, dynamics.grid.dx**2)
+    return getattr(dynamics, "dt", 0.01)
+
+
+def stability_limit(system: ReactionDiffusion, grid: Grid) -> float:
+    """The largest dt at which explicit Euler damps the shortest diffusive wave: dx²/(4 max D) (dimension of time).
+
+    From dt·8D/dx² ≤ 2; necessary, not sufficient, since reaction adds to the rate. Infinite without diffusion.
+    """
+    largest = max(float(jnp.max(jnp.asarray(D))) for D in system.diffusivities())
+    return grid.dx**2 / (4 * largest) if largest > 0 else math.inf

@@ -1,0 +1,125 @@
+"""From a pointwise jaxpr to lines of scalar Python that Numba compiles.
+
+A system's kinetics are traced on scalars; each equation of the jaxpr becomes one assignment. Control flow and array
+operations have no pointwise meaning and raise `Untranslatable`, upon which the caller takes the XLA engine.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+
+from .._jax import Literal
+
+
+class Untranslatable(Exception):
+    """The kinetics use a primitive that has no scalar form here."""
+
+
+_BINARY = {"add": "+", "add_any": "+", "sub": "-", "mul": "*", "div": "/"}
+_COMPARE = {"gt": ">", "lt": "<", "ge": ">=", "le": "<=", "eq": "==", "ne": "!="}
+_LOGIC = {"and": "({} and {})", "or": "({} or {})", "not": "(not {})"}
+_CALLS = ("exp", "log", "log1p", "expm1", "tanh", "sin", "cos", "tan", "atan2", "sqrt", "sinh", "cosh", "erf", "floor")
+_TEMPLATES = {
+    "neg": "(-{})",
+    "abs": "abs({})",
+    "square": "({0}*{0})",
+    "rsqrt": "(ONE/math.sqrt({}))",
+    "logistic": "(ONE/(ONE+math.exp(-{})))",
+    "pow": "({}**{})",
+    "sign": "(ONE if {0}>ZERO else (-ONE if {0}<ZERO else {0}))",
+    # written with comparisons so that NaN is kept, as in JAX
+    "max": "({0} if ({0}>{1} or {0}!={0}) else {1})",
+    "min": "({0} if ({0}<{1} or {0}!={0}) else {1})",
+    "select_n": "({2} if {0} else {1})",
+    "copy": "{}",
+    "copy_p": "{}",
+    "stop_gradient": "{}",
+    "convert_element_type": "{}",
+    "broadcast_in_dim": "{}",
+    "reshape": "{}",
+    "squeeze": "{}",
+    **{name: f"({{}}{sign}{{}})" for name, sign in (_BINARY | _COMPARE).items()},
+    **{name: f"math.{name}({{}})" for name in _CALLS if name != "atan2"},
+    "atan2": "math.atan2({},{})",
+    **_LOGIC,
+}
+
+
+def _literal(value) -> str:
+    value = np.asarray(value)
+    if value.size != 1:
+        raise Untranslatable(f"an array constant of shape {value.shape}")
+    value = value.reshape(()).item()
+    if isinstance(value, bool):
+        return str(value)
+    return f"REAL({float(value)!r})" if math.isfinite(value) else f"REAL(np.float64('{value!r}'))"
+
+
+def _inner(equation):
+    for key in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
+        if key in equation.params:
+            inner = equation.params[key]
+            return getattr(inner, "jaxpr", inner), getattr(inner, "consts", ())
+    return None
+
+
+def _expression(equation, arguments: Sequence[str]) -> str:
+    name = equation.primitive.name
+    if name == "integer_pow":
+        exponent = equation.params["y"]
+        power = "(" + "*".join([arguments[0]] * abs(exponent)) + ")" if exponent else "ONE"
+        return power if exponent >= 0 else f"(ONE/{power})"
+    if name not in _TEMPLATES:
+        raise Untranslatable(f"the primitive `{name}`")
+    if any(v.aval.shape != () for v in equation.outvars):
+        raise Untranslatable(f"the primitive `{name}` on arrays")
+    return _TEMPLATES[name].format(*arguments)
+
+
+def _emit(jaxpr, consts, arguments: Sequence[str], lines: list[tuple[str, str]]) -> list[str]:
+    names = dict(zip(jaxpr.invars, arguments, strict=True))
+    names.update((var, _literal(value)) for var, value in zip(jaxpr.constvars, consts, strict=True))
+
+    def read(atom) -> str:
+        return _literal(atom.val) if isinstance(atom, Literal) else names[atom]
+
+    for equation in jaxpr.eqns:
+        values = [read(atom) for atom in equation.invars]
+        if (inner := _inner(equation)) is not None:
+            results = _emit(*inner, values[: len(inner[0].invars)], lines)
+            names.update(zip(equation.outvars, results, strict=True))
+            continue
+        target = f"t{len(lines)}"
+        lines.append((target, _expression(equation, values)))
+        names[equation.outvars[0]] = target
+    return [read(atom) for atom in jaxpr.outvars]
+
+
+def _only_needed(lines: list[tuple[str, str]], outputs: Sequence[str]) -> list[str]:
+    needed, kept = set(outputs), []
+    for target, expression in reversed(lines):
+        if target in needed:
+            kept.append(f"{target} = {expression}")
+            needed.update(_identifiers(expression))
+    return kept[::-1]
+
+
+def _identifiers(expression: str) -> set[str]:
+    import re
+
+    return set(re.findall(r"\bt\d+\b", expression))
+
+
+def translate(function: Callable, arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Assignments, and the expression of each output, for a function of scalars named by `arguments`.
+
+    In the source, REAL converts a literal to the array's dtype (a stray float64 would halve the float32 speed), ONE
+    and ZERO are its constants. Raises `Untranslatable`.
+    """
+    scalar = jax.ShapeDtypeStruct((), np.float32)
+    closed = jax.make_jaxpr(function)(*[scalar] * len(arguments))
+    lines: list[tuple[str, str]] = []
+    outputs = _emit(closed.jaxpr, closed.consts, list(arguments), lines)
+    return _only_needed(lines, outputs), outputs

@@ -2,3 +2,7 @@
 
 from .grid import BOUNDARIES, Grid, OnGrid
 from .initial import INITIAL_STATES, initial_state
+from .rollout import ENGINES, default_dt, rollout, stability_limit
+from .simulate import STEADY_DRIFT, simulate
+from .steppers import STEPPERS
+from .trajectory import Trajectory

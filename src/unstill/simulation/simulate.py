@@ -1,0 +1,237 @@
+"""`simulate`: the verb that moves states until a step count, a time or a drift is reached."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from .._errors import BadInput
+from .._types import Status
+from ..systems import Dynamics, ReactionDiffusion
+from .grid import Grid
+from .initial import initial_state
+from .motion import Motion, check_system_samples, sample
+from .rollout import default_dt, place, stability_limit
+from .steady import polish as polish_state
+from .trajectory import Trajectory
+
+STEADY_DRIFT = 1e-6  # per unit time: what `steady` means where the user names no tolerance
+_CHECK_EVERY = 100  # steps between two looks at drift and finiteness
+_CELL_STEPS = 1e9  # at most about a second of work between two looks
+
+Progress = Callable[[int, int], None]
+
+
+def simulate(
+    dynamics: Dynamics,
+    state: np.ndarray | None = None,
+    *,
+    steps: int | None = None,
+    time: float | None = None,
+    until_drift: float | None = None,
+    max_steps: int = 400_000,
+    polish: bool = False,
+    grid: Grid | None = None,
+    dt: float | None = None,
+    save_every: int | None = None,
+    stepper: str = "euler",
+    engine: str = "auto",
+    clip: bool = False,
+    dtype: str = "float64",
+    init: str = "square",
+    samples: int = 1,
+    seed: int = 0,
+    progress: Progress | None = None,
+    resume: Trajectory | None = None,
+) -> Trajectory:
+    """Move a batch of states; exactly one of `steps`, `time`, `until_drift` says how far.
+
+    Arguments: the dynamics (parameters may have a leading axis M, one value a sample); states (M, C, H, W) or (M, D),
+    or none to start from `initial_state(init, samples, seed)` on `grid`; `until_drift` stops each sample by itself
+    (looked at every 100 steps, at most `max_steps`); `polish` goes on to a true steady state by Newton–Krylov;
+    `save_every` keeps every n-th frame; `clip` clamps to [0, 1] after each step; `resume` continues an interrupted
+    trajectory of the same call. Ctrl-C returns what was reached with status `interrupted`.
+
+    Returns a `Trajectory` with a status a sample: `steady` (drift below `until_drift`, or 1e-6 per unit time),
+    `moving`, `not-converged` (cap reached), `dead` (uniform and still), `blow-up`. Raises `BadInput`.
+    """
+    state = _starting_state(dynamics, state, grid, init, samples, seed, resume)
+    placed = place(dynamics, grid, state.shape)
+    dt = default_dt(placed) if dt is None else float(dt)
+    total = _total_steps(steps, time, until_drift, max_steps, dt)
+    _check(dynamics, grid, state, dt, stepper, save_every, dtype)
+    motion = Motion(dynamics, grid, state.shape, dt=dt, dtype=dtype, stepper=stepper, engine=engine, clip=clip)
+    run = _Run(motion, state.astype(dtype), total, until_drift, save_every, progress, resume)
+    trajectory = run.go()
+    return _polished(trajectory) if polish else trajectory
+
+
+def _starting_state(dynamics, state, grid, init, samples, seed, resume) -> np.ndarray:
+    if resume is not None:
+        return resume.state
+    if state is None:
+        if not isinstance(dynamics, ReactionDiffusion):
+            rest = getattr(dynamics, "rest", None)
+            if rest is None:
+                raise BadInput("state", "must be given for dynamics without a state of rest")
+            rng = np.random.default_rng(seed)
+            rest = np.array([float(x) for x in rest()])
+            return rest + rng.standard_normal((samples, len(rest)))
+        grid = grid or Grid((128, 128))
+        return initial_state(dynamics, grid, init=init, samples=samples, seed=seed)
+    state = np.asarray(state)
+    if isinstance(dynamics, ReactionDiffusion):
+        state = state[None] if state.ndim == 3 else state
+        if state.ndim != 4 or state.shape[1] != len(dynamics.fields):
+            names = ", ".join(dynamics.fields)
+            raise BadInput("state", f"must have shape (M, {len(dynamics.fields)}, H, W) with fields {names}", state.shape)
+    elif state.ndim == 1:
+        state = state[None]
+    if not np.issubdtype(state.dtype, np.number) or not np.all(np.isfinite(state)):
+        raise BadInput("state", "must be finite numbers")
+    return state
+
+
+def _total_steps(steps, time, until_drift, max_steps, dt) -> int:
+    given = [name for name, value in (("steps", steps), ("time", time), ("until_drift", until_drift)) if value is not None]
+    if len(given) != 1:
+        raise BadInput("steps", "exactly one of steps, time and until_drift must be given", ", ".join(given) or "none")
+    for name, value in (("steps", steps), ("time", time), ("until_drift", until_drift), ("max_steps", max_steps)):
+        if value is not None and not (value > 0 and math.isfinite(value)):
+            raise BadInput(name, "must be positive", value)
+    if steps is not None:
+        return int(steps)
+    return max_steps if time is None else max(1, round(time / dt))
+
+
+def _check(dynamics, grid, state, dt, stepper, save_every, dtype) -> None:
+    if not (dt > 0 and math.isfinite(dt)):
+        raise BadInput("dt", "must be positive", dt)
+    if save_every is not None and save_every < 1:
+        raise BadInput("save_every", "must be at least 1", save_every)
+    if dtype not in ("float32", "float64"):
+        raise BadInput("dtype", "must be float32 or float64", dtype)
+    if isinstance(dynamics, ReactionDiffusion):
+        check_system_samples(dynamics, len(state))
+        grid = grid or Grid(state.shape[-2:])
+        if tuple(grid.shape) != tuple(state.shape[-2:]):
+            raise BadInput("state", f"must be of the grid's shape {grid.shape}", state.shape[-2:])
+        limit = stability_limit(dynamics, grid)
+        if stepper == "euler" and dt >= limit:
+            raise BadInput("dt", f"must be below the stability limit dx²/(4 max D) = {limit:.4g}", dt)
+
+
+def is_dead(state: np.ndarray, drift: float) -> bool:
+    """Uniform in every field to 1/1000 of the largest mean, and still: nothing more will come."""
+    scale = max(float(np.abs(state.mean((-2, -1))).max()), 1e-12)
+    return float(np.ptp(state, axis=(-2, -1)).max()) <= 1e-3 * scale and drift <= 1e-4 * scale
+
+
+class _Run:
+    """The loop over looks: between two, the samples that still move are advanced together."""
+
+    def __init__(self, motion, state, total, until_drift, save_every, progress, resume):
+        self.motion, self.total, self.tolerance, self.save_every = motion, total, until_drift, save_every
+        self.progress = progress or (lambda done, total: None)
+        self.state = state.copy()
+        M = len(state)
+        self.status: list[Status | None] = [None] * M
+        self.steps = np.zeros(M, int)
+        self.now, self.frames, self.ts = 0, [], []
+        if resume is not None:
+            self._continue(resume)
+
+    def _continue(self, earlier: Trajectory) -> None:
+        self.status = [None if s is Status.INTERRUPTED else s for s in earlier.status]
+        self.steps = earlier.steps.copy()
+        waiting = [n for n, s in zip(self.steps, self.status, strict=True) if s is None]
+        self.now = int(waiting[0]) if waiting else int(self.steps.max())
+        if earlier.frames is not None and earlier.ts is not None:
+            self.frames, self.ts = list(earlier.frames), list(earlier.ts)
+
+    @property
+    def active(self) -> np.ndarray:
+        return np.array([m for m, status in enumerate(self.status) if status is None], int)
+
+    def go(self) -> Trajectory:
+        try:
+            while self.now < self.total and len(self.active):
+                self._advance(self._next_look())
+        except KeyboardInterrupt:
+            for m in self.active:
+                self.status[m] = Status.INTERRUPTED
+        return self._finish()
+
+    def _next_look(self) -> int:
+        cells = max(1, self.state[0, 0].size) * len(self.active)
+        stride = max(1, int(_CELL_STEPS / cells))
+        if self.tolerance is not None:
+            stride = _CHECK_EVERY
+        elif stride > _CHECK_EVERY:
+            stride -= stride % _CHECK_EVERY
+        look = min(self.now + stride, self.total)
+        if self.save_every:
+            look = min(look, (self.now // self.save_every + 1) * self.save_every)
+        return look
+
+    def _advance(self, look: int) -> None:
+        active = self.active
+        moved = self.motion.advance(self.state[active], look - self.now, active)
+        alive = np.isfinite(moved).all(axis=tuple(range(1, moved.ndim))) & (
+            np.abs(np.nan_to_num(moved)).max(axis=tuple(range(1, moved.ndim))) < 1e8
+        )
+        self.state[active[alive]] = moved[alive]
+        self.steps[active[alive]] = look
+        for m in active[~alive]:
+            self.status[m] = Status.BLOW_UP
+        self.now = look
+        if self.tolerance is not None and look % _CHECK_EVERY == 0:
+            self._stop_the_steady()
+        if self.save_every and look % self.save_every == 0:
+            self.frames.append(self.state.copy())
+            self.ts.append(look * self.motion.dt)
+        self.progress(self.now, self.total)
+
+    def _stop_the_steady(self) -> None:
+        active = self.active
+        if len(active) == 0:
+            return
+        for m, drift in zip(active, self.motion.drift(self.state[active], active), strict=True):
+            if drift < self.tolerance:
+                self.status[m] = self._still(m, drift)
+
+    def _still(self, m: int, drift: float) -> Status:
+        return Status.DEAD if self.state.ndim == 4 and is_dead(self.state[m], drift) else Status.STEADY
+
+    def _finish(self) -> Trajectory:
+        drift = self.motion.drift(self.state, np.arange(len(self.state)))
+        for m in self.active:
+            dead = self.state.ndim == 4 and is_dead(self.state[m], drift[m])
+            steady = self.tolerance is None and drift[m] <= STEADY_DRIFT
+            late = Status.NOT_CONVERGED if self.tolerance is not None else Status.MOVING
+            self.status[m] = Status.DEAD if dead else Status.STEADY if steady else late
+        kept = bool(self.save_every) and len(self.frames) > 0
+        return Trajectory(
+            dynamics=self.motion.dynamics.system if self.motion.grid else self.motion.dynamics,
+            grid=self.motion.grid,
+            dt=self.motion.dt,
+            state=self.state,
+            frames=np.stack(self.frames) if kept else None,
+            ts=np.array(self.ts) if kept else None,
+            status=tuple(s for s in self.status if s is not None),
+            steps=self.steps,
+            drift=drift,
+        )
+
+
+def _polished(trajectory: Trajectory) -> Trajectory:
+    """Each sample carried on to a true steady state; dead, blown-up and interrupted ones stay as they are."""
+    if trajectory.grid is None or not isinstance(trajectory.dynamics, ReactionDiffusion):
+        raise BadInput("polish", "needs a reaction–diffusion system on a grid")
+    state, drift, status = trajectory.state.copy(), trajectory.drift.copy(), list(trajectory.status)
+    for m, ended in enumerate(status):
+        if ended not in (Status.DEAD, Status.BLOW_UP, Status.INTERRUPTED):
+            system = sample(trajectory.dynamics, m)
+            state[m], drift[m], status[m] = polish_state(system, trajectory.grid, state[m].astype(np.float64))
+    return dataclasses.replace(trajectory, state=state, drift=drift, status=tuple(status))

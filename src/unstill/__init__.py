@@ -1,3 +1,61 @@
-"""Unstill: from still patterns to the dynamics that make them."""
+"""Unstill: from still patterns to the dynamics that make them.
+
+Names are imported when they are first used: importing `unstill` takes no time and loads no plotting or video library.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ._errors import BadInput, NumericalFailure, UnstillError
+    from ._types import Status
+    from .analysis import growth_rates
+    from .data import Snapshots, load, save
+    from .plotting import animate, plot_recovery, plot_states, save_figure
+    from .recovery import Estimate, Recovery, recover
+    from .simulation import Grid, OnGrid, Trajectory, initial_state, polish, rollout, simulate
+    from .systems import (
+        SYSTEMS,
+        Brusselator,
+        Dynamics,
+        FitzHughNagumo,
+        GiererMeinhardt,
+        GrayScott,
+        Lorenz,
+        OrdinarySystem,
+        ReactionDiffusion,
+        Schnakenberg,
+        find_system,
+        parameter,
+    )
+
+_ROOMS = {
+    "_errors": ("BadInput", "NumericalFailure", "UnstillError"),
+    "_types": ("Status",),
+    "analysis": ("growth_rates",),
+    "data": ("Snapshots", "load", "save"),
+    "plotting": ("animate", "plot_recovery", "plot_states", "save_figure"),
+    "recovery": ("Estimate", "Recovery", "recover"),
+    "simulation": ("Grid", "OnGrid", "Trajectory", "initial_state", "polish", "rollout", "simulate"),
+    "systems": (
+        "SYSTEMS", "Brusselator", "Dynamics", "FitzHughNagumo", "GiererMeinhardt", "GrayScott", "Lorenz",
+        "OrdinarySystem", "ReactionDiffusion", "Schnakenberg", "find_system", "parameter",
+    ),
+}  # fmt: skip
+_HOME = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'unstill' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,8 @@
+"""What users keep: snapshots, pictures and run folders. Importing this room does not import JAX."""
+
+from .loading import load
+from .runs import RunFolder, read_result, read_run
+from .saving import save
+from .snapshots import Snapshots
+
+__all__ = ["RunFolder", "Snapshots", "load", "read_result", "read_run", "save"]

@@ -48,9 +48,7 @@ def _primitive(name: str, compute: Callable, shapes: Callable) -> Primitive:
         return jax.pure_callback(host, outputs(*operands, **params), *operands, vmap_method="sequential")
 
     primitive.def_impl(eager)
-    primitive.def_abstract_eval(
-        lambda *a, **params: [ShapedArray(shape, a[0].dtype) for shape in shapes(*a, **params)]
-    )
+    primitive.def_abstract_eval(lambda *a, **params: [ShapedArray(shape, a[0].dtype) for shape in shapes(*a, **params)])
     mlir.register_lowering(primitive, mlir.lower_fun(traced, multiple_results=True))
     return primitive
 

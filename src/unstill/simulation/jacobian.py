@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
 
+from .._jax import enable_x64
 from ..systems import ReactionDiffusion
 from .grid import Grid, OnGrid
 from .multifrontal import stencil_pattern
@@ -29,7 +30,7 @@ def _rates(grid_free_system, state):
 
 def kinetic_slopes(system: ReactionDiffusion, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """R(c) of shape (C, H, W) and ∂R_i/∂c_j of shape (C, C, H, W), float64, from JAX's forward derivative."""
-    with jax.enable_x64(True):
+    with enable_x64():
         rates, slopes = _rates(system, jnp.asarray(state))
         return np.asarray(rates), np.asarray(slopes)
 
@@ -44,9 +45,11 @@ def _parameter_slopes(system, grid, names, values, state):
 
 def parameter_slopes(system: ReactionDiffusion, grid: Grid, names: Sequence[str], state: np.ndarray) -> np.ndarray:
     """∂(drift)/∂θ_p for the parameters `names`, shape (P, C, H, W), diffusion included."""
-    with jax.enable_x64(True):
+    with enable_x64():
         values = tuple(jnp.asarray(float(getattr(system, name))) for name in names)
-        return np.stack([np.asarray(s) for s in _parameter_slopes(system, grid, tuple(names), values, jnp.asarray(state))])
+        return np.stack(
+            [np.asarray(s) for s in _parameter_slopes(system, grid, tuple(names), values, jnp.asarray(state))]
+        )
 
 
 @functools.partial(jax.jit, static_argnames="grid")
@@ -56,7 +59,7 @@ def _drift(system, grid, state):
 
 def drift_of(system: ReactionDiffusion, grid: Grid, state: np.ndarray) -> np.ndarray:
     """∂c/∂t = D∇²c + R(c), shape (C, H, W), float64."""
-    with jax.enable_x64(True):
+    with enable_x64():
         return np.asarray(_drift(system, grid, jnp.asarray(state)))
 
 
@@ -102,7 +105,9 @@ class JacobianPattern:
         counts = np.diff(self.pattern.indptr)
         first = np.repeat(np.arange(len(self.row)), counts[self.row])
         starts = self.pattern.indptr[self.row]
-        second = np.arange(len(first)) - np.repeat(np.cumsum(counts[self.row]) - counts[self.row] - starts, counts[self.row])
+        second = np.arange(len(first)) - np.repeat(
+            np.cumsum(counts[self.row]) - counts[self.row] - starts, counts[self.row]
+        )
         size = self.pattern.shape[0]
         keys = self.column[first].astype(np.int64) * size + self.column[second]
         unique, target = np.unique(keys, return_inverse=True)

@@ -67,7 +67,7 @@ def _pointwise(spec: KernelSpec):
     C = len(spec.system.fields)
 
     def as_float(values):
-        return [jnp.asarray(value, jnp.float32) for value in values]
+        return [jnp.asarray(value, jnp.float64) for value in values]
 
     def rate(*q):
         c, laplacian, theta = q[:C], q[C : 2 * C], q[2 * C :]
@@ -83,7 +83,7 @@ def _pointwise(spec: KernelSpec):
         c, lam, laplacian, theta = q[:C], q[C : 2 * C], q[2 * C : 3 * C], q[3 * C :]
         system = _with(spec.system, theta)
         terms = zip(system.diffusivities(), c, laplacian, lam, system.kinetics(*c), strict=True)
-        return jnp.asarray(sum(D * x * L + a * r for D, x, L, a, r in terms), jnp.float32)
+        return jnp.asarray(sum(D * x * L + a * r for D, x, L, a, r in terms), jnp.float64)
 
     def adjoint(*q):
         wanted = (*range(C), *range(3 * C, len(q)))
@@ -97,7 +97,9 @@ def _block(lines: list[str], indent: int) -> str:
 
 
 def _edges(periodic: bool, row: str) -> str:
-    return f"{row}[0] = {row}[W]; {row}[W + 1] = {row}[1]" if periodic else f"{row}[0] = {row}[1]; {row}[W + 1] = {row}[W]"
+    return (
+        f"{row}[0] = {row}[W]; {row}[W + 1] = {row}[1]" if periodic else f"{row}[0] = {row}[1]; {row}[W + 1] = {row}[W]"
+    )
 
 
 def _laplacian(row: str, centre: str) -> str:
@@ -142,7 +144,9 @@ def _forward_source(spec: KernelSpec) -> str:
     cell += _cell_values(names) + body
     for f, rate in zip(names.fields, outputs, strict=True):
         cell.append(f"w{f} = c{f} + h * {rate}")
-        cell.append(f"y{f}[j] = " + (f"ZERO if w{f} < ZERO else (ONE if w{f} > ONE else w{f})" if spec.clip else f"w{f}"))
+        cell.append(
+            f"y{f}[j] = " + (f"ZERO if w{f} < ZERO else (ONE if w{f} > ONE else w{f})" if spec.clip else f"w{f}")
+        )
     low, high = ("start - reach", "stop + reach") if periodic else ("max(start - reach, 0)", "min(stop + reach, H)")
     # Rows of an intermediate level wrap only when the input is read: i itself may leave 0…H on a periodic grid.
     wrap = "m = i % H; up = i - 1; down = i + 1" if periodic else "m = i; up = max(i - 1, 0); down = min(i + 1, H - 1)"

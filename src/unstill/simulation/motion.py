@@ -1,6 +1,7 @@
 """A batch of states and the two ways to move it: one interface over both engines, for verbs that run on the host."""
 
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -15,12 +16,15 @@ from .native import Job
 from .rollout import choose_engine, kernel_spec, operands, place, xla_rollout
 
 
-def sample_axes(dynamics: Dynamics) -> Dynamics:
+S = TypeVar("S", bound=AbstractSystem)
+
+
+def sample_axes(dynamics: Any) -> Any:
     """For vmap: 0 for a parameter with one value (M,) or one picture (M, H, W) a sample, else None."""
     return jax.tree.map(lambda leaf: 0 if jnp.ndim(leaf) in (1, 3) else None, dynamics)
 
 
-def sample(system: AbstractSystem, m: int) -> AbstractSystem:
+def sample(system: S, m: int) -> S:
     """The system of sample m, where parameters are given sample by sample."""
     return jax.tree.map(lambda leaf: leaf[m] if jnp.ndim(leaf) in (1, 3) else leaf, system)
 
@@ -29,7 +33,16 @@ class Motion:
     """How a batch moves: `advance(states, steps)` and `drift(states)`, on NumPy arrays (M, …)."""
 
     def __init__(
-        self, dynamics: Dynamics, grid: Grid | None, shape, *, dt: float, dtype, stepper: str, engine: str, clip: bool
+        self,
+        dynamics: Dynamics | ReactionDiffusion,
+        grid: Grid | None,
+        shape,
+        *,
+        dt: float,
+        dtype,
+        stepper: str,
+        engine: str,
+        clip: bool,
     ):
         self.dynamics = place(dynamics, grid, shape)
         self.grid = self.dynamics.grid if isinstance(self.dynamics, OnGrid) else None

@@ -13,10 +13,22 @@ import functools
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import blas, lapack
+from threadpoolctl import ThreadpoolController
 
 from .grid import Grid
 
-LEAF_CELLS = 36
+LEAF_CELLS = 64  # measured at 128²: smaller blocks pay in Python, larger ones in arithmetic
+
+
+@functools.cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def one_thread():
+    """A context in which BLAS uses one thread: the blocks are small, and idle BLAS threads that spin on a shared
+    machine made factorisations seven times slower."""
+    return _blas().limit(limits=1, user_api="blas")
 
 
 @dataclasses.dataclass(eq=False)
@@ -45,7 +57,7 @@ class Elimination:
 
     def __init__(self, grid: Grid, pattern: sp.csr_matrix, reach: int):
         n = grid.shape[0] * grid.shape[1]
-        fields = pattern.shape[0] // n
+        fields = self.fields = pattern.shape[0] // n
         blocks, children = _dissect(grid, reach)
         cells = np.concatenate(blocks)
         self.permutation = (cells[:, None] + n * np.arange(fields)).ravel()
@@ -56,7 +68,9 @@ class Elimination:
         columns = rows.tocsc()
         self.fronts: list[_Front] = []
         self.nnz, start = pattern.nnz, 0
-        offsets = [(a, b) for a in range(-reach, reach + 1) for b in range(-reach, reach + 1) if abs(a) + abs(b) <= reach]
+        offsets = [
+            (a, b) for a in range(-reach, reach + 1) for b in range(-reach, reach + 1) if abs(a) + abs(b) <= reach
+        ]
         for block, below in zip(blocks, children, strict=True):
             end = start + len(block)
             near = place[_neighbours(grid, block, offsets)]
@@ -66,9 +80,7 @@ class Elimination:
             span = (start * fields, end * fields)
             everything = np.concatenate([np.arange(*span), border])
             places = [np.searchsorted(everything, self.fronts[c].border) for c in below]
-            self.fronts.append(
-                _Front(*span, border, below, places, *_entries(rows, columns, span, everything))
-            )
+            self.fronts.append(_Front(*span, border, below, places, *_entries(rows, columns, span, everything)))
             start = end
 
 
@@ -137,6 +149,11 @@ class Factorisation:
             raise ValueError("the matrix must have the sparsity pattern of the plan")
         self.plan, self.matrix, self.symmetric = plan, matrix, symmetric
         self.blocks: list[tuple] = []
+        with one_thread():
+            self._factorise()
+
+    def _factorise(self):
+        plan, matrix, symmetric = self.plan, self.matrix, self.symmetric
         updates: dict[int, np.ndarray] = {}
         for number, front in enumerate(plan.fronts):
             pivots, size = front.end - front.start, front.end - front.start + len(front.border)
@@ -151,15 +168,19 @@ class Factorisation:
     def solve(self, rhs: np.ndarray, *, transposed: bool = False) -> np.ndarray:
         """A⁻¹ rhs, or A⁻ᵀ rhs; `rhs` has shape (C·n,) or (C·n, K)."""
         x = rhs.reshape(len(rhs), -1)[self.plan.permutation]
-        up, down = (_SYMMETRIC if self.symmetric else _TRANSPOSED if transposed else _DIRECT)
+        with one_thread():
+            self._substitute(x, transposed)
+        out = np.empty_like(x)
+        out[self.plan.permutation] = x
+        return out.reshape(rhs.shape)
+
+    def _substitute(self, x: np.ndarray, transposed: bool):
+        up, down = _SYMMETRIC if self.symmetric else _TRANSPOSED if transposed else _DIRECT
         for front, block in zip(self.plan.fronts, self.blocks, strict=True):
             x[front.start : front.end], change = up(block, x[front.start : front.end])
             x[front.border] -= change
         for front, block in zip(self.plan.fronts[::-1], self.blocks[::-1], strict=True):
             x[front.start : front.end] = down(block, x[front.start : front.end], x[front.border])
-        out = np.empty_like(x)
-        out[self.plan.permutation] = x
-        return out.reshape(rhs.shape)
 
 
 def _cholesky(dense, pivots):

@@ -248,9 +248,7 @@ def tangent(job: Job, x, p, q, dx, dp, dq, *, frames: int, every: int):
         for frame in range(frames):
             for done in range(0, every, chunk):
                 some = min(chunk, every - done)
-                kernels.roll_tangents(
-                    state, other, moved, spare, ring, p[b], dp[b], q[b], dq[b], h, area, some
-                )
+                kernels.roll_tangents(state, other, moved, spare, ring, p[b], dp[b], q[b], dq[b], h, area, some)
                 _check_interrupt()
             out[b, :, frame] = moved[..., 1:-1]
 

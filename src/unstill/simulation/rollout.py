@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from .._errors import BadInput
@@ -23,7 +24,7 @@ ENGINES: tuple[Engine, ...] = ("auto", "native", "xla")
 _log = logging.getLogger("unstill")
 
 
-def place(dynamics: Dynamics, grid: Grid | None, shape: tuple[int, ...]) -> Dynamics:
+def place(dynamics: Dynamics | ReactionDiffusion, grid: Grid | None, shape: tuple[int, ...]) -> Dynamics:
     """A reaction–diffusion system on `grid` (by default a periodic one with dx = 1 of the state's size); else as is."""
     if isinstance(dynamics, ReactionDiffusion):
         return OnGrid(dynamics, grid or Grid((shape[-2], shape[-1])))
@@ -111,8 +112,8 @@ def xla_rollout(
 
 
 def rollout(
-    dynamics: Dynamics,
-    state: Float[Array, "C H W"],
+    dynamics: Dynamics | ReactionDiffusion,
+    state: Float[Array | np.ndarray, "*state"],
     *,
     steps: int,
     dt: float | None = None,
@@ -121,7 +122,7 @@ def rollout(
     stepper: str = "euler",
     engine: Engine = "auto",
     clip: bool = False,
-) -> Float[Array, "C H W"] | Float[Array, "T C H W"]:
+) -> Float[Array, "*state"] | Float[Array, "T *state"]:
     """The state after `steps` steps of `dt`, or with `save_every` the frames after each so many steps.
 
     Pure and differentiable with respect to the state and to the system's parameters (uniform ones, and cellwise ones
@@ -146,9 +147,7 @@ def rollout(
         job = Job(spec, dynamics.grid, float(dt))
         out = native_rollout(job, state, p, q, frames=steps // every, every=every)
     else:
-        out = xla_rollout(
-            dynamics, state, dt=dt, frames=steps // every, every=every, stepper=stepper, clip=clip
-        )
+        out = xla_rollout(dynamics, state, dt=dt, frames=steps // every, every=every, stepper=stepper, clip=clip)
     return out[-1] if save_every is None else out
 
 
@@ -156,7 +155,7 @@ def default_dt(dynamics: Dynamics) -> float:
     """The time step that suits the system's defaults, scaled by dx² on finer grids than dx = 1."""
     if isinstance(dynamics, OnGrid):
         return dynamics.system.dt * min(1.0, dynamics.grid.dx**2)
-    return getattr(dynamics, "dt", 0.01)
+    return float(getattr(dynamics, "dt", 0.01))
 
 
 def stability_limit(system: ReactionDiffusion, grid: Grid) -> float:

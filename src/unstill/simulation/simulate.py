@@ -24,7 +24,7 @@ Progress = Callable[[int, int], None]
 
 
 def simulate(
-    dynamics: Dynamics,
+    dynamics: Dynamics | ReactionDiffusion,
     state: np.ndarray | None = None,
     *,
     steps: int | None = None,
@@ -56,15 +56,11 @@ def simulate(
     Returns a `Trajectory` with a status a sample: `steady` (drift below `until_drift`, or 1e-6 per unit time),
     `moving`, `not-converged` (cap reached), `dead` (uniform and still), `blow-up`. Raises `BadInput`.
     """
-    state = _starting_state(dynamics, state, grid, init, samples, seed, resume)
-    placed = place(dynamics, grid, state.shape)
-    dt = default_dt(placed) if dt is None else float(dt)
-    total = _total_steps(steps, time, until_drift, max_steps, dt)
-    _check(dynamics, grid, state, dt, stepper, save_every, dtype)
-    motion = Motion(dynamics, grid, state.shape, dt=dt, dtype=dtype, stepper=stepper, engine=engine, clip=clip)
-    run = _Run(motion, state.astype(dtype), total, until_drift, save_every, progress, resume)
-    trajectory = run.go()
-    return _polished(trajectory) if polish else trajectory
+    return Simulation(
+        dynamics, state, steps=steps, time=time, until_drift=until_drift, max_steps=max_steps, polish=polish, grid=grid,
+        dt=dt, save_every=save_every, stepper=stepper, engine=engine, clip=clip, dtype=dtype, init=init,
+        samples=samples, seed=seed, progress=progress, resume=resume,
+    ).run()  # fmt: skip
 
 
 def _starting_state(dynamics, state, grid, init, samples, seed, resume) -> np.ndarray:
@@ -85,7 +81,9 @@ def _starting_state(dynamics, state, grid, init, samples, seed, resume) -> np.nd
         state = state[None] if state.ndim == 3 else state
         if state.ndim != 4 or state.shape[1] != len(dynamics.fields):
             names = ", ".join(dynamics.fields)
-            raise BadInput("state", f"must have shape (M, {len(dynamics.fields)}, H, W) with fields {names}", state.shape)
+            raise BadInput(
+                "state", f"must have shape (M, {len(dynamics.fields)}, H, W) with fields {names}", state.shape
+            )
     elif state.ndim == 1:
         state = state[None]
     if not np.issubdtype(state.dtype, np.number) or not np.all(np.isfinite(state)):
@@ -94,7 +92,9 @@ def _starting_state(dynamics, state, grid, init, samples, seed, resume) -> np.nd
 
 
 def _total_steps(steps, time, until_drift, max_steps, dt) -> int:
-    given = [name for name, value in (("steps", steps), ("time", time), ("until_drift", until_drift)) if value is not None]
+    given = [
+        name for name, value in (("steps", steps), ("time", time), ("until_drift", until_drift)) if value is not None
+    ]
     if len(given) != 1:
         raise BadInput("steps", "exactly one of steps, time and until_drift must be given", ", ".join(given) or "none")
     for name, value in (("steps", steps), ("time", time), ("until_drift", until_drift), ("max_steps", max_steps)):
@@ -128,16 +128,30 @@ def is_dead(state: np.ndarray, drift: float) -> bool:
     return float(np.ptp(state, axis=(-2, -1)).max()) <= 1e-3 * scale and drift <= 1e-4 * scale
 
 
-class _Run:
-    """The loop over looks: between two, the samples that still move are advanced together."""
+class Simulation:
+    """A checked call of `simulate`, ready to `run`: the loop over looks, between which all moving samples advance.
 
-    def __init__(self, motion, state, total, until_drift, save_every, progress, resume):
-        self.motion, self.total, self.tolerance, self.save_every = motion, total, until_drift, save_every
+    Construction raises `BadInput`; so a caller can check a call before it replaces older results.
+    """
+
+    def __init__(
+        self, dynamics, state=None, *, steps=None, time=None, until_drift=None, max_steps=400_000, polish=False,
+        grid=None, dt=None, save_every=None, stepper="euler", engine="auto", clip=False, dtype="float64",
+        init="square", samples=1, seed=0, progress=None, resume=None,
+    ):  # fmt: skip
+        state = _starting_state(dynamics, state, grid, init, samples, seed, resume)
+        placed = place(dynamics, grid, state.shape)
+        dt = default_dt(placed) if dt is None else float(dt)
+        self.total = _total_steps(steps, time, until_drift, max_steps, dt)
+        _check(dynamics, grid, state, dt, stepper, save_every, dtype)
+        if polish and not isinstance(dynamics, ReactionDiffusion):
+            raise BadInput("polish", "needs a reaction–diffusion system on a grid")
+        self.motion = Motion(dynamics, grid, state.shape, dt=dt, dtype=dtype, stepper=stepper, engine=engine, clip=clip)
+        self.tolerance, self.save_every, self.polish = until_drift, save_every, polish
         self.progress = progress or (lambda done, total: None)
-        self.state = state.copy()
-        M = len(state)
-        self.status: list[Status | None] = [None] * M
-        self.steps = np.zeros(M, int)
+        self.state = state.astype(dtype)
+        self.status: list[Status | None] = [None] * len(state)
+        self.steps = np.zeros(len(state), int)
         self.now, self.frames, self.ts = 0, [], []
         if resume is not None:
             self._continue(resume)
@@ -154,14 +168,16 @@ class _Run:
     def active(self) -> np.ndarray:
         return np.array([m for m, status in enumerate(self.status) if status is None], int)
 
-    def go(self) -> Trajectory:
+    def run(self) -> Trajectory:
+        """Move until the end, or until Ctrl-C."""
         try:
             while self.now < self.total and len(self.active):
                 self._advance(self._next_look())
         except KeyboardInterrupt:
             for m in self.active:
                 self.status[m] = Status.INTERRUPTED
-        return self._finish()
+        trajectory = self._finish()
+        return _polished(trajectory) if self.polish else trajectory
 
     def _next_look(self) -> int:
         cells = max(1, self.state[0, 0].size) * len(self.active)
@@ -227,8 +243,6 @@ class _Run:
 
 def _polished(trajectory: Trajectory) -> Trajectory:
     """Each sample carried on to a true steady state; dead, blown-up and interrupted ones stay as they are."""
-    if trajectory.grid is None or not isinstance(trajectory.dynamics, ReactionDiffusion):
-        raise BadInput("polish", "needs a reaction–diffusion system on a grid")
     state, drift, status = trajectory.state.copy(), trajectory.drift.copy(), list(trajectory.status)
     for m, ended in enumerate(status):
         if ended not in (Status.DEAD, Status.BLOW_UP, Status.INTERRUPTED):

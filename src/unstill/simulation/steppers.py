@@ -1,11 +1,11 @@
 """Time steppers as functions of (dynamics, dt): one step state → state, traced by JAX. No stepper knows a system's name.
 
-    euler    cₙ₊₁ = cₙ + dt f(cₙ): the reference semantics, order 1
-    rk4      the classical Runge–Kutta method, order 4; for any dynamics
-    etdrk4   exponential time differencing, order 4 (Cox & Matthews, J. Comput. Phys. 176, 430 (2002), eqs. 26–29;
-             coefficients by contour integrals, Kassam & Trefethen, SIAM J. Sci. Comput. 26, 1214 (2005), eq. 2.5).
-             Diffusion is exact in the basis that diagonalises the five-point Laplacian (FFT, or DCT-II for no-flux),
-             so all steppers tend to the same semi-discrete solution as dt → 0.
+euler    cₙ₊₁ = cₙ + dt f(cₙ): the reference semantics, order 1
+rk4      the classical Runge–Kutta method, order 4; for any dynamics
+etdrk4   exponential time differencing, order 4 (Cox & Matthews, J. Comput. Phys. 176, 430 (2002), eqs. 26–29;
+         coefficients by contour integrals, Kassam & Trefethen, SIAM J. Sci. Comput. 26, 1214 (2005), eq. 2.5).
+         Diffusion is exact in the basis that diagonalises the five-point Laplacian (FFT, or DCT-II for no-flux),
+         so all steppers tend to the same semi-discrete solution as dt → 0.
 """
 
 from collections.abc import Callable
@@ -21,11 +21,11 @@ from .grid import OnGrid
 Step = Callable[[jax.Array], jax.Array]
 
 
-def euler(dynamics: Dynamics, dt: float) -> Step:
+def euler(dynamics: Dynamics, dt: float | jax.Array) -> Step:
     return lambda state: state + dt * dynamics.drift(state)
 
 
-def rk4(dynamics: Dynamics, dt: float) -> Step:
+def rk4(dynamics: Dynamics, dt: float | jax.Array) -> Step:
     def step(state):
         a = dynamics.drift(state)
         b = dynamics.drift(state + dt / 2 * a)
@@ -50,7 +50,7 @@ def _transforms(dynamics: OnGrid):
 def _phi(z: jax.Array) -> tuple[jax.Array, ...]:
     """φ₁(z/2)/2 and the three weights of ETDRK4, as means over a circle around z: stable near z = 0."""
     roots = np.exp(2j * np.pi * (np.arange(32) + 0.5) / 32)
-    r = z[..., None] + roots
+    r = z[..., None] + jnp.reshape(roots, (1,) * z.ndim + (-1,))
 
     def mean(values):
         return jnp.real(jnp.mean(values, -1))
@@ -62,7 +62,7 @@ def _phi(z: jax.Array) -> tuple[jax.Array, ...]:
     return half, first, middle, last
 
 
-def etdrk4(dynamics: OnGrid, dt: float) -> Step:
+def etdrk4(dynamics: OnGrid, dt: float | jax.Array) -> Step:
     if not isinstance(dynamics, OnGrid):
         raise BadInput("stepper", "etdrk4 needs a reaction–diffusion system on a grid", None, "Pass stepper='rk4'.")
     there, back = _transforms(dynamics)

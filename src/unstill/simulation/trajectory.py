@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from .._types import Status
-from ..systems import Dynamics
+from ..systems import Dynamics, ReactionDiffusion
 from .grid import Grid
 
 
@@ -19,7 +19,7 @@ class Trajectory:
     frames. A sample that blew up keeps its last finite state.
     """
 
-    dynamics: Dynamics
+    dynamics: Dynamics | ReactionDiffusion
     grid: Grid | None
     dt: float
     state: Float[np.ndarray, "M C H W"] | Float[np.ndarray, "M D"]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import jax
 import numpy as np
 
-from .._jax import Literal
+from .._jax import Literal, enable_x64
 
 
 class Untranslatable(Exception):
@@ -118,8 +118,9 @@ def translate(function: Callable, arguments: Sequence[str]) -> tuple[list[str], 
     In the source, REAL converts a literal to the array's dtype (a stray float64 would halve the float32 speed), ONE
     and ZERO are its constants. Raises `Untranslatable`.
     """
-    scalar = jax.ShapeDtypeStruct((), np.float32)
-    closed = jax.make_jaxpr(function)(*[scalar] * len(arguments))
+    scalar = jax.ShapeDtypeStruct((), np.float64)  # so that literals keep all their digits
+    with enable_x64():
+        closed = jax.make_jaxpr(function)(*[scalar] * len(arguments))
     lines: list[tuple[str, str]] = []
     outputs = _emit(closed.jaxpr, closed.consts, list(arguments), lines)
     return _only_needed(lines, outputs), outputs

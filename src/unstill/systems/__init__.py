@@ -8,6 +8,7 @@ from .._errors import BadInput, nearest
 from ._base import (
     AbstractSystem,
     Dynamics,
+    Number,
     OrdinarySystem,
     ParameterInfo,
     ReactionDiffusion,

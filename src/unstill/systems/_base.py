@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -11,6 +11,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._errors import BadInput, nearest
+
+
+# A parameter: one number, one a sample (M,), or one a cell (H, W).
+Number = float | int | np.ndarray | np.generic | jax.Array
+S = TypeVar("S", bound="AbstractSystem")
 
 
 @runtime_checkable
@@ -82,7 +87,7 @@ class AbstractSystem(eqx.Module):
         return {f.name: f.default for f in dataclasses.fields(cls) if "parameter" in f.metadata}
 
     @classmethod
-    def make(cls, preset: str | None = None, **values: Any) -> Self:
+    def make(cls: type[S], preset: str | None = None, **values: Any) -> S:
         """A system from a preset's values, overridden by `values`; raises `BadInput` for unknown names."""
         if preset is not None and preset not in cls.presets:
             raise BadInput("preset", f"must be a preset of {cls.name}", repr(preset), nearest(preset, cls.presets))
@@ -97,7 +102,7 @@ class AbstractSystem(eqx.Module):
         """The parameters' values, in order."""
         return {name: getattr(self, name) for name in self.parameters()}
 
-    def with_values(self, **values: Any) -> Self:
+    def with_values(self: S, **values: Any) -> S:
         """The same system with other values, unchecked: for code that differentiates or searches."""
         leaves = [values.get(name, getattr(self, name)) for name in self.parameters()]
         return jax.tree.unflatten(jax.tree.structure(self), leaves)

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from ._base import ReactionDiffusion, parameter
+from ._base import Number, ReactionDiffusion, parameter
 
 
 class Brusselator(ReactionDiffusion):
@@ -19,10 +19,10 @@ class Brusselator(ReactionDiffusion):
         "stripes": {"Du": 2.0, "Dv": 16.0, "a": 3.0, "b": 7.0},
     }
 
-    Du: float = parameter(2.0, (0, 50), "diffusion of the activator u", symbol="Dᵤ", unit="dx²/time")
-    Dv: float = parameter(16.0, (0, 200), "diffusion of the inhibitor v", symbol="Dᵥ", unit="dx²/time")
-    a: float = parameter(3.0, (0, 20), "feed")
-    b: float = parameter(5.0, (0, 50), "control parameter")
+    Du: Number = parameter(2.0, (0, 50), "diffusion of the activator u", symbol="Dᵤ", unit="dx²/time")
+    Dv: Number = parameter(16.0, (0, 200), "diffusion of the inhibitor v", symbol="Dᵥ", unit="dx²/time")
+    a: Number = parameter(3.0, (0, 20), "feed")
+    b: Number = parameter(5.0, (0, 50), "control parameter")
 
     def kinetics(self, u, v):
         rate = u * u * v

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from ._base import ReactionDiffusion, parameter
+from ._base import Number, ReactionDiffusion, parameter
 
 
 class FitzHughNagumo(ReactionDiffusion):
@@ -22,11 +22,11 @@ class FitzHughNagumo(ReactionDiffusion):
         "spots": {"Du": 0.5, "Dv": 12.5, "eps": 4.0, "a": 0.5, "b": -0.1},
     }
 
-    Du: float = parameter(0.5, (0, 20), "diffusion of the activator u", symbol="Dᵤ", unit="dx²/time")
-    Dv: float = parameter(12.5, (0, 200), "diffusion of the inhibitor v", symbol="Dᵥ", unit="dx²/time")
-    eps: float = parameter(4.0, (0, 50), "rate of the inhibitor", symbol="ε")
-    a: float = parameter(0.5, (0, 5), "decay of the inhibitor")
-    b: float = parameter(0.0, (-5, 5), "bias of the inhibitor")
+    Du: Number = parameter(0.5, (0, 20), "diffusion of the activator u", symbol="Dᵤ", unit="dx²/time")
+    Dv: Number = parameter(12.5, (0, 200), "diffusion of the inhibitor v", symbol="Dᵥ", unit="dx²/time")
+    eps: Number = parameter(4.0, (0, 50), "rate of the inhibitor", symbol="ε")
+    a: Number = parameter(0.5, (0, 5), "decay of the inhibitor")
+    b: Number = parameter(0.0, (-5, 5), "bias of the inhibitor")
 
     def kinetics(self, u, v):
         return u - u * u * u - v, self.eps * (u - self.a * v - self.b)

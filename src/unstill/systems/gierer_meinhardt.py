@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from ._base import ReactionDiffusion, parameter
+from ._base import Number, ReactionDiffusion, parameter
 
 
 class GiererMeinhardt(ReactionDiffusion):
@@ -16,11 +16,11 @@ class GiererMeinhardt(ReactionDiffusion):
     dt: ClassVar = 0.01
     presets: ClassVar = {"spots": {"Da": 0.5, "Dh": 12.5, "mu": 1.0, "nu": 1.2, "rho": 0.1}}
 
-    Da: float = parameter(0.5, (0, 20), "diffusion of the activator", symbol="Dₐ", unit="dx²/time")
-    Dh: float = parameter(12.5, (0, 200), "diffusion of the inhibitor", symbol="Dₕ", unit="dx²/time")
-    mu: float = parameter(1.0, (0, 10), "decay of the activator", symbol="μ", unit="1/time")
-    nu: float = parameter(1.2, (0, 10), "decay of the inhibitor", symbol="ν", unit="1/time")
-    rho: float = parameter(0.1, (0, 5), "supply of the activator", symbol="ρ")
+    Da: Number = parameter(0.5, (0, 20), "diffusion of the activator", symbol="Dₐ", unit="dx²/time")
+    Dh: Number = parameter(12.5, (0, 200), "diffusion of the inhibitor", symbol="Dₕ", unit="dx²/time")
+    mu: Number = parameter(1.0, (0, 10), "decay of the activator", symbol="μ", unit="1/time")
+    nu: Number = parameter(1.2, (0, 10), "decay of the inhibitor", symbol="ν", unit="1/time")
+    rho: Number = parameter(0.1, (0, 5), "supply of the activator", symbol="ρ")
 
     def kinetics(self, a, h):
         return a * a / h - self.mu * a + self.rho, a * a - self.nu * h

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from ._base import ReactionDiffusion, parameter
+from ._base import Number, ReactionDiffusion, parameter
 
 
 def _preset(Du: float, Dv: float, F: float, k: float) -> dict[str, float]:
@@ -40,10 +40,10 @@ class GrayScott(ReactionDiffusion):
         "pearson": _preset(2e-5 * (256 / 2.5) ** 2, 1e-5 * (256 / 2.5) ** 2, 0.037, 0.060),
     }
 
-    Du: float = parameter(0.16, (0, 5), "diffusion of the substrate u", symbol="Dᵤ", unit="dx²/time")
-    Dv: float = parameter(0.08, (0, 5), "diffusion of the activator v", symbol="Dᵥ", unit="dx²/time")
-    F: float = parameter(0.035, (0, 0.3), "feed rate", unit="1/time")
-    k: float = parameter(0.065, (0, 0.3), "kill rate", unit="1/time")
+    Du: Number = parameter(0.16, (0, 5), "diffusion of the substrate u", symbol="Dᵤ", unit="dx²/time")
+    Dv: Number = parameter(0.08, (0, 5), "diffusion of the activator v", symbol="Dᵥ", unit="dx²/time")
+    F: Number = parameter(0.035, (0, 0.3), "feed rate", unit="1/time")
+    k: Number = parameter(0.065, (0, 0.3), "kill rate", unit="1/time")
 
     def kinetics(self, u, v):
         rate = u * v * v

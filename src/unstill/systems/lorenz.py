@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from ._base import OrdinarySystem, parameter
+from ._base import Number, OrdinarySystem, parameter
 
 
 class Lorenz(OrdinarySystem):
@@ -15,9 +15,9 @@ class Lorenz(OrdinarySystem):
     equations: ClassVar = ("dx/dt = σ (y − x)", "dy/dt = x (ρ − z) − y", "dz/dt = x y − β z")
     citation: ClassVar = "E. N. Lorenz, J. Atmos. Sci. 20, 130 (1963), eqs. 25–27"
 
-    sigma: float = parameter(10.0, (0, 100), "Prandtl number", symbol="σ")
-    rho: float = parameter(28.0, (0, 500), "Rayleigh number, relative", symbol="ρ")
-    beta: float = parameter(8 / 3, (0, 100), "aspect ratio", symbol="β")
+    sigma: Number = parameter(10.0, (0, 100), "Prandtl number", symbol="σ")
+    rho: Number = parameter(28.0, (0, 500), "Rayleigh number, relative", symbol="ρ")
+    beta: Number = parameter(8 / 3, (0, 100), "aspect ratio", symbol="β")
 
     def drift(self, state):
         x, y, z = state[..., 0], state[..., 1], state[..., 2]

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from ._base import ReactionDiffusion, parameter
+from ._base import Number, ReactionDiffusion, parameter
 
 
 class Schnakenberg(ReactionDiffusion):
@@ -19,10 +19,10 @@ class Schnakenberg(ReactionDiffusion):
         "stripes": {"Du": 0.5, "Dv": 10.0, "a": 0.1, "b": 1.4},
     }
 
-    Du: float = parameter(0.5, (0, 20), "diffusion of the activator u", symbol="Dᵤ", unit="dx²/time")
-    Dv: float = parameter(10.0, (0, 200), "diffusion of the substrate v", symbol="Dᵥ", unit="dx²/time")
-    a: float = parameter(0.1, (0, 5), "supply of u")
-    b: float = parameter(0.9, (0, 5), "supply of v")
+    Du: Number = parameter(0.5, (0, 20), "diffusion of the activator u", symbol="Dᵤ", unit="dx²/time")
+    Dv: Number = parameter(10.0, (0, 200), "diffusion of the substrate v", symbol="Dᵥ", unit="dx²/time")
+    a: Number = parameter(0.1, (0, 5), "supply of u")
+    b: Number = parameter(0.9, (0, 5), "supply of v")
 
     def kinetics(self, u, v):
         rate = u * u * v

@@ -1,0 +1,41 @@
+# One command an intent, the same on a laptop and in CI. Each target creates .venv by itself.
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: setup demo test lint format bench docs clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt scripts/find-python
+	@python=$$(scripts/find-python) || exit 1; echo "Using $$python"; \
+	$$python -m venv --clear $(VENV)
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/unstill recover examples/spots.png --out runs/demo --force
+	@echo "Look at runs/demo/recovery.png and runs/demo/motion.mp4"
+
+test: $(STAMP)
+	$(PYTEST)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)
+	$(PYTEST) benchmarks --benchmark-only --benchmark-sort=name -o addopts= -p no:cacheprovider
+
+docs: $(STAMP)
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	$(BIN)/zensical build
+
+clean:
+	rm -rf $(VENV) runs site .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,78 @@
+"""What the verbs share: options of every run, progress, and the last lines that a run prints."""
+
+import contextlib
+import dataclasses
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .._errors import BadInput
+from .arguments import option, whole
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Options of every verb that makes a run folder."""
+
+    out: str = option("", "the run folder to make", metavar="DIR")
+    seed: int = option(0, "seed of all random numbers", type=whole, metavar="N")
+    force: bool = option(False, "replace an existing run folder")
+    resume: bool = option(False, "go on from an interrupted run of the same command")
+    quiet: bool = option(False, "print nothing but errors")
+    json: bool = option(False, "print result.json on stdout")
+
+
+def say(config: RunOptions, *lines: str) -> None:
+    """Print for a person, unless told to be quiet or to print JSON."""
+    if not config.quiet and not config.json:
+        for line in lines:
+            print(line)
+
+
+def plain(value: Any) -> Any:
+    """Numbers for JSON: arrays as lists, and `None` for what is not finite, since NaN is no JSON."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def open_folder(verb: str, config: RunOptions, described: dict[str, Any]):
+    """The run folder of a checked configuration, with its `run.json`; raises `BadInput`."""
+    from ..data.runs import RunFolder
+
+    if not config.out:
+        raise BadInput("out", "must name a folder", None, "For example --out runs/x")
+    folder = RunFolder.create(config.out, force=config.force, resume=config.resume)
+    folder.write_run(verb, plain(described), seed=config.seed)
+    return folder
+
+
+def finish(config: RunOptions, result: dict[str, Any]) -> None:
+    if config.json:
+        print(json.dumps(result, indent=2, allow_nan=False))
+
+
+@contextlib.contextmanager
+def progress_bar(config: RunOptions, label: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr; nothing where stderr is not a terminal."""
+    if config.quiet or not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn(label),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,60 @@
+"""The command line: one verb a file; a verb is imported only when it is called, so `--help` is instant."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from .. import __version__
+from .._errors import BadInput, UnstillError, nearest
+
+VERBS = {
+    "simulate": "move patterns: from an initial state, for steps, a time, or until they rest",
+    "recover": "find the parameters (and hidden fields) behind pictures of a pattern",
+    "animate": "film a run folder, or parameter sets side by side",
+    "systems": "list the systems: equations, parameters, presets",
+    "doctor": "show versions, devices, precision, engines, threads and caches",
+}
+
+
+def _help() -> str:
+    verbs = "\n".join(f"  {name:10s} {what}" for name, what in VERBS.items())
+    return f"""unstill {__version__}: from still patterns to the dynamics that make them
+
+usage: unstill VERB [arguments]
+
+{verbs}
+
+`unstill VERB --help` shows a verb's arguments. Exit codes: 0 done, 2 bad input, 3 numerical failure.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code. A user's mistake prints one line on stderr, never a traceback."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(_help(), end="")
+        return 0
+    if argv[0] == "--version":
+        print(f"unstill {__version__}")
+        return 0
+    verb, *rest = argv
+    try:
+        if verb not in VERBS:
+            raise BadInput("VERB", "must be a verb", repr(verb), nearest(verb, VERBS))
+        from .arguments import parse
+
+        module = importlib.import_module(f".{verb}", __package__)
+        config = parse(module.Config, rest, prog=f"unstill {verb}", about=module.__doc__ or "")
+        return module.run(config)
+    except UnstillError as error:
+        print(f"unstill {verb}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"unstill {verb}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""PNG, JPEG and TIFF pictures to fields and back. Grey values; integers mean value / largest integer of the dtype."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from .._errors import BadInput
+from .arrays import MOST_ELEMENTS, decoding
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_LUMINANCE = np.array([0.299, 0.587, 0.114])  # Rec. 601, as Pillow, MATLAB and ImageJ's weighted conversion
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """The grey values (M, H, W) as float64, M > 1 for a TIFF stack; raises `BadInput`.
+
+    Integers are divided by their dtype's largest value, floats are taken as they are. Colour becomes luminance where
+    the channels differ; alpha is dropped. The first bytes, not the suffix, decide the format.
+    """
+    with decoding(path), _quiet_tifffile():
+        with open(path, "rb") as stream:
+            head = stream.read(32)
+        if head[:4] in _TIFF:
+            return _read_tiff(path)
+        if not head.startswith((_PNG, _JPEG)):
+            raise BadInput("path", "must be a PNG, JPEG or TIFF picture", path)
+        _refuse_deep_colour(head, path)
+        return _grey(_read_by_pillow(path))[None]
+
+
+def write_png(path: Path, values: np.ndarray) -> None:
+    """Writes (H, W) values in [0, 1] as a 16-bit grey PNG."""
+    import imageio.v3 as iio
+
+    iio.imwrite(path, np.round(values * 65535).astype(np.uint16), plugin="pillow", extension=".png")
+
+
+def scale_integers(name: str, values: np.ndarray) -> np.ndarray:
+    """Floats as they are; 8- and 16-bit unsigned integers and booleans divided by their largest value.
+
+    Raises `BadInput` for other dtypes: what a 64-bit integer means as a concentration is anybody's guess.
+    """
+    if values.dtype.kind == "f":
+        return values
+    if values.dtype.kind == "b":
+        return values.astype(np.float64)
+    if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
+        return values / np.iinfo(values.dtype).max
+    raise BadInput(
+        name,
+        "must hold real floating numbers, or 8- or 16-bit unsigned integers",
+        f"dtype {values.dtype}",
+        "Convert it to float.",
+    )
+
+
+def _refuse_deep_colour(head: bytes, path: Path) -> None:
+    # Pillow reads 16-bit colour and grey+alpha PNGs as 8 bits without a word.
+    if head.startswith(_PNG) and len(head) > 25 and head[24] == 16 and head[25] != 0:
+        raise BadInput("path", "must not be a 16-bit PNG with colour or alpha", path, "Save 16-bit grey without alpha.")
+
+
+def _read_by_pillow(path: Path) -> np.ndarray:
+    import imageio.v3 as iio
+
+    # Pillow itself refuses sizes that only a decompression bomb has.
+    return np.asarray(iio.imread(path, plugin="pillow", index=0))
+
+
+def _read_tiff(path: Path) -> np.ndarray:
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        if len(file.series) != 1:
+            raise BadInput("path", "must be a TIFF with pictures of one shape", f"{len(file.series)} series in {path}")
+        series = file.series[0]
+        if series.size > MOST_ELEMENTS:
+            raise BadInput("path", f"must hold at most {MOST_ELEMENTS:.0e} values", f"shape {series.shape} in {path}")
+        try:
+            values, axes = series.asarray(), series.axes
+        except ValueError as error:
+            if "imagecodecs" not in str(error) or len(file.pages) > 1:
+                raise
+            values = _read_by_pillow(path)  # a compression such as LZW that tifffile alone cannot undo
+            axes = "YXS"[: values.ndim]
+    values = _grey(np.moveaxis(values, axes.index("S"), -1)) if "S" in axes else _unit(values)
+    if values.ndim < 2:
+        raise BadInput("path", "must hold pictures of two axes", f"shape {values.shape} in {path}")
+    return values.reshape(-1, *values.shape[-2:])
+
+
+def _unit(values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind in "iu":
+        return values / np.iinfo(values.dtype).max
+    if values.dtype.kind not in "fb":
+        raise BadInput("path", "must hold real numbers", f"dtype {values.dtype}")
+    return values.astype(np.float64)
+
+
+def _grey(values: np.ndarray) -> np.ndarray:
+    """(…, H, W) or (…, H, W, channels) → (…, H, W)."""
+    values = _unit(values)
+    if values.ndim == 2:
+        return values
+    if values.shape[-1] not in (1, 2, 3, 4):
+        raise BadInput("path", "must be grey, or colour with 3 or 4 channels", f"shape {values.shape}")
+    colour = values[..., : 1 if values.shape[-1] < 3 else 3]
+    if (colour == colour[..., :1]).all():
+        return colour[..., 0]
+    return colour @ _LUMINANCE
+
+
+@contextlib.contextmanager
+def _quiet_tifffile() -> Iterator[None]:
+    # tifffile logs each oddity of a corrupt file; the user gets our one line instead.
+    logger = logging.getLogger("tifffile")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before

@@ -1,0 +1,184 @@
+"""The run folder: what every verb writes, and what other verbs read. Needs no JAX."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._errors import BadInput
+from .arrays import read_npz, write_npz
+from .atomic import replacing
+
+RUN, RESULT, LOG = "run.json", "result.json", "log.jsonl"
+_PACKAGES = ("unstill", "jax", "numba", "numpy", "scipy")
+
+
+class RunFolder:
+    """A folder with `run.json` (how), `result.json` (what), `log.jsonl` (on the way), arrays and figures."""
+
+    def __init__(self, path: Path, *, resumed: bool = False):
+        self.path, self.resumed = path, resumed
+        self._began = time.perf_counter()
+        self._run: dict[str, Any] = {}
+
+    @classmethod
+    def create(cls, out: str | os.PathLike, *, force: bool = False, resume: bool = False) -> RunFolder:
+        """Make the folder, or take an existing one: an empty one always; a run folder's contents are deleted by
+        `force` and kept by `resume`. Raises `BadInput` for anything else, so that nothing is lost."""
+        path = Path(out).expanduser()
+        if path.exists() and not path.is_dir():
+            raise BadInput("out", "must be a folder", path)
+        resumed = False
+        try:
+            if path.is_dir() and any(path.iterdir()):
+                if not (force or resume):
+                    raise BadInput("out", "must not exist yet", path, "Pass --force to replace it.")
+                if not _is_run(path):
+                    why = "must be a run folder to be replaced or resumed"
+                    raise BadInput("out", why, path, "It holds no run.json of Unstill; choose another folder.")
+                resumed = resume
+                if not resume:
+                    _empty(path)
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput("out", f"must be writable ({error.strerror or error})", path) from error
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise BadInput("out", "must be writable", path)
+        return cls(path, resumed=resumed)
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    def write_run(self, config: Mapping[str, Any], seed: int | None = None, *, verb: str = "") -> None:
+        """Write `run.json`: verb, configuration, seed, versions, platform, start; `write_result` adds the seconds.
+
+        A resumed run keeps its first start and adds up its seconds; raises `BadInput` if its configuration differs.
+        """
+        run = {
+            "verb": verb,
+            "config": config,
+            "seed": seed,
+            "versions": _versions(),
+            "platform": {"system": platform.platform(), "machine": platform.machine(), "cpus": os.cpu_count()},
+            "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "seconds": None,
+        }
+        if self.resumed:
+            before = read_run(self.path)
+            _check_same(before, json.loads(_dumps(run)))
+            run |= {key: before[key] for key in ("started", "seconds") if key in before}
+        self._run = run
+        self._write_json(RUN, run)
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Write `result.json` and the seconds so far into `run.json`. NaN and infinities raise `ValueError`: a number
+        that is not determined is `None`."""
+        self._write_json(RESULT, result)
+        if self._run:
+            spent = time.perf_counter() - self._began + (self._run["seconds"] or 0.0)
+            self._write_json(RUN, {**self._run, "seconds": round(spent, 3)})
+
+    def append_log(self, entry: Mapping[str, Any]) -> None:
+        """Add one line to `log.jsonl`."""
+        line = _dumps(entry, indent=None) + "\n"
+        with open(self.path / LOG, "a", encoding="utf-8") as log:
+            log.write(line)
+
+    def write_arrays(self, name: str, **arrays: np.ndarray) -> None:
+        """Write `name` (such as "states.npz") whole or not at all."""
+        with replacing(self.path / name, "out") as part:
+            write_npz(part, arrays)
+
+    def read_arrays(self, name: str) -> dict[str, np.ndarray]:
+        """The arrays of `name` with their own dtypes; raises `BadInput` if it is missing or corrupt."""
+        return read_npz(self.path / name)
+
+    def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        text = _dumps(content) + "\n"
+        with replacing(self.path / name, "out") as part:
+            part.write_text(text, encoding="utf-8")
+
+
+def read_run(path: str | os.PathLike) -> dict[str, Any]:
+    """`run.json` of a run folder; raises `BadInput`."""
+    return _read_json(Path(path) / RUN)
+
+
+def read_result(path: str | os.PathLike) -> dict[str, Any]:
+    """`result.json` of a run folder; raises `BadInput`."""
+    return _read_json(Path(path) / RESULT)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInput("path", f"must be a run folder with {path.name}", path.parent) from error
+    except (ValueError, RecursionError) as error:
+        raise BadInput("path", f"must hold a whole {path.name}", path, "The file is damaged.") from error
+    if not isinstance(content, dict):
+        raise BadInput("path", f"must hold a {path.name} with an object", path)
+    return content
+
+
+def _is_run(path: Path) -> bool:
+    try:
+        return "unstill" in read_run(path).get("versions", {})
+    except (BadInput, TypeError):
+        return False
+
+
+def _empty(path: Path) -> None:
+    # The contents go and the folder stays: it may be a link, a mount or somebody's working directory.
+    for entry in path.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def _check_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    old, new = before.get("config", {}), now["config"]
+    differing = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    differing += [key for key in ("verb", "seed") if before.get(key) != now[key]]
+    if differing:
+        raise BadInput(
+            "resume", "must repeat the first command", f"other {', '.join(differing)}", "Pass --force to start anew."
+        )
+
+
+def _versions() -> dict[str, str | None]:
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def _dumps(content: Any, indent: int | None = 2) -> str:
+    return json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise TypeError(f"{type(value).__name__} has no place in JSON")

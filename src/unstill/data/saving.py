@@ -1,0 +1,67 @@
+"""`save`: states → a file that `load` gives back unchanged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._errors import BadInput
+from .arrays import write_npz
+from .atomic import replacing
+from .pictures import write_png
+from .snapshots import Snapshots
+
+if TYPE_CHECKING:
+    from ..simulation import Trajectory
+
+
+def save(path: str | os.PathLike, states: Snapshots | Trajectory | Mapping[str, np.ndarray]) -> None:
+    """Write states: `.npz` with one array (M, H, W) a field, and `dx` and `boundary` where the grid is known;
+    or `.png`, 16-bit grey, for one picture of one field with values in [0, 1].
+
+    Of a `Trajectory` the final states are written; a dictionary maps field names to (H, W) or (M, H, W). The file
+    appears whole or not at all, and replaces an older one. Raises `BadInput`.
+    """
+    path = Path(path).expanduser()
+    snapshots = _as_snapshots(states)
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
+        grid = snapshots.grid
+        extras = {} if grid is None else {"dx": np.array(grid.dx), "boundary": np.array(grid.boundary)}
+        with replacing(path) as part:
+            write_npz(part, {**snapshots.fields, **extras})
+    elif suffix == ".png":
+        picture = _single_picture(snapshots)
+        with replacing(path) as part:
+            write_png(part, picture)
+    else:
+        raise BadInput("path", "must end in .npz or .png", path)
+
+
+def _as_snapshots(states) -> Snapshots:
+    if isinstance(states, Snapshots):
+        return states
+    if isinstance(states, Mapping):
+        return Snapshots(states)
+    from ..simulation import Trajectory
+
+    if not isinstance(states, Trajectory):
+        raise BadInput("states", "must be Snapshots, a Trajectory or a dictionary of arrays", type(states).__name__)
+    if states.state.ndim != 4:
+        raise BadInput("states", "must be fields on a grid", f"states of shape {states.state.shape}")
+    return Snapshots({name: states.state[:, i] for i, name in enumerate(states.fields)}, states.grid)
+
+
+def _single_picture(snapshots: Snapshots) -> np.ndarray:
+    if len(snapshots.fields) != 1 or snapshots.count != 1:
+        held = f"{snapshots.count} states of {', '.join(snapshots.fields)}"
+        raise BadInput("states", "must be one picture of one field for .png", held, "Save as .npz.")
+    (name, values), *_ = snapshots.fields.items()
+    if values.min() < 0 or values.max() > 1:
+        span = f"{values.min():g} to {values.max():g}"
+        raise BadInput(name, "must lie in [0, 1] for .png", span, "Save as .npz.")
+    return values[0]

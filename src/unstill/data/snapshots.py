@@ -1,0 +1,89 @@
+"""`Snapshots`: an unordered heap of states, the input of every inference."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._errors import BadInput, nearest
+
+if TYPE_CHECKING:  # importing Grid imports JAX, which reading a file does not need
+    from ..simulation import Grid
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Snapshots:
+    """M states without an order: for each field's name an array (M, H, W).
+
+    `grid` is known when the states come from a run folder or a file that carries `dx`; `source` says where from.
+    Values are kept as float64. Raises `BadInput` for no field, shapes that differ or are not (M, H, W), complex
+    numbers, NaN and infinities.
+    """
+
+    fields: Mapping[str, np.ndarray]
+    grid: Grid | None = None
+    source: str = "memory"
+
+    def __post_init__(self):
+        if not self.fields:
+            raise BadInput("fields", "must hold at least one field")
+        fields = {str(name): as_samples(str(name), values) for name, values in self.fields.items()}
+        shapes = {name: values.shape for name, values in fields.items()}
+        if len(set(shapes.values())) > 1:
+            raise BadInput("fields", "must all have one shape", shapes)
+        for name, values in fields.items():
+            _check_finite(name, values)
+        object.__setattr__(self, "fields", fields)
+        if self.grid is not None and tuple(self.grid.shape) != self.shape:
+            raise BadInput("grid", f"must have the fields' shape {self.shape}", self.grid.shape)
+
+    def __repr__(self) -> str:
+        rows, columns = self.shape
+        return f"Snapshots({self.count} × {rows} × {columns} of {', '.join(self.fields)}, from {self.source})"
+
+    @property
+    def count(self) -> int:
+        """M, the number of states."""
+        return next(iter(self.fields.values())).shape[0]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W), the cells of each state."""
+        return next(iter(self.fields.values())).shape[1:]
+
+    def select(self, names: Sequence[str]) -> Snapshots:
+        """Only these fields, in this order; raises `BadInput` for one that is absent."""
+        for name in names:
+            if name not in self.fields:
+                raise BadInput("observe", f"must name fields of {self.source}", repr(name), nearest(name, self.fields))
+        return dataclasses.replace(self, fields={name: self.fields[name] for name in names})
+
+    def states(self, fields: Sequence[str]) -> np.ndarray:
+        """The states as one array (M, C, H, W), C in the order of `fields`."""
+        return np.stack(list(self.select(fields).fields.values()), axis=1)
+
+
+def as_samples(name: str, values) -> np.ndarray:
+    """`values` (H, W) or (M, H, W) as float64 (M, H, W); raises `BadInput` for other shapes and for complex numbers."""
+    values = np.asarray(values)
+    if values.dtype.kind not in "fiub":
+        raise BadInput(name, "must hold real numbers", f"dtype {values.dtype}")
+    if values.ndim == 2:
+        values = values[None]
+    if values.ndim != 3 or values.size == 0:
+        raise BadInput(name, "must have the shape (H, W) or (M, H, W) and hold values", f"shape {values.shape}")
+    with np.errstate(over="ignore"):  # a long double beyond float64 becomes inf, and is then refused as such
+        return values.astype(np.float64, copy=False)
+
+
+def _check_finite(name: str, values: np.ndarray) -> None:
+    bad = ~np.isfinite(values)
+    if bad.any():
+        sample, row, column = np.argwhere(bad)[0]
+        where = f"sample {sample}, row {row}, column {column}"
+        raise BadInput(
+            name, "must be finite", f"{bad.sum()} NaN or infinite values, the first at {where}", "Remove or mend them."
+        )

@@ -1,0 +1,146 @@
+"""The picture of one moment of a film: panels in a grid, their labels, a title, a clock and a colour bar."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from .._errors import BadInput
+from .colors import panel_pixels, robust_limits
+from .figures import GREY, INK, new_figure
+from .labels import number
+
+# All in pixels.
+_PANEL = 384  # what a panel aims at
+_WIDEST = 1920  # what the film aims at where there are many panels
+_NARROWEST = 320  # what title, clock and colour bar need
+_GAP, _HEADER, _LABEL = 16, 58, 24
+_TITLE_LINE, _CLOCK_LINE = 20, 44  # centres of the two lines of the header
+_BAR = (120, 10)  # width and height of the colour bar
+
+
+@dataclasses.dataclass(frozen=True)
+class Panel:
+    """One film among several: frames (T, H, W), their times (T,), a label, and what the clock counts."""
+
+    frames: np.ndarray
+    ts: np.ndarray
+    label: str = ""
+    clock: str = "time"
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Where panels lie on the canvas, in pixels: a grid of equal boxes, cells magnified `scale` times."""
+
+    cells: tuple[int, int]
+    count: int
+    scale: int
+    columns: int
+    label: int
+
+    @classmethod
+    def of(cls, panels: Sequence[Panel], size: int | None = None) -> Layout:
+        """As square as the panels allow. `size` is the longest side of a panel, met by a whole magnification."""
+        rows, width = (max(p.frames.shape[axis] for p in panels) for axis in (1, 2))
+        columns = max(math.ceil(math.sqrt(len(panels) * rows / width)), min(2, len(panels)))
+        columns = min(len(panels), columns)
+        if size is None:
+            scale = math.ceil(min(_PANEL, _WIDEST / columns) / max(rows, width))
+        else:
+            scale = max(1, size // max(rows, width))
+        label = _LABEL if any(p.label for p in panels) else 0
+        return cls((rows, width), len(panels), scale, columns, label)
+
+    def box(self, i: int) -> tuple[int, int]:
+        """Top and left pixel of panel i."""
+        row, column = divmod(i, self.columns)
+        height, width = (n * self.scale for n in self.cells)
+        return _HEADER + self.label + row * (height + self.label + _GAP), _GAP + column * (width + _GAP)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Canvas (rows, columns), both even, as H.264 wants them."""
+        height = self.box(self.count - 1)[0] + self.cells[0] * self.scale + _GAP
+        width = max(_NARROWEST, _GAP + self.columns * (self.cells[1] * self.scale + _GAP))
+        return height + height % 2, width + width % 2
+
+
+def draw(
+    panels: Sequence[Panel],
+    title: str = "",
+    *,
+    size: int | None = None,
+    colormap: str,
+    limits: tuple[float, float] | None = None,
+) -> Iterator[np.ndarray]:
+    """The film's pictures, bytes (rows, columns, 3), one at each time of the panel with the most frames."""
+    from matplotlib import colormaps
+
+    if colormap not in colormaps:
+        raise BadInput("colormap", "must be a Matplotlib colour map", repr(colormap))
+    limits = robust_limits(p.frames for p in panels) if limits is None else limits
+    if not limits[0] < limits[1]:
+        raise BadInput("limits", "must be (low, high) with low < high", limits)
+    layout = Layout.of(panels, size)
+    return _moments(panels, layout, _ground(panels, layout, title, colormap, limits), colormap, limits)
+
+
+def _moments(panels, layout: Layout, ground: np.ndarray, colormap: str, limits) -> Iterator[np.ndarray]:
+    longest = max(panels, key=lambda p: len(p.ts))
+    clock = _Clock()
+    for t in longest.ts:
+        canvas = ground.copy()
+        for i, panel in enumerate(panels):
+            latest = max(0, int(np.searchsorted(panel.ts, t, side="right")) - 1)
+            pixels = panel_pixels(panel.frames[latest], limits, colormap=colormap, scale=layout.scale)
+            top, left = layout.box(i)
+            canvas[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+        words = clock.read(f"{longest.clock} {number(t)}")
+        top = _CLOCK_LINE - words.shape[0] // 2
+        canvas[top : top + words.shape[0], _GAP : _GAP + words.shape[1]] = words
+        yield canvas
+
+
+def _ground(panels, layout: Layout, title: str, colormap: str, limits) -> np.ndarray:
+    """The canvas without states and clock: title, labels, colour bar."""
+    height, width = layout.shape
+    figure = new_figure(width / 100, height / 100)
+
+    def write(text: str, left: float, middle: float, room: float, align: str = "left", size: float = 9, color=INK):
+        words = figure.text(left / width, 1 - middle / height, text, size=size, color=color, ha=align, va="center")
+        drawn = words.get_window_extent().width
+        if drawn > room:  # a long title shrinks rather than running into its neighbour
+            words.set_fontsize(size * room / drawn)
+
+    write(title, _GAP, _TITLE_LINE, width - 2 * _GAP, size=11)
+    for i, panel in enumerate(panels):
+        top, left = layout.box(i)
+        write(panel.label, left, top - _LABEL / 2, layout.cells[1] * layout.scale)
+    low, high = (f"{limit:.3g}" for limit in limits)
+    room = 6 * len(high) + 10
+    bar_right = width - _GAP - room
+    write(low, bar_right - _BAR[0] - 6, _CLOCK_LINE, room, "right", color=GREY)
+    write(high, bar_right + 6, _CLOCK_LINE, room, color=GREY)
+    figure.canvas.draw()
+    ground = np.asarray(figure.canvas.buffer_rgba())[:height, :width, :3].copy()
+    ramp = np.broadcast_to(np.linspace(*limits, _BAR[0]), (_BAR[1], _BAR[0]))
+    top = _CLOCK_LINE - _BAR[1] // 2
+    ground[top : top + _BAR[1], bar_right - _BAR[0] : bar_right] = panel_pixels(ramp, limits, colormap=colormap)
+    return ground
+
+
+class _Clock:
+    """Draws the running time on a small card of its own: much cheaper than the whole canvas at every frame."""
+
+    def __init__(self):
+        self._figure = new_figure(1.3, 0.22)
+        self._words = self._figure.text(0, 0.5, "", fontsize=10, color=INK, va="center")
+
+    def read(self, text: str) -> np.ndarray:
+        self._words.set_text(text)
+        self._figure.canvas.draw()
+        return np.asarray(self._figure.canvas.buffer_rgba())[..., :3]

@@ -1,0 +1,68 @@
+"""What all figures share: style, panels, saving. Matplotlib's object interface only: no pyplot, no global state."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._errors import BadInput
+from ..data.atomic import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+INK, GREY = "#1a1a1a", "#6b6b6b"
+DPI = 150
+_FORMATS = (".png", ".pdf", ".svg")
+
+
+def new_figure(width: float, height: float, *, dpi: float = 100) -> Figure:
+    """An empty white figure, in inches, that draws without a screen."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), facecolor="white", dpi=dpi)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def draw_field(
+    axes: Axes, field: np.ndarray, title: str, *, limits: tuple[float, float], colormap: str, ruler: bool = True
+) -> AxesImage:
+    """One field (H, W), row 0 at the top, with its title and, as a `ruler`, the number of cells on the edges."""
+    image = axes.imshow(field, cmap=colormap, vmin=limits[0], vmax=limits[1], interpolation="nearest", origin="upper")
+    axes.set_title(title, fontsize=10, color=INK, loc="left")
+    rows, columns = field.shape
+    axes.set_xticks([-0.5, columns - 0.5], ["0", f"{columns} cells"] if ruler else ["", ""])
+    axes.set_yticks([-0.5, rows - 0.5], ["0", str(rows)] if ruler else ["", ""])
+    axes.tick_params(length=0, labelsize=8, colors=GREY)
+    for labels, align in ((axes.get_xticklabels(), ("left", "right")), (axes.get_yticklabels(), ("top", "bottom"))):
+        for label, side in zip(labels, align, strict=True):
+            # Labels keep within the panel's edges, so that neighbours do not touch.
+            label.set_horizontalalignment(side) if side in ("left", "right") else label.set_verticalalignment(side)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return image
+
+
+def draw_bar(figure: Figure, image: AxesImage, **place) -> None:
+    """A colour bar of few ticks; `place` says where, as `Figure.colorbar` takes it (`cax`, or `ax` and fractions)."""
+    from matplotlib.ticker import MaxNLocator
+
+    bar = figure.colorbar(image, ticks=MaxNLocator(4), **place)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=2, labelsize=8, colors=GREY)
+
+
+def save_figure(figure: Figure, path: str | os.PathLike) -> None:
+    """Write a figure whole or not at all, at 150 dots an inch; `.png`, `.pdf` or `.svg`. Raises `BadInput`."""
+    path = Path(path).expanduser()
+    if path.suffix.lower() not in _FORMATS:
+        raise BadInput("path", f"must end in {', '.join(_FORMATS)}", path)
+    with replacing(path) as part:
+        figure.savefig(part, dpi=DPI)

@@ -1,0 +1,150 @@
+"""`plot_recovery`: what was seen, what was found, and how sure."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .colors import colormap_of, full_limits
+from .figures import GREY, INK, draw_bar, draw_field, new_figure
+from .labels import number
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ..recovery.result import Estimate, Recovery
+
+# All in inches.
+_MARGIN, _PANEL, _BESIDE = 0.35, 3.0, 0.95  # beside a panel: its colour bar, and the next one's ruler
+_HEADING, _TITLE, _RULER = 0.75, 0.35, 0.5  # heading; above a panel; below a panel
+_ROW, _FOOTER = 0.26, 0.55
+_WIDTH = 3 * (_PANEL + _BESIDE) + 2 * _MARGIN  # the least: the table needs it
+_COLUMNS = (0.0, 0.9, 4.9, 6.6, 8.1)  # of the table: symbol, meaning, value, standard deviation, interval
+
+_Row = tuple[str, str, str, str, str]
+
+
+def plot_recovery(recovery: Recovery, later: np.ndarray | None = None, later_time: float | None = None) -> Figure:
+    """The observed picture, hidden fields, the pattern `later` (C, H, W) after `later_time` more time units under the
+    recovered system, and the table of parameters with standard deviations and 95 % intervals.
+
+    The first picture stands for all. A parameter that the data leave free reads "not determined", and the
+    combinations that they do determine follow.
+    """
+    panels = _panels(recovery, later, later_time)
+    free, bound = _rows(recovery)
+    rows = len(free) + (len(bound) + 1 if bound else 0)
+    aspect = recovery.grid.shape[0] / recovery.grid.shape[1]
+    size = (_PANEL, _PANEL * aspect) if aspect <= 1.5 else (_PANEL * 1.5 / aspect, _PANEL * 1.5)
+    message = textwrap.wrap(f"{recovery.method}. {recovery.message}", 150)
+    heading = _HEADING + 0.18 * len(message)
+    page = _Page(
+        max(_WIDTH, len(panels) * (size[0] + _BESIDE) + 2 * _MARGIN),
+        heading + _TITLE + size[1] + _RULER + (rows + 1) * _ROW + _FOOTER,
+    )
+    page.write(_heading(recovery), _MARGIN, 0.35, size=14, weight="bold")
+    for i, line in enumerate(message):
+        page.write(line, _MARGIN, 0.68 + 0.18 * i, size=9, color=GREY)
+    for i, panel in enumerate(panels):
+        page.draw(panel, _MARGIN + 0.2 + i * (size[0] + _BESIDE), heading + _TITLE, size)
+    page.table(free, bound, heading + _TITLE + size[1] + _RULER)
+    page.write(_footer(recovery), _MARGIN, page.height - 0.25, size=8.5, color=GREY)
+    return page.figure
+
+
+class _Page:
+    """A figure on which things are placed in inches from the top left corner."""
+
+    def __init__(self, width: float, height: float):
+        self.width, self.height = width, height
+        self.figure = new_figure(width, height)
+
+    def write(self, text: str, left: float, middle: float, *, size: float, color: str = INK, **style) -> None:
+        x, y = left / self.width, 1 - middle / self.height
+        self.figure.text(x, y, text, fontsize=size, color=color, va="center", parse_math=False, **style)
+
+    def draw(self, panel, left: float, top: float, size: tuple[float, float]) -> None:
+        field, title, limits, colormap = panel
+        image = draw_field(self._axes(left, top, *size), field, title, limits=limits, colormap=colormap)
+        draw_bar(self.figure, image, cax=self._axes(left + size[0] + 0.1, top, 0.1, size[1]))
+
+    def table(self, free: list[_Row], bound: list[_Row], top: float) -> None:
+        from matplotlib.lines import Line2D
+
+        self._row(("parameter", "", "value", "std", "95 % interval"), top, 9, GREY)
+        y = 1 - (top + 0.14) / self.height
+        edges = [_MARGIN / self.width, 1 - _MARGIN / self.width]
+        self.figure.add_artist(Line2D(edges, [y, y], color=GREY, linewidth=0.6))
+        caption = [("combinations that the data do determine", "", "", "", "")] if bound else []
+        for i, row in enumerate([*free, *caption, *bound]):
+            grey = row in caption
+            self._row(row, top + 0.04 + (i + 1) * _ROW, 9 if grey else 10, GREY if grey else INK)
+
+    def _row(self, cells: _Row, middle: float, size: float, color: str) -> None:
+        for left, cell in zip(_COLUMNS, cells, strict=True):
+            if cell:
+                self.write(cell, _MARGIN + left, middle, size=size, color=color)
+
+    def _axes(self, left: float, top: float, width: float, height: float):
+        bottom = 1 - (top + height) / self.height
+        return self.figure.add_axes((left / self.width, bottom, width / self.width, height / self.height))
+
+
+def _panels(recovery: Recovery, later: np.ndarray | None, later_time: float | None) -> list[tuple]:
+    """Field, title, limits and colour map of each panel; one field has the same limits in all panels."""
+    names = recovery.system.fields
+    now = dict(zip(names, recovery.fields[0], strict=True))
+    now |= {name: recovery.pictures[name][0] for name in recovery.observed}
+    then = {} if later is None else dict(zip(names, later, strict=True))
+    limits = {name: full_limits([now[name], then.get(name, now[name])]) for name in names}
+    hidden = [name for name in names if name not in recovery.observed]
+    panels = [(name, now[name], f"{name}, observed") for name in recovery.observed]
+    panels += [(name, now[name], f"{name}, hidden: recovered") for name in hidden]
+    if later is not None:
+        name = "v" if "v" in recovery.observed else recovery.observed[0]
+        after = "set in motion" if later_time is None else f"after {number(later_time)} more time units"
+        panels.append((name, then[name], f"{name}, {after}"))
+    return [(field, title, limits[name], colormap_of(name, names)) for name, field, title in panels]
+
+
+def _rows(recovery: Recovery) -> tuple[list[_Row], list[_Row]]:
+    """The table's lines for parameters and for combinations."""
+    free = []
+    for name, estimate in recovery.parameters.items():
+        info = recovery.system.parameters()[name]
+        unit = "" if info.unit == "dimensionless" else f", in {info.unit}"
+        free.append((name, f"{info.meaning}{unit}", *_numbers(estimate)))
+    return free, [(text, "", *_numbers(estimate)) for text, estimate in recovery.combinations.items()]
+
+
+def _numbers(estimate: Estimate) -> tuple[str, str, str]:
+    """Value, standard deviation and interval in words, with the decimals that the deviation gives meaning to."""
+    if estimate.value is None:
+        return "not determined", "", ""
+    if estimate.std == 0:
+        return f"{estimate.value:.6g}", "fixed", ""
+    if estimate.std is None or not np.isfinite(estimate.std):
+        return f"{estimate.value:.6g}", "", ""
+    decimals = max(0, 1 - math.floor(math.log10(estimate.std)))
+    form, small = (f".{decimals}f", f".{decimals}f") if decimals <= 8 else (".10g", ".1e")
+    low, high = estimate.interval95 or (None, None)
+    interval = "" if low is None else f"{low:{form}} to {high:{form}}"
+    return f"{estimate.value:{form}}", f"{estimate.std:{small}}", interval
+
+
+def _heading(recovery: Recovery) -> str:
+    count = len(recovery.pictures[recovery.observed[0]])
+    pictures = "one picture" if count == 1 else f"{count} pictures"
+    return f"{recovery.system.name} from {pictures} of {' and '.join(recovery.observed)}: {recovery.status}"
+
+
+def _footer(recovery: Recovery) -> str:
+    rows, columns = recovery.grid.shape
+    parts = [f"{rows} × {columns} cells, dx = {recovery.grid.dx:g}, {recovery.grid.boundary}"]
+    parts += [f"noise of {name}: {level:.2g}" for name, level in recovery.noise.items()]
+    if recovery.drift_per_time is not None:
+        parts.append(f"drift {recovery.drift_per_time:.1e} per unit time")
+    return "  ·  ".join([*parts, f"found in {recovery.seconds:.1f} s"])

@@ -1,0 +1,51 @@
+"""Pictures in order → a film file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+_BT709 = 1  # the number of this colour space in FFmpeg's three tables
+
+
+def write_mp4(path: Path, canvases: Iterator[np.ndarray], fps: int) -> None:
+    """H.264 in yuv420p with its colours marked as BT.709, the index at the front: plays in browsers and slides."""
+    import av
+
+    with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
+        stream = None
+        for canvas in canvases:
+            if stream is None:
+                stream = _stream(container, canvas.shape, fps)
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(canvas), format="rgb24")
+            container.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace="ITU709")))
+        if stream is not None:
+            container.mux(stream.encode())
+
+
+def write_gif(path: Path, canvases: Iterator[np.ndarray], fps: int) -> None:
+    """An endless GIF; its time unit is 1/100 s, so the speed is the nearest that the format knows."""
+    from PIL import Image
+
+    frames = [Image.fromarray(canvas) for canvas in canvases]
+    # One palette for the whole film, from a moment by which most patterns have formed: a palette a frame flickers.
+    palette = frames[len(frames) // 2].quantize(256, method=Image.Quantize.MEDIANCUT)
+    first, *rest = (frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames)
+    delay = max(20, 10 * round(100 / fps))
+    first.save(path, format="GIF", save_all=True, append_images=rest, duration=delay, loop=0, optimize=False)
+
+
+WRITERS: dict[str, Callable[[Path, Iterator[np.ndarray], int], None]] = {".mp4": write_mp4, ".gif": write_gif}
+
+
+def _stream(container, shape: tuple[int, ...], fps: int):
+    stream = container.add_stream("libx264", rate=Fraction(fps), options={"crf": "16", "preset": "veryfast"})
+    stream.height, stream.width, stream.pix_fmt = shape[0], shape[1], "yuv420p"
+    context = stream.codec_context
+    # Without these marks players guess BT.601 or BT.709 by the size, and the hues shift.
+    context.colorspace = context.color_primaries = context.color_trc = _BT709
+    context.thread_count = 2
+    return stream

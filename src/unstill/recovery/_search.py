@@ -1,0 +1,183 @@
+"""From pictures of one field to the parameters: many starts, then Gauss–Newton with the hidden field eliminated."""
+
+import dataclasses
+
+import numpy as np
+import scipy.fft
+from scipy.optimize import lsq_linear
+from scipy.stats import qmc
+
+from ..simulation.jacobian import parameter_slopes
+from ._elimination import Problem, Route, Unsolvable, hidden_slopes, solve_hidden, test_residual
+
+DECADES = 1.0  # starts are spread this far to each side of the system's defaults
+STARTS = 32
+ROUNDS = ((6, 3), (3, 5), (1, 40))  # (descents kept, iterations each)
+SMOOTHING = 2.0  # standard deviation of the Gaussian test functions in cells, for noisy pictures
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaling:
+    """Free parameters as unbounded numbers q: θ = exp(q) where the range is positive only, else θ = q · scale."""
+
+    logarithmic: np.ndarray
+    scale: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def of(cls, problem: Problem) -> "Scaling":
+        infos, defaults = problem.system_class.parameters(), problem.system_class.defaults()
+        low, high = (np.array([getattr(infos[n], side) for n in problem.names]) for side in ("low", "high"))
+        start = np.abs([defaults[n] for n in problem.names])
+        return cls(low >= 0, np.where(start > 0, start, 0.1 * np.maximum(abs(low), abs(high))), low, high)
+
+    def values(self, q: np.ndarray) -> np.ndarray:
+        return np.where(self.logarithmic, np.exp(np.minimum(q, 50)), q * self.scale)
+
+    def numbers(self, values: np.ndarray) -> np.ndarray:
+        tiny = 1e-6 * self.scale
+        return np.where(self.logarithmic, np.log(np.maximum(values, tiny)), values / self.scale)
+
+    def slope(self, values: np.ndarray) -> np.ndarray:
+        """dθ/dq."""
+        return np.where(self.logarithmic, values, self.scale)
+
+    def clip(self, q: np.ndarray) -> np.ndarray:
+        """Inside the ranges that the system allows."""
+        return np.clip(q, self.numbers(self.low), self.numbers(self.high))
+
+    def starts(self, count: int) -> np.ndarray:
+        """Sobol points around the defaults, shape (count, P): decades for logarithmic parameters."""
+        cube = 2 * qmc.Sobol(len(self.low), seed=0).random(count) - 1
+        middle = self.numbers(np.where(self.logarithmic, self.scale, 0.0))
+        return self.clip(middle + cube * np.where(self.logarithmic, DECADES * np.log(10), 2.0))
+
+
+class Balance:
+    """The residual that is fitted: the equation that elimination leaves, as a relative change of the tested field.
+
+    r = G (test @ drift) / (D K + q) / std(c), with K the symbol of −∇², D the tested field's diffusion, q the rms
+    slope of its kinetics, G a Gaussian when the pictures are noisy. For Gray–Scott with v seen this is the fixed
+    point form v = (g − Dv∇²)⁻¹[u v²]: noise is smoothed, not amplified; and since q → 0 with the rates, the false
+    minimum "all parameters → 0" of the raw residual is gone.
+    """
+
+    def __init__(self, problem: Problem, route: Route, pictures: np.ndarray, smoothing: float = 0.0):
+        self.problem, self.route, self.pictures = problem, route, pictures
+        self.K = -problem.grid.symbol
+        self.gauss = np.exp(-0.5 * (smoothing * problem.grid.dx) ** 2 * self.K)
+        periodic = problem.grid.boundary == "periodic"
+        self.forward = (lambda x: scipy.fft.fft2(x)) if periodic else (lambda x: scipy.fft.dctn(x, axes=(-2, -1)))
+        self.backward = (
+            (lambda x: scipy.fft.ifft2(x).real) if periodic else (lambda x: scipy.fft.idctn(x, axes=(-2, -1)))
+        )
+
+    def residual(self, values: np.ndarray, starts=None):
+        """Residuals (M, H, W), their derivatives (P, M, H, W) along θ, and the full states (M, C, H, W)."""
+        residuals, slopes, states = [], [], []
+        for m, picture in enumerate(self.pictures):
+            start = None if starts is None or self.route.linear else starts[m][self.problem.hidden]
+            hidden, factor = solve_hidden(self.problem, self.route, values, picture, start)
+            state = self.problem.state(picture, hidden)
+            follow = hidden_slopes(self.problem, self.route, factor, values, state)
+            (raw, scale), (draw, dscale) = test_residual(self.problem, self.route, values, state, follow)
+            weight = self.gauss / (scale[0] * self.K + scale[1])
+            spectrum = weight * self.forward(raw)
+            change = weight * (dscale[:, 0, None, None] * self.K + dscale[:, 1, None, None])
+            residuals.append(self.backward(spectrum))
+            slopes.append(self.backward(weight * self.forward(draw) - change * spectrum))
+            states.append(state)
+        return np.array(residuals), np.stack(slopes, 1), np.array(states)
+
+
+def linear_parameters(problem: Problem, route: Route) -> list[int]:
+    """Indices of free parameters that enter only the tested equation, and there linearly: solved, not searched."""
+    grid, rng, C = problem.grid, np.random.default_rng(1), len(problem.system_class.fields)
+    state = rng.uniform(0.3, 1.5, (C, *grid.shape))
+    defaults = problem.system_class.defaults()
+    values = np.array([defaults[n] for n in problem.names]) * 1.3 + 0.05
+    here = parameter_slopes(problem.system(values), grid, problem.names, state)
+    in_solved = np.abs(np.einsum("ec,pchw->pehw", np.array(route.solve), here)).max((1, 2, 3)) > 1e-12
+    chosen = [p for p in range(len(values)) if not in_solved[p]]
+    for p in list(chosen):
+        moved = values.copy()
+        moved[chosen] *= 1.7
+        there = parameter_slopes(problem.system(moved), grid, problem.names, state)
+        if np.abs(there[p] - here[p]).max() > 1e-9 * np.abs(here[p]).max():
+            chosen.remove(p)
+    return chosen
+
+
+@dataclasses.dataclass
+class Fitted:
+    """Where a descent stands: q, the cost ½·mean r², residuals, derivatives along q, states."""
+
+    q: np.ndarray
+    cost: float
+    residual: np.ndarray
+    slopes: np.ndarray
+    states: np.ndarray
+
+
+def evaluate(balance: Balance, scaling: Scaling, q: np.ndarray, starts=None) -> Fitted | None:
+    """The fit at q, or None where the hidden field cannot be solved for."""
+    values = scaling.values(q)
+    try:
+        residual, slopes, states = balance.residual(values, starts)
+    except Unsolvable:
+        return None
+    cost = 0.5 * float((residual**2).mean())
+    if not np.isfinite(cost):
+        return None
+    return Fitted(q, cost, residual, slopes * scaling.slope(values)[:, None, None, None], states)
+
+
+def descend(balance: Balance, scaling: Scaling, at: Fitted, iterations: int) -> Fitted:
+    """Levenberg–Marquardt in q; stops when a step changes no number by more than 1e-10 or nothing is gained."""
+    damping = 1e-3
+    for _ in range(iterations):
+        J = at.slopes.reshape(len(at.q), -1)
+        H, g = J @ J.T / J.shape[1], J @ at.residual.ravel() / J.shape[1]
+        better = None
+        while better is None and damping < 1e8:
+            step = -np.linalg.solve(H + damping * np.diag(np.diag(H) + 1e-14 * np.trace(H)), g)
+            step *= min(1.0, 1.0 / max(np.abs(step).max(), 1e-300))
+            trial = evaluate(balance, scaling, scaling.clip(at.q + step), at.states)
+            better = trial if trial is not None and trial.cost < at.cost else None
+            damping = max(damping / 10, 1e-12) if better else damping * 10
+        if better is None:
+            return at
+        moved, gained = np.abs(better.q - at.q).max(), at.cost - better.cost
+        at = better
+        if moved < 1e-10 or gained < 1e-10 * at.cost:
+            return at
+    return at
+
+
+def screen(balance: Balance, scaling: Scaling, q: np.ndarray, linear: list[int]) -> tuple[float, np.ndarray]:
+    """(cost, q) at a start, after the parameters that enter linearly were set by bounded least squares."""
+    at = evaluate(balance, scaling, q)
+    if at is None:
+        return np.inf, q
+    if not linear:
+        return at.cost, q
+    values = scaling.values(q)
+    J = (at.slopes[linear] / scaling.slope(values)[linear, None, None, None]).reshape(len(linear), -1).T
+    solved = lsq_linear(J, J @ values[linear] - at.residual.ravel(), (scaling.low[linear], scaling.high[linear]))
+    values[linear] = solved.x
+    return float(solved.cost) / at.residual.size, scaling.clip(scaling.numbers(values))
+
+
+def search(balance: Balance, scaling: Scaling, given: np.ndarray | None = None) -> list[Fitted]:
+    """Descents from many starts and from `given`, best first; each round drops the worse half."""
+    linear = linear_parameters(balance.problem, balance.route)
+    ranked = sorted((screen(balance, scaling, q, linear) for q in scaling.starts(STARTS)), key=lambda pair: pair[0])
+    chosen = [q for cost, q in ranked[: ROUNDS[0][0]] if np.isfinite(cost)]
+    if given is not None:
+        chosen.insert(0, scaling.clip(scaling.numbers(given)))
+    alive = [at for q in chosen if (at := evaluate(balance, scaling, q)) is not None]
+    for keep, iterations in ROUNDS:
+        alive = [descend(balance, scaling, at, iterations) for at in alive[:keep]]
+        alive.sort(key=lambda at: at.cost)
+    return alive

@@ -1,0 +1,52 @@
+"""Which parameters no picture can determine, whatever its precision: freedoms of scale in the equations."""
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from .._jax import enable_x64
+from ..stationarity.moments import Model
+
+
+@dataclasses.dataclass(frozen=True)
+class Freedom:
+    """A direction w in parameter space along which the drift only changes by a factor where it must vanish."""
+
+    direction: Float[np.ndarray, " P"]
+
+    def exponents(self, theta: Float[np.ndarray, " P"]) -> Float[np.ndarray, " P"]:
+        """d log θ along the freedom; 0 for the parameters that it leaves alone."""
+        return np.divide(self.direction, theta, out=np.zeros_like(theta), where=self.direction != 0)
+
+
+def freedoms(
+    model: Model, theta: Float[np.ndarray, " P"], sample: Float[np.ndarray, "M C H W"], *, steady: bool
+) -> list[Freedom]:
+    """The freedoms of scale at θ: solutions w of (∂f/∂θ) w = f.
+
+    Stationarity of an ensemble is blind to f → c f for all fields together; steadiness also to f_a → c f_a for one field
+    alone (in FitzHugh–Nagumo: Dv and ε). The identity must hold off the solutions too, so it is tried on cells of
+    `sample` with their Laplacians shuffled.
+    """
+    rng = np.random.default_rng(0)
+    cells = np.moveaxis(sample, 1, 0).reshape(sample.shape[1], -1)
+    cells = cells[:, rng.choice(cells.shape[1], 400)]
+    spread = cells.std(1, keepdims=True) / model.grid.dx**2
+    with enable_x64():
+        columns = np.asarray(
+            model.columns(jnp.asarray(theta), jnp.asarray(cells), spread * rng.standard_normal(cells.shape))
+        )
+    f, J = columns[0], columns[1:]
+    found = []
+    for fields in [[a] for a in range(len(f))] if steady else [list(range(len(f)))]:
+        target = np.zeros_like(f)
+        target[fields] = f[fields]
+        unit = np.sqrt((J**2).mean((1, 2)))
+        unit[unit == 0] = 1
+        w = np.linalg.lstsq((J / unit[:, None, None]).reshape(len(J), -1).T, target.ravel(), rcond=1e-10)[0] / unit
+        if np.abs(np.tensordot(w, J, 1) - target).max() < 1e-8 * np.abs(target).max():
+            w[np.abs(w) * unit < 1e-8 * np.abs(w * unit).max()] = 0
+            found.append(Freedom(w))
+    return found

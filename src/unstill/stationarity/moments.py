@@ -1,0 +1,246 @@
+"""Weak-form matrices: means of test field × drift over cells, with the bias of measurement noise taken out.
+
+Bias of noise. Pictures y = c + η with white Gaussian η of standard deviation s_a in field a. For a polynomial P,
+E[P(y + i s ξ)] over η and an independent standard normal ξ is P(c): the imaginary noise undoes the real one (the heat
+equation run backwards, exp(−s²∂²/2)). So each cell's own value is shifted to y + i s ξ at Gauss–Hermite nodes ξ and the
+results are averaged. That includes the cell's own share in ∇²c and in filtered fields; its neighbours carry
+independent noise and are left alone, save that a filtered field and ∇²c at one cell share neighbours: their product
+has the bias s²(G∇²) at the diagonal. Four nodes a field are exact while test field × kinetics has degree ≤ 7 in each
+field; for kinetics that are no polynomials (a²/h) the correction is the analytic continuation: right to high order in
+s over the distance to the singularity.
+"""
+
+import dataclasses
+import functools
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from .._jax import enable_x64
+from ..simulation import Grid
+from ..systems import ReactionDiffusion
+from .functionals import TestSpace
+
+_NODES = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A system class on a grid with some parameters free: drift c ↦ f(c; θ) as columns f and ∂f/∂θ_j."""
+
+    system_class: type[ReactionDiffusion]
+    grid: Grid
+    free: tuple[str, ...]
+    fixed: tuple[tuple[str, float], ...] = ()
+
+    def drift(self, theta, c, laplacian):
+        """f at each cell, shape of c, from the state and its Laplacian; θ in the order of `free`."""
+        values = {**dict(self.fixed), **{name: theta[i] for i, name in enumerate(self.free)}}
+        system = self.system_class().with_values(**values)
+        rates = system.kinetics(*c)
+        spread = [D * L for D, L in zip(system.diffusivities(), laplacian, strict=True)]
+        return jnp.stack([R + S for R, S in zip(rates, spread, strict=True)])
+
+    def columns(self, theta, c, laplacian):
+        """f and its derivative by each free parameter: shape (1 + P, C, …)."""
+        basis = jnp.eye(len(self.free))
+        f = functools.partial(self.drift, c=c, laplacian=laplacian)
+        return jnp.stack([f(theta), *(jax.jvp(f, (theta,), (e,))[1] for e in basis)])
+
+
+def _mirror(grid: Grid, c):
+    """A periodic picture that restricts to c: itself, or (no-flux) its even extension."""
+    if grid.boundary == "periodic":
+        return c
+    c = jnp.concatenate([c, c[..., ::-1]], -1)
+    return jnp.concatenate([c, c[..., ::-1, :]], -2)
+
+
+def _band_filter(space: TestSpace, z):
+    """G_k z_a for every field a and band k: shape (C, bands, H, W)."""
+    grid = space.grid
+    if grid.boundary == "periodic":
+        masks = space.masks[..., : grid.shape[1] // 2 + 1]
+    else:
+        padded = [np.concatenate([space.masks, 0 * space.masks[:, :1], space.masks[:, :0:-1]], 1)]
+        masks = np.concatenate([padded[0], 0 * padded[0][..., :1]], 2)
+    extended = _mirror(grid, z)
+    z_hat = jnp.fft.rfft2(extended)
+    filtered = jnp.fft.irfft2(z_hat[:, None] * masks, s=extended.shape[-2:])
+    return filtered[..., : grid.shape[0], : grid.shape[1]]
+
+
+def _diagonals(grid: Grid, symbols: Float[np.ndarray, "K H W"]) -> Float[np.ndarray, "K H W"]:
+    """The diagonals of operators given by their eigenvalues: a cell's share in its own filtered value."""
+    if grid.boundary == "periodic":
+        return np.broadcast_to(symbols.mean((1, 2))[:, None, None], symbols.shape)
+    squares = []
+    for n in grid.shape:
+        modes = np.cos(np.pi * np.arange(n)[:, None] * (np.arange(n) + 0.5) / n) ** 2 * 2 / n
+        modes[0] /= 2
+        squares.append(modes)
+    return np.einsum("kpq,px,qy->kxy", symbols, *squares, optimize=True)
+
+
+def _shifts(noise: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Imaginary shifts (nodes, C) and their weights; one of each conjugate pair, since only real parts are used."""
+    axes = []
+    for s in noise:
+        x, w = np.polynomial.hermite_e.hermegauss(_NODES) if s > 0 else (np.zeros(1), np.ones(1))
+        axes.append([(1j * s * xi, wi / w.sum()) for xi, wi in zip(x, w, strict=True)])
+    nodes = list(itertools.product(*axes))
+    shifts = np.array([[x for x, _ in node] for node in nodes])
+    weights = np.array([np.prod([w for _, w in node]) for node in nodes])
+    half = len(nodes) // 2
+    if half:  # nodes are symmetric: node j and node −1−j are conjugates
+        shifts, weights = shifts[:half], 2 * weights[:half]
+    return shifts, weights
+
+
+def _tiles(c, tiles: int):
+    """(…, H, W) → (…, tiles², cells): equal tiles; rows and columns left over at the far edges are dropped."""
+    h, w = c.shape[-2] // tiles, c.shape[-1] // tiles
+    c = c[..., : h * tiles, : w * tiles].reshape(*c.shape[:-2], tiles, h, tiles, w)
+    return jnp.moveaxis(c, -3, -2).reshape(*c.shape[:-4], tiles * tiles, h * w)
+
+
+def _pair(fields, columns, tiles: int):
+    """Means over each tile of field_i × column_(j,a): shape (tiles², fields, C, columns)."""
+    a, b = _tiles(fields, tiles), _tiles(columns, tiles)
+    return jnp.real(jnp.einsum("itx,jatx->tiaj", a, b)) / a.shape[-1]
+
+
+@functools.partial(jax.jit, static_argnames=("model", "mean", "scale", "shape", "tiles", "noisy"))
+def _moments(model, mean, scale, shape, tiles, noisy, states, theta, shifts, weights, variances):
+    space = TestSpace(model.grid, mean, scale, *shape)
+    mu, sd = (jnp.array(q)[:, None, None] for q in (mean, scale))
+    grid = model.grid
+    own_laplacian = _diagonals(grid, grid.symbol[None])[0]
+    own_bands = _diagonals(grid, space.masks)
+    shared = _tiles(_diagonals(grid, space.masks * grid.symbol) - own_bands * own_laplacian, tiles).mean(-1)
+    unit = jnp.ones((len(mean), 1))
+    spread = (model.columns(theta, mu[..., 0], unit) - model.columns(theta, mu[..., 0], 0 * unit))[..., 0]  # ∂f/∂(∇²c)
+
+    # E[(G η_b)(∇²η_a)] = δ_ab s² (G∇²) at the diagonal, of which the shifts remove the part G(diagonal) ∇²(diagonal).
+    each = jnp.einsum("kt,b,jb->tkbj", shared, jnp.array(variances) / jnp.array(scale), spread)
+    common = jnp.concatenate([each[:, :, b, None, :] * jnp.eye(len(mean))[b, :, None] for b in range(len(mean))], 1)
+
+    def one(c):
+        laplacian = grid.laplacian(c)
+        bands = _band_filter(space, (c - mu) / sd)
+        flat = bands.reshape(-1, *c.shape[1:])
+
+        def at_node(shift):
+            moved = c + shift[:, None, None]
+            z = (moved - mu) / sd
+            monomials = jnp.stack([_monomial(z, e) for e in space.field_exponents])
+            return monomials, model.columns(theta, moved, laplacian + shift[:, None, None] * own_laplacian)
+
+        if not noisy:
+            monomials, columns = at_node(jnp.zeros(len(mean)))
+            return _pair(jnp.concatenate([monomials, flat]), columns, tiles)
+
+        def add(total, node):
+            shift, weight = node
+            monomials, columns = at_node(shift)
+            columns = weight * columns
+            means, plain, leaning = total
+            lean = jnp.real((shift / jnp.array(scale))[:, None, None, None, None] * columns)
+            return (means + _pair(monomials, columns, tiles), plain + jnp.real(columns), leaning + lean), None
+
+        C, P = len(mean), len(model.free)
+        n = len(space.field_exponents)
+        start = (jnp.zeros((tiles**2, n, C, 1 + P)), jnp.zeros((1 + P, *c.shape)), jnp.zeros((C, 1 + P, *c.shape)))
+        (means, plain, leaning), _ = jax.lax.scan(add, start, (shifts, weights))
+        filtered = _pair(flat, plain, tiles)
+        own = jnp.concatenate([_pair(own_bands, leaning[b], tiles) for b in range(C)], 1)
+        own = own - common
+        return jnp.concatenate([means, filtered + own], 1)
+
+    result = jax.lax.map(one, states)
+    return result.reshape(-1, *result.shape[2:])
+
+
+def _monomial(z, exponents):
+    product = jnp.ones_like(z[0])
+    for za, n in zip(z, exponents, strict=True):
+        if n:
+            product = product * za**n
+    return product
+
+
+def field_moments(
+    model: Model,
+    space: TestSpace,
+    states: Float[np.ndarray, "M C H W"],
+    theta: Float[np.ndarray, " P"],
+    *,
+    noise: tuple[float, ...],
+    tiles: int = 1,
+) -> Float[np.ndarray, "S fields C 1+P"]:
+    """⟨z_i f_a⟩ (last index 0) and ⟨z_i ∂f_a/∂θ_j⟩ (last index 1 + j), one sample S a tile of each picture.
+
+    `noise` is the standard deviation of white noise in each field; the means are those of the noise-free pictures, in
+    expectation. `tiles` cuts each picture into tiles × tiles. Test fields are in the order of `TestSpace`.
+    """
+    shifts, weights = _shifts(noise)
+    with enable_x64():
+        out = _moments(
+            model, space.mean, space.scale, (space.degree, space.bands), tiles, any(noise),
+            jnp.asarray(states), jnp.asarray(theta), jnp.asarray(shifts), jnp.asarray(weights),
+            jnp.asarray(noise) ** 2,
+        )  # fmt: skip
+        return np.asarray(out)
+
+
+@functools.partial(jax.jit, static_argnames=("model", "mean", "scale", "shape"))
+def _second_order(model, mean, scale, shape, states, theta):
+    space = TestSpace(model.grid, mean, scale, *shape)
+    mu, sd = (jnp.array(q)[:, None, None] for q in (mean, scale))
+    hessians = jnp.asarray(space.hessians)
+
+    def one(c):
+        f = model.drift(theta, c, model.grid.laplacian(c))
+        monomials = jnp.stack([_monomial((c - mu) / sd, e) for e in space.field_exponents])
+        means = _pair(monomials, f[:, None] * f, 1)[0]
+        banded = _band_filter(space, f / sd)
+        forms = [jnp.einsum("xy,kxy->k", f[a] / sd[a], banded[b]) / f[0].size for a, b in space.pairs]
+        return jnp.concatenate([jnp.einsum("niab,iab->n", hessians, means) / 2, *forms])
+
+    return jax.lax.map(one, states)
+
+
+def step_moments(
+    model: Model, space: TestSpace, states: Float[np.ndarray, "M C H W"], theta: Float[np.ndarray, " P"]
+) -> Float[np.ndarray, "M functionals"]:
+    """½ f·∇²φ·f a picture and functional: what a finite time step adds to ∇φ·f.
+
+    Pictures from an explicit Euler scheme of step h keep φ(c + h f) − φ(c) = h ∇φ·f + h² ½ f·∇²φ·f + O(h³) at 0 in the
+    mean (no third term for quadratic φ).
+    """
+    with enable_x64():
+        shape = (space.degree, space.bands)
+        return np.asarray(_second_order(model, space.mean, space.scale, shape, jnp.asarray(states), jnp.asarray(theta)))
+
+
+@functools.partial(jax.jit, static_argnames=("model",))
+def _drift_squares(model, states, theta):
+    def one(c):
+        f = model.drift(theta, c, model.grid.laplacian(c))
+        rates = model.drift(theta, c, jnp.zeros_like(c))
+        return (f**2).mean((1, 2)), (rates**2 + (f - rates) ** 2).mean((1, 2))
+
+    squares, terms = jax.lax.map(one, states)
+    return squares.mean(0), terms.mean(0)
+
+
+def drift_squares(
+    model: Model, states: Float[np.ndarray, "M C H W"], theta: Float[np.ndarray, " P"]
+) -> tuple[Float[np.ndarray, " C"], Float[np.ndarray, " C"]]:
+    """⟨f_a²⟩ over cells and pictures, and the same of its two terms, ⟨R_a²⟩ + ⟨(D∇²c_a)²⟩."""
+    with enable_x64():
+        squares, terms = _drift_squares(model, jnp.asarray(states), jnp.asarray(theta))
+        return np.asarray(squares), np.asarray(terms)

@@ -1,0 +1,52 @@
+"""The house: arrows between rooms point one way, and light imports stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "unstill"
+# A room may import rooms of lower rank, and its own.
+RANK = {
+    "_types": 0, "_errors": 0, "_jax": 0,
+    "systems": 1, "simulation": 2,
+    "stationarity": 3, "analysis": 3,
+    "recovery": 4, "data": 5, "plotting": 5, "cli": 7,
+}  # fmt: skip
+
+
+def _imports(path: Path):
+    """Rooms that a module imports relatively, wherever the statement stands."""
+    package = path.relative_to(SOURCE).parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.ImportFrom) or node.level == 0:
+            continue
+        base = package[: len(package) - (node.level - 1)]
+        full = (*base, *(node.module.split(".") if node.module else ()))
+        if full:
+            yield full[0]
+        else:
+            yield from (alias.name for alias in node.names if alias.name in RANK)
+
+
+@pytest.mark.parametrize("path", sorted(p for room in RANK for p in SOURCE.glob(f"{room}/*.py")), ids=str)
+def test_arrows_point_downwards(path):
+    room = path.relative_to(SOURCE).parts[0]
+    for target in _imports(path):
+        assert target == room or RANK[target] < RANK[room], f"{path.name} of {room} imports {target}"
+
+
+def _loaded_after(statement: str) -> set[str]:
+    code = f"import sys; {statement}; print(*sys.modules)"
+    return set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())
+
+
+def test_importing_unstill_is_light():
+    loaded = _loaded_after("import unstill; unstill.recover; unstill.simulate; unstill.load")
+    assert not loaded & {"matplotlib", "imageio", "av", "dask", "h5py", "fastapi"}
+
+
+def test_help_imports_no_array_library():
+    assert not _loaded_after("from unstill.cli.main import main; main([])") & {"numpy", "jax", "argparse", "rich"}

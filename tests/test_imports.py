@@ -13,7 +13,7 @@ RANK = {
     "_types": 0, "_errors": 0, "_jax": 0,
     "systems": 1, "simulation": 2,
     "stationarity": 3, "analysis": 3,
-    "recovery": 4, "data": 5, "plotting": 5, "cli": 7,
+    "recovery": 4, "data": 5, "plotting": 6, "cli": 7,
 }  # fmt: skip
 
 

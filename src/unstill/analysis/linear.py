@@ -11,7 +11,7 @@ from .._jax import enable_x64
 from ..systems import ReactionDiffusion
 
 
-def reaction_jacobian(system: ReactionDiffusion, state: Sequence[float]) -> Float[np.ndarray, "C C"]:
+def reaction_jacobian(system: ReactionDiffusion, state: Sequence[float] | np.ndarray) -> Float[np.ndarray, "C C"]:
     """∂Rᵢ/∂cⱼ at a uniform state, one number a field; units of 1/time."""
     with enable_x64():
         rates = jax.jacfwd(lambda c: jnp.stack([jnp.asarray(r, c.dtype) for r in system.kinetics(*c)]))
@@ -19,7 +19,7 @@ def reaction_jacobian(system: ReactionDiffusion, state: Sequence[float]) -> Floa
 
 
 def growth_rates(
-    system: ReactionDiffusion, state: Sequence[float], laplacian: Float[np.ndarray, " N"]
+    system: ReactionDiffusion, state: Sequence[float] | np.ndarray, laplacian: Float[np.ndarray, " N"]
 ) -> Complex[np.ndarray, "N C"]:
     """Growth rates σ of small waves on a uniform state: eigenvalues of J + D·ℓ, the largest real part first.
 

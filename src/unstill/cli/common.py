@@ -49,7 +49,9 @@ def open_folder(verb: str, config: RunOptions, described: dict[str, Any]):
     if not config.out:
         raise BadInput("out", "must name a folder", None, "For example --out runs/x")
     folder = RunFolder.create(config.out, force=config.force, resume=config.resume)
-    folder.write_run(verb, plain(described), seed=config.seed)
+    ours = {field.name for field in dataclasses.fields(RunOptions)}  # of this call, not of the computation
+    kept = {name: value for name, value in described.items() if name not in ours}
+    folder.write_run(plain(kept), config.seed, verb=verb)
     return folder
 
 

@@ -29,6 +29,7 @@ class Config(MotionOptions, RunOptions):
 
 def run(config: Config) -> int:
     """Simulate, write the run folder, print a summary; returns the exit code."""
+    from ..data import load_trajectory
     from ..simulation import Simulation
 
     cls, systems = build_systems(config.system, config)
@@ -44,41 +45,18 @@ def run(config: Config) -> int:
     described = dataclasses.asdict(config) | {"parameters": [plain(s.values()) for s in systems]}
     folder = open_folder("simulate", config, described)
     started = clock.perf_counter()
-    earlier = _earlier(folder.path, system, grid) if config.resume else None
+    earlier = load_trajectory(folder.path) if (folder / "result.json").exists() else None
     with progress_bar(config, "steps") as progress:
         trajectory = Simulation(system, **arguments, progress=progress, resume=earlier).run()
     return _write(config, folder, systems, index, trajectory, clock.perf_counter() - started)
 
 
-def _earlier(path, system, grid):
-    """The interrupted trajectory in a run folder, or none where it had not begun."""
-    import json
-
-    import numpy as np
-
-    from ..simulation import Trajectory
-
-    if not (path / "result.json").exists():
-        return None
-    result = json.loads((path / "result.json").read_text())
-    fields = result["fields"]
-    with np.load(path / "states.npz", allow_pickle=False) as file:
-        state = np.stack([file[name] for name in fields], 1)
-    frames = ts = None
-    if (path / "frames.npz").exists():
-        with np.load(path / "frames.npz", allow_pickle=False) as file:
-            frames, ts = np.stack([file[name] for name in fields], 2), file["ts"]
-    drift = np.array([np.nan if d is None else d for d in result["drift_per_time"]])
-    status = tuple(Status(s) for s in result["status"])
-    return Trajectory(system, grid, result["dt"], state, frames, ts, status, np.array(result["steps"]), drift)
-
-
 def _write(config: Config, folder, systems, index, trajectory, seconds: float) -> int:
     fields = trajectory.fields
-    folder.write_arrays("states", **{name: trajectory.state[:, i] for i, name in enumerate(fields)})
+    folder.write_arrays("states.npz", **{name: trajectory.state[:, i] for i, name in enumerate(fields)})
     if trajectory.frames is not None:
         frames = {name: trajectory.frames[:, :, i] for i, name in enumerate(fields)}
-        folder.write_arrays("frames", ts=trajectory.ts, **frames)
+        folder.write_arrays("frames.npz", ts=trajectory.ts, **frames)
     result = {
         "system": config.system,
         "fields": list(fields),
@@ -97,7 +75,6 @@ def _write(config: Config, folder, systems, index, trajectory, seconds: float) -
         from ..plotting import plot_states, save_figure
 
         save_figure(plot_states(trajectory), folder.path / "states.png")
-    folder.finish(seconds)
     for m, (status, steps, drift) in enumerate(zip(trajectory.status, trajectory.steps, trajectory.drift, strict=True)):
         say(config, f"sample {m}: {status} after {steps} steps, drift {drift:.2g} per unit time")
     say(config, f"{folder.path}: {len(index)} samples in {seconds:.1f} s")

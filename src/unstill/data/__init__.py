@@ -4,5 +4,6 @@ from .loading import load
 from .runs import RunFolder, read_result, read_run
 from .saving import save
 from .snapshots import Snapshots
+from .trajectories import load_trajectory
 
-__all__ = ["RunFolder", "Snapshots", "load", "read_result", "read_run", "save"]
+__all__ = ["RunFolder", "Snapshots", "load", "load_trajectory", "read_result", "read_run", "save"]

@@ -35,9 +35,9 @@ def read_picture(path: Path) -> np.ndarray:
 
 def write_png(path: Path, values: np.ndarray) -> None:
     """Writes (H, W) values in [0, 1] as a 16-bit grey PNG."""
-    import imageio.v3 as iio
+    from PIL import Image
 
-    iio.imwrite(path, np.round(values * 65535).astype(np.uint16), plugin="pillow", extension=".png")
+    Image.fromarray(np.round(values * 65535).astype(np.uint16)).save(path, format="PNG")
 
 
 def scale_integers(name: str, values: np.ndarray) -> np.ndarray:
@@ -66,10 +66,13 @@ def _refuse_deep_colour(head: bytes, path: Path) -> None:
 
 
 def _read_by_pillow(path: Path) -> np.ndarray:
-    import imageio.v3 as iio
+    from PIL import Image
 
-    # Pillow itself refuses sizes that only a decompression bomb has.
-    return np.asarray(iio.imread(path, plugin="pillow", index=0))
+    # The formats are named, since Pillow would start other programs for some. It refuses decompression bombs by itself.
+    with Image.open(path, formats=("PNG", "JPEG", "TIFF")) as image:
+        if image.mode in ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV"):
+            return np.asarray(image.convert("RGB"))
+        return np.asarray(image)
 
 
 def _read_tiff(path: Path) -> np.ndarray:

@@ -120,8 +120,8 @@ def _ground(panels, layout: Layout, title: str, colormap: str, limits) -> np.nda
     for i, panel in enumerate(panels):
         top, left = layout.box(i)
         write(panel.label, left, top - _LABEL / 2, layout.cells[1] * layout.scale)
-    low, high = (f"{limit:.3g}" for limit in limits)
-    room = 6 * len(high) + 10
+    low, high = (_short(limit, limits) for limit in limits)
+    room = 7 * max(len(low), len(high)) + 4
     bar_right = width - _GAP - room
     write(low, bar_right - _BAR[0] - 6, _CLOCK_LINE, room, "right", color=GREY)
     write(high, bar_right + 6, _CLOCK_LINE, room, color=GREY)
@@ -131,6 +131,11 @@ def _ground(panels, layout: Layout, title: str, colormap: str, limits) -> np.nda
     top = _CLOCK_LINE - _BAR[1] // 2
     ground[top : top + _BAR[1], bar_right - _BAR[0] : bar_right] = panel_pixels(ramp, limits, colormap=colormap)
     return ground
+
+
+def _short(limit: float, limits: tuple[float, float]) -> str:
+    # 1e-30 beside 0.4 is nought to the eye.
+    return "0" if abs(limit) < 1e-3 * (limits[1] - limits[0]) else f"{limit:.3g}"
 
 
 class _Clock:

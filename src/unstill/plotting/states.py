@@ -45,7 +45,8 @@ def plot_states(
     columns = math.ceil(math.sqrt(shown))
     rows = math.ceil(shown / columns)
     side = 3.0 if shown <= 4 else 2.4
-    figure = new_figure((side * columns + 0.7) * len(fields), (side + 0.25) * rows + 0.4)
+    height = side * min(2.0, max(0.3, arrays[fields[0]].shape[1] / arrays[fields[0]].shape[2]))
+    figure = new_figure((side * columns + 0.7) * len(fields), (height + 0.35) * rows + 0.4)
     figure.set_layout_engine("constrained")
     figure.suptitle(heading.strip(" ·"), fontsize=11, color=INK, x=0.01, ha="left")
     for block, name in zip(np.atleast_1d(figure.subfigures(1, len(fields))), fields, strict=True):

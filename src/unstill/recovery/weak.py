@@ -20,7 +20,7 @@ from ..stationarity.moments import Model, drift_squares, field_moments, step_mom
 from ..stationarity.regression import Regression, regress
 from ..stationarity.spectrum import denoise, white_noise_level
 from ..systems import ReactionDiffusion
-from .weak_freedom import Freedom, freedoms
+from .weak_freedom import Freedom, freedoms, is_linear
 
 # Pictures count as steady while the rms drift is below this share of the rms of its terms. Patterns that still coarsen
 # slowly are at 1e-3 and less, moving ones at 0.05 and more.
@@ -30,6 +30,7 @@ MISFIT = 0.2
 # Moving pictures that an ensemble needs at least.
 ENSEMBLE = 8
 _SAMPLES = 256
+_TRIED = 4
 _OUTER = 12
 
 
@@ -163,49 +164,59 @@ class _Search:
         self.space = TestSpace(model.grid, tuple(map(float, mean)), tuple(map(float, scale)))
 
     def run(self, theta) -> WeakResult:
-        fit = self.fit_steady(theta)
-        drift, share = self.drift(fit.theta)
+        few = self.states[:: max(1, len(self.states) // _TRIED)]
+        fit = self.fit_steady(theta, few)
+        drift, share = self.drift(fit.theta, self.clean[:: max(1, len(self.states) // _TRIED)])
         steady = share < STEADY_SHARE
         if not steady:
             fit = self.fit_moving(fit.theta)
-            drift, share = self.drift(fit.theta)
+        elif len(few) < len(self.states):
+            fit = self.fit_steady(fit.theta, self.states)
+        drift, _ = self.drift(fit.theta, self.clean)
         return self.report(fit, drift, steady)
 
-    def fit_steady(self, theta) -> _Fit:
+    def fit_steady(self, theta, states) -> _Fit:
         """⟨z_i f_a⟩ = 0 for every test field and field, with tiles as samples."""
-        tiles = _tile_count(self.model.grid.shape, len(self.states))
+        tiles = _tile_count(self.model.grid.shape, len(states))
 
-        def equations(theta):
-            moments = field_moments(self.model, self.space, self.states, theta, noise=self.levels, tiles=tiles)
-            return moments.reshape(len(moments), -1, moments.shape[-1]), None
+        def rows(theta):
+            moments = field_moments(self.model, self.space, states, theta, noise=self.levels, tiles=tiles)
+            return moments.reshape(len(moments), -1, moments.shape[-1])
 
-        return self.gauss_newton(theta, equations, steady=True)
+        return self.gauss_newton(theta, rows, steady=True)
 
     def fit_moving(self, theta) -> _Fit:
         """⟨∇φ_i·f⟩ (+ h ½ f·∇²φ_i·f) = 0 for every functional, with pictures as samples."""
         table = self.space.gradients.reshape(len(self.space.labels), -1)
 
-        def equations(theta):
+        def rows(theta):
             moments = field_moments(self.model, self.space, self.states, theta, noise=self.levels)
             flat = moments.reshape(len(moments), -1, moments.shape[-1])
-            second = None if self.time_step == 0 else step_moments(self.model, self.space, self.clean, theta)[0]
-            return np.einsum("nk,skp->snp", table, flat, optimize=True), second
+            return (table @ flat.reshape(len(flat), table.shape[1], -1)).reshape(len(flat), len(table), -1)
 
-        return self.gauss_newton(theta, equations, steady=False)
+        return self.gauss_newton(theta, rows, steady=False)
 
-    def gauss_newton(self, theta, equations, *, steady: bool) -> _Fit:
+    def gauss_newton(self, theta, rows, *, steady: bool) -> _Fit:
         """Regress, relinearise, repeat; the step term, quadratic in f, is taken at the last θ."""
+        linear = is_linear(self.model, theta, self.clean)
+        stepping = not steady and self.time_step != 0
+        base, table = theta, rows(theta)
         for _ in range(_OUTER):
-            rows, second = equations(theta)
+            if not linear and theta is not base:
+                base, table = theta, rows(theta)
+            here = np.concatenate([(table[..., 0] + table[..., 1:] @ (theta - base))[..., None], table[..., 1:]], -1)
+            second = step_moments(self.model, self.space, self.clean, theta) if stepping else None
             free = freedoms(self.model, theta, self.clean, steady=steady)
             basis = _complement(free, theta)
-            result, step = self.solve(rows, second, theta, basis)
+            result, step = self.solve(here, second, theta, basis)
             kept = basis.shape[1]
             change = basis @ result.solution[:kept]
+            covariance = basis @ result.covariance[:kept, :kept] @ basis.T
             theta = theta + change
-            if np.all(np.abs(change) <= 1e-6 * _scales(rows, theta)):
+            close = np.abs(change) <= 0.05 * np.sqrt(np.diag(covariance)) + 1e-7 * _scales(here, theta)
+            if np.all(close) or (linear and not stepping):
                 break
-        return _Fit(theta, basis @ result.covariance[:kept, :kept] @ basis.T, result.misfit, free, step)
+        return _Fit(theta, covariance, result.misfit, free, step)
 
     def solve(self, rows, second, theta, basis) -> tuple[Regression, tuple[float, float] | None]:
         """One regression in the coordinates of `basis`, with the time step h as one more unknown where it is not known."""
@@ -224,9 +235,9 @@ class _Search:
             return regress(A, r + h * second, sizes, scale), (h, error)
         return regress(A, r + h * second, sizes, scale), None
 
-    def drift(self, theta) -> tuple[float, float]:
-        """The rms drift (the larger of the fields) of the denoised pictures, and its share of its terms."""
-        squares, terms = drift_squares(self.model, self.clean, theta)
+    def drift(self, theta, states) -> tuple[float, float]:
+        """The rms drift (the larger of the fields) of denoised pictures, and its share of its terms."""
+        squares, terms = drift_squares(self.model, states, theta)
         return float(np.sqrt(squares.max())), float(np.sqrt(np.max(squares / terms)))
 
     def report(self, fit: _Fit, drift: float, steady: bool) -> WeakResult:

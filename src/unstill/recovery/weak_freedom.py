@@ -1,7 +1,9 @@
 """Which parameters no picture can determine, whatever its precision: freedoms of scale in the equations."""
 
 import dataclasses
+import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -28,16 +30,9 @@ def freedoms(
 
     Stationarity of an ensemble is blind to f → c f for all fields together; steadiness also to f_a → c f_a for one field
     alone (in FitzHugh–Nagumo: Dv and ε). The identity must hold off the solutions too, so it is tried on cells of
-    `sample` with their Laplacians shuffled.
+    `sample` with made-up Laplacians.
     """
-    rng = np.random.default_rng(0)
-    cells = np.moveaxis(sample, 1, 0).reshape(sample.shape[1], -1)
-    cells = cells[:, rng.choice(cells.shape[1], 400)]
-    spread = cells.std(1, keepdims=True) / model.grid.dx**2
-    with enable_x64():
-        columns = np.asarray(
-            model.columns(jnp.asarray(theta), jnp.asarray(cells), spread * rng.standard_normal(cells.shape))
-        )
+    columns = _columns_off_solution(model, theta, sample)
     f, J = columns[0], columns[1:]
     found = []
     for fields in [[a] for a in range(len(f))] if steady else [list(range(len(f)))]:
@@ -50,3 +45,26 @@ def freedoms(
             w[np.abs(w) * unit < 1e-8 * np.abs(w * unit).max()] = 0
             found.append(Freedom(w))
     return found
+
+
+def is_linear(model: Model, theta: Float[np.ndarray, " P"], sample: Float[np.ndarray, "M C H W"]) -> bool:
+    """Whether the drift is linear in the free parameters: ∂f/∂θ the same at two unlike values of θ."""
+    other = theta * np.linspace(0.6, 1.7, len(theta)) + 0.01 * np.abs(theta).max()
+    here, there = (_columns_off_solution(model, values, sample)[1:] for values in (theta, other))
+    return bool(np.all(np.abs(here - there) <= 1e-9 * np.abs(here).max((1, 2), keepdims=True)))
+
+
+def _columns_off_solution(model: Model, theta, sample) -> np.ndarray:
+    """f and ∂f/∂θ at cells of the pictures with made-up Laplacians: (1 + P, C, cells). Nothing vanishes by chance."""
+    rng = np.random.default_rng(0)
+    cells = np.moveaxis(sample, 1, 0).reshape(sample.shape[1], -1)
+    cells = cells[:, rng.choice(cells.shape[1], 400)]
+    spread = cells.std(1, keepdims=True) / model.grid.dx**2
+    with enable_x64():
+        laplacian = spread * rng.standard_normal(cells.shape)
+        return np.asarray(_columns(model, jnp.asarray(theta), jnp.asarray(cells), jnp.asarray(laplacian)))
+
+
+@functools.partial(jax.jit, static_argnames=("model",))
+def _columns(model, theta, cells, laplacian):
+    return model.columns(theta, cells, laplacian)

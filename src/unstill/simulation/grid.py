@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-from typing import Literal
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -12,8 +11,7 @@ from jaxtyping import Array, Float
 from .._errors import BadInput
 from ..systems import ReactionDiffusion
 
-Boundary = Literal["periodic", "no-flux"]
-BOUNDARIES: tuple[Boundary, ...] = ("periodic", "no-flux")
+BOUNDARIES = ("periodic", "no-flux")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Grid:
 
     shape: tuple[int, int]
     dx: float = 1.0
-    boundary: Boundary = "periodic"
+    boundary: str = "periodic"
 
     def __post_init__(self):
         if len(self.shape) != 2 or min(self.shape) < 3:

@@ -102,12 +102,3 @@ class Motion:
         return jax.tree.map(
             lambda leaf: jnp.asarray(leaf)[index] if jnp.ndim(leaf) in (1, 3) else jnp.asarray(leaf), self.dynamics
         )
-
-
-def check_system_samples(system: ReactionDiffusion, samples: int) -> None:
-    """Raises `BadInput` where a parameter's sample axis is not of length M."""
-    from .._errors import BadInput
-
-    for name, value in system.values().items():
-        if jnp.ndim(value) in (1, 3) and len(value) != samples:
-            raise BadInput(name, f"must have one entry for each of {samples} samples", f"{len(value)} entries")

@@ -60,9 +60,6 @@ def kernel_spec(dynamics: Dynamics, dtype: Any, clip: bool) -> KernelSpec | None
     if not isinstance(dynamics, OnGrid):
         return None
     cellwise = tuple(name for name, value in dynamics.system.values().items() if jnp.ndim(value) >= 2)
-    for name in dynamics.system.diffusion.values():
-        if name in cellwise:
-            raise BadInput(name, "cannot vary over cells: it is a diffusion coefficient", None, "Pass one number.")
     return KernelSpec(type(dynamics.system), dynamics.grid.boundary, jnp.dtype(dtype).name, cellwise, clip)
 
 
@@ -135,6 +132,8 @@ def rollout(
     if steps < 0 or (save_every is not None and (save_every < 1 or steps % save_every)):
         raise BadInput("save_every", f"must divide steps = {steps}", save_every)
     state = jnp.asarray(state)
+    if isinstance(dynamics, ReactionDiffusion):
+        check_parameter_shapes(dynamics, 1)
     dynamics = place(dynamics, grid, state.shape)
     dt = default_dt(dynamics) if dt is None else dt
     if steps == 0:
@@ -149,6 +148,16 @@ def rollout(
     else:
         out = xla_rollout(dynamics, state, dt=dt, frames=steps // every, every=every, stepper=stepper, clip=clip)
     return out[-1] if save_every is None else out
+
+
+def check_parameter_shapes(system: ReactionDiffusion, samples: int) -> None:
+    """Raises `BadInput` where a parameter's sample axis is not of length M, or diffusion varies over cells."""
+    for name, value in system.values().items():
+        if jnp.ndim(value) in (1, 3) and len(value) != samples:
+            raise BadInput(name, f"must have one entry for each of {samples} samples", f"{len(value)} entries")
+    for name in system.diffusion.values():
+        if jnp.ndim(getattr(system, name)) >= 2:
+            raise BadInput(name, "cannot vary over cells: it is a diffusion coefficient", None, "Pass one number.")
 
 
 def default_dt(dynamics: Dynamics) -> float:

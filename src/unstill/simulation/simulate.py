@@ -11,8 +11,8 @@ from .._types import Status
 from ..systems import Dynamics, ReactionDiffusion
 from .grid import Grid
 from .initial import initial_state
-from .motion import Motion, check_system_samples, sample
-from .rollout import default_dt, place, stability_limit
+from .motion import Motion, sample
+from .rollout import check_parameter_shapes, default_dt, place, stability_limit
 from .steady import polish as polish_state
 from .trajectory import Trajectory
 
@@ -113,7 +113,7 @@ def _check(dynamics, grid, state, dt, stepper, save_every, dtype) -> None:
     if dtype not in ("float32", "float64"):
         raise BadInput("dtype", "must be float32 or float64", dtype)
     if isinstance(dynamics, ReactionDiffusion):
-        check_system_samples(dynamics, len(state))
+        check_parameter_shapes(dynamics, len(state))
         grid = grid or Grid(state.shape[-2:])
         if tuple(grid.shape) != tuple(state.shape[-2:]):
             raise BadInput("state", f"must be of the grid's shape {grid.shape}", state.shape[-2:])
@@ -125,7 +125,7 @@ def _check(dynamics, grid, state, dt, stepper, save_every, dtype) -> None:
 def is_dead(state: np.ndarray, drift: float) -> bool:
     """Uniform in every field to 1/1000 of the largest mean, and still: nothing more will come."""
     scale = max(float(np.abs(state.mean((-2, -1))).max()), 1e-12)
-    return float(np.ptp(state, axis=(-2, -1)).max()) <= 1e-3 * scale and drift <= 1e-4 * scale
+    return bool(np.ptp(state, axis=(-2, -1)).max() <= 1e-3 * scale and drift <= 1e-4 * scale)
 
 
 class Simulation:
@@ -215,7 +215,7 @@ class Simulation:
             return
         for m, drift in zip(active, self.motion.drift(self.state[active], active), strict=True):
             if drift < self.tolerance:
-                self.status[m] = self._still(m, drift)
+                self.status[m] = self._still(int(m), float(drift))
 
     def _still(self, m: int, drift: float) -> Status:
         return Status.DEAD if self.state.ndim == 4 and is_dead(self.state[m], drift) else Status.STEADY

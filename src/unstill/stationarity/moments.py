@@ -59,14 +59,27 @@ def _mirror(grid: Grid, c):
     return jnp.concatenate([c, c[..., ::-1, :]], -2)
 
 
+def _half_masks(space: TestSpace) -> np.ndarray:
+    """The band filters on the half spectrum of the mirrored picture."""
+    if space.grid.boundary == "periodic":
+        return space.masks[..., : space.grid.shape[1] // 2 + 1]
+    rows = np.concatenate([space.masks, 0 * space.masks[:, :1], space.masks[:, :0:-1]], 1)
+    return np.concatenate([rows, 0 * rows[..., :1]], 2)
+
+
+def _mirrored_width(grid: Grid) -> int:
+    return grid.shape[1] * (1 if grid.boundary == "periodic" else 2)
+
+
+def _half_spectrum(grid: Grid, c):
+    """Coefficients such that ⟨a · G b⟩ over cells is the sum of a_hat · G · conj(b_hat) over the full spectrum."""
+    extended = _mirror(grid, c)
+    return jnp.fft.rfft2(extended) / (extended.shape[-2] * extended.shape[-1])
+
+
 def _band_filter(space: TestSpace, z):
     """G_k z_a for every field a and band k: shape (C, bands, H, W)."""
-    grid = space.grid
-    if grid.boundary == "periodic":
-        masks = space.masks[..., : grid.shape[1] // 2 + 1]
-    else:
-        padded = [np.concatenate([space.masks, 0 * space.masks[:, :1], space.masks[:, :0:-1]], 1)]
-        masks = np.concatenate([padded[0], 0 * padded[0][..., :1]], 2)
+    grid, masks = space.grid, _half_masks(space)
     extended = _mirror(grid, z)
     z_hat = jnp.fft.rfft2(extended)
     filtered = jnp.fft.irfft2(z_hat[:, None] * masks, s=extended.shape[-2:])
@@ -201,14 +214,21 @@ def _second_order(model, mean, scale, shape, states, theta):
     space = TestSpace(model.grid, mean, scale, *shape)
     mu, sd = (jnp.array(q)[:, None, None] for q in (mean, scale))
     hessians = jnp.asarray(space.hessians)
+    masks = _half_masks(space)
+    twice = np.full(masks.shape[-1], 2.0)  # a half spectrum holds one mode of each mirror pair
+    twice[0] = 1
+    if _mirrored_width(model.grid) % 2 == 0:
+        twice[-1] = 1
+    weights = jnp.asarray((masks * twice).reshape(len(masks), -1).T)
 
     def one(c):
         f = model.drift(theta, c, model.grid.laplacian(c))
         monomials = jnp.stack([_monomial((c - mu) / sd, e) for e in space.field_exponents])
         means = _pair(monomials, f[:, None] * f, 1)[0]
-        banded = _band_filter(space, f / sd)
-        forms = [jnp.einsum("xy,kxy->k", f[a] / sd[a], banded[b]) / f[0].size for a, b in space.pairs]
-        return jnp.concatenate([jnp.einsum("niab,iab->n", hessians, means) / 2, *forms])
+        f_hat = _half_spectrum(model.grid, f / sd)
+        products = jnp.stack([jnp.real(f_hat[a] * jnp.conj(f_hat[b])) for a, b in space.pairs])
+        forms = products.reshape(len(products), -1) @ weights
+        return jnp.concatenate([jnp.einsum("niab,iab->n", hessians, means) / 2, forms.ravel()])
 
     return jax.lax.map(one, states)
 

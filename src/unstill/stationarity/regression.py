@@ -8,6 +8,7 @@ from jaxtyping import Float
 _RIDGES = (1e-6, 1e-4, 1e-3, 1e-2, 1e-1)
 _FOLDS = 8
 _FEW = 8
+_ROUNDS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,30 +39,30 @@ def _fold_means(A: np.ndarray, fold: np.ndarray) -> np.ndarray:
     return (sums.sum(0) - sums) / (len(A) - counts)[:, None, None]
 
 
-def _cross_fitted(A, r, scale, fold, information, iterations=12):
-    """δ, covariance and score for each ridge; see `regress`."""
-    means = _fold_means(A, fold)
-    results = []
-    for ridge in _RIDGES:
-        delta = np.zeros(A.shape[2])
-        for _ in range(iterations):
-            g = r + A @ delta
-            instruments = np.empty((len(A), A.shape[2], A.shape[1]))
-            for k, mean in enumerate(means):
-                values, vectors, size = _spectral(g[fold != k])
-                weighted = vectors.T @ (mean / size[:, None])
-                instruments[fold == k] = (weighted / (values + ridge)[:, None]).T @ vectors.T / size
-            normal = np.einsum("spn,snq->pq", instruments, A) + information
-            scores = np.einsum("spn,sn->sp", instruments, g)
-            change = -np.linalg.lstsq(normal, scores.sum(0) + information @ delta, rcond=None)[0]
-            delta = delta + change
-            if np.all(np.abs(change) <= 1e-7 * scale):
-                break
-        inverse = np.linalg.pinv(normal)
-        spread = scores.T @ scores + information
-        covariance = inverse @ spread @ inverse.T * len(A) / max(len(A) - A.shape[2], 1)
-        results.append((np.sum(np.diag(covariance) / scale**2), delta, covariance))
-    return min(results, key=lambda result: result[0])[1:]
+def _cross_fitted(A, r, scale, fold, information):
+    """δ and its covariance under the best ridge; see `regress`."""
+    means, members = _fold_means(A, fold), [fold == k for k in range(fold.max() + 1)]
+    flat = A.reshape(len(A), -1)
+    delta = np.zeros(A.shape[2])
+    for _ in range(_ROUNDS):
+        g = r + A @ delta
+        weights = [_spectral(g[~own]) for own in members]
+        candidates = []
+        for ridge in _RIDGES:
+            normal, scores = np.array(information), np.empty((len(A), A.shape[2]))
+            for own, mean, (values, vectors, size) in zip(members, means, weights, strict=True):
+                instruments = ((vectors.T @ (mean / size[:, None])) / (values + ridge)[:, None]).T @ vectors.T / size
+                normal += instruments @ flat[own].sum(0).reshape(mean.shape)
+                scores[own] = g[own] @ instruments.T
+            inverse = np.linalg.pinv(normal)
+            covariance = inverse @ (scores.T @ scores + information) @ inverse.T
+            change = -inverse @ (scores.sum(0) + information @ delta)
+            candidates.append((np.sum(np.diag(covariance) / scale**2), change, covariance))
+        _, change, covariance = min(candidates, key=lambda candidate: candidate[0])
+        delta = delta + change
+        if np.all(np.abs(change) <= 0.02 * np.sqrt(np.diag(covariance)) + 1e-9 * np.minimum(scale, 1e300)):
+            break
+    return delta, covariance * len(A) / max(len(A) - A.shape[2], 1)
 
 
 def _few_samples(A, r, size, information):

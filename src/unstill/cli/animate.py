@@ -1,0 +1,89 @@
+"""Film a run folder, or parameter sets side by side.
+
+    unstill animate runs/x --out x.mp4
+    unstill animate --set F=.03 k=.057 --set F=.035 k=.065 --time 5000 --out two.mp4
+
+A folder with saved frames is filmed as it stands; one without, or with --time or --steps, is moved on first.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from .._errors import BadInput
+from .arguments import count, number, option, positional
+from .common import RunOptions, progress_bar, say
+from .dynamics import MotionOptions, build_state, build_systems, stack_systems
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(MotionOptions, RunOptions):
+    """The configuration of `unstill animate`; `out` is a film, .mp4 or .gif."""
+
+    source: str = positional("", "a run folder, or a system's name (default: gray-scott)")
+    steps: int | None = option(None, "film N steps", type=count, metavar="N")
+    time: float | None = option(None, "film a time", type=number, metavar="T")
+    frames: int = option(150, "pictures in a new film", type=count, metavar="N")
+    field: str = option("", "the field to show (default: v, or the last)", metavar="NAME")
+    fps: int = option(30, "pictures a second", type=count, metavar="N")
+
+
+def run(config: Config) -> int:
+    """Make the film; returns the exit code."""
+    from ..plotting import animate
+
+    path = _film_path(config)
+    if config.source and Path(config.source).is_dir():
+        film = _of_folder(config)
+    else:
+        film = _of_parameters(config)
+    animate(film, path, field=config.field or None, fps=config.fps)
+    say(config, f"{path}: {len(film.frames)} pictures of {film.frames.shape[1]} samples to time {film.ts[-1]:g}")
+    return 0
+
+
+def _film_path(config: Config) -> Path:
+    if not config.out:
+        raise BadInput("out", "must name a film", None, "For example --out film.mp4")
+    path = Path(config.out)
+    if path.suffix not in (".mp4", ".gif"):
+        raise BadInput("out", "must end in .mp4 or .gif", path)
+    if path.exists() and not config.force:
+        raise BadInput("out", "must not exist yet", path, "Pass --force to replace it.")
+    if not path.parent.is_dir():
+        raise BadInput("out", "must be in an existing folder", path)
+    return path
+
+
+def _of_folder(config: Config):
+    from ..data import load_trajectory
+
+    kept = load_trajectory(config.source)
+    if config.set or config.preset:
+        raise BadInput("set", f"must be left out: {config.source} has its own parameters")
+    if kept.frames is not None and config.time is None and config.steps is None:
+        return kept
+    return _filmed(config, kept.dynamics, kept.state, kept.grid, dt=config.dt or kept.dt)
+
+
+def _of_parameters(config: Config):
+    cls, systems = build_systems(config.source or "gray-scott", config)
+    state, grid = build_state(cls, systems, config, config.seed)
+    if state is None:
+        raise BadInput("source", "must be a reaction–diffusion system to be filmed", config.source)
+    system, _ = stack_systems(systems, len(state) // len(systems))
+    return _filmed(config, system, state, grid, dt=config.dt)
+
+
+def _filmed(config: Config, system, state, grid, dt: float | None):
+    """The motion in about `frames` equal parts, at most one a step."""
+    from ..simulation import OnGrid, default_dt, simulate
+
+    dt = dt or default_dt(OnGrid(system, grid))
+    steps = config.steps or max(1, round((10_000 if config.time is None else config.time) / dt))
+    every = max(1, steps // config.frames)
+    options: dict[str, Any] = {name: getattr(config, name) for name in ("stepper", "engine", "clip", "dtype")}
+    with progress_bar(config, "steps") as progress:
+        return simulate(
+            system, state, grid=grid, dt=dt, steps=steps - steps % every, save_every=every, progress=progress, **options
+        )

@@ -1,0 +1,91 @@
+"""From a run folder back to the `Trajectory` that it holds: to resume it, to film it, to go on from it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._errors import BadInput
+from .._types import Status
+from .arrays import read_npz
+from .runs import read_result
+
+if TYPE_CHECKING:  # the rest of this room does without JAX
+    from ..simulation import Grid, Trajectory
+    from ..systems import AbstractSystem, ReactionDiffusion
+
+
+def load_trajectory(path: str | os.PathLike) -> Trajectory:
+    """The trajectory of a `simulate` run folder, or the fitted state of a `recover` one, under its parameters.
+
+    Raises `BadInput` for a folder of another kind, or with damaged or missing files.
+    """
+    from ..simulation import Grid
+    from ..systems import find_system
+
+    folder = Path(path)
+    result = read_result(folder)
+    try:
+        cls = find_system(result["system"])
+        grid = Grid(_shape(folder, cls), result["dx"], result["boundary"]) if result.get("dx") else None
+        if (folder / "fields.npz").exists():
+            return _recovered(folder, result, cls, grid)
+        return _simulated(folder, result, cls, grid)
+    except (KeyError, TypeError, IndexError) as error:
+        raise BadInput("path", f"must be a whole run folder of simulate or recover ({error!r})", folder) from error
+
+
+def _shape(folder: Path, cls: type[AbstractSystem]) -> tuple[int, int]:
+    name = "fields.npz" if (folder / "fields.npz").exists() else "states.npz"
+    H, W = read_npz(folder / name)[cls.fields[0]].shape[-2:]
+    return H, W
+
+
+def _stack(arrays: Mapping[str, np.ndarray], cls: type[AbstractSystem], axis: int) -> np.ndarray:
+    return np.stack([arrays[name] for name in cls.fields], axis)
+
+
+def _simulated(folder: Path, result: dict[str, Any], cls, grid: Grid | None) -> Trajectory:
+    from ..simulation import Trajectory
+
+    frames = ts = None
+    if (folder / "frames.npz").exists():
+        kept = read_npz(folder / "frames.npz")
+        frames, ts = _stack(kept, cls, 2), kept["ts"]
+    index = np.array(result["parameter_set"], int)
+    sets = result["parameters"]
+    one = len(sets) == 1  # plain numbers rather than one a sample
+    values = {name: sets[0][name] if one else np.array([s[name] for s in sets])[index] for name in cls.parameters()}
+    return Trajectory(
+        dynamics=cls().with_values(**values),
+        grid=grid,
+        dt=result["dt"],
+        state=_stack(read_npz(folder / "states.npz"), cls, 1),
+        frames=frames,
+        ts=ts,
+        status=tuple(Status(s) for s in result["status"]),
+        steps=np.array(result["steps"], int),
+        drift=np.array([np.nan if d is None else d for d in result["drift_per_time"]], float),
+    )
+
+
+def _recovered(folder: Path, result: dict[str, Any], cls: type[ReactionDiffusion], grid: Grid | None) -> Trajectory:
+    from ..simulation import Trajectory
+
+    state = _stack(read_npz(folder / "fields.npz"), cls, 1)
+    M, drift = len(state), result["drift_per_time"]
+    return Trajectory(
+        dynamics=cls().with_values(**result["fitted_parameters"]),
+        grid=grid,
+        dt=cls.dt * min(1.0, grid.dx**2) if grid else cls.dt,
+        state=state,
+        frames=None,
+        ts=None,
+        status=(Status(result["status"]),) * M,
+        steps=np.zeros(M, int),
+        drift=np.full(M, np.nan if drift is None else drift),
+    )

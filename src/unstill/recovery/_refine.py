@@ -1,0 +1,129 @@
+"""Noisy pictures: the steady state nearest to them, and its parameters, by a penalty that is tightened step by step."""
+
+import dataclasses
+
+import numpy as np
+
+from ..simulation.jacobian import drift_of, jacobian_pattern, kinetic_slopes, parameter_slopes
+from ..simulation.multifrontal import Factorisation, SingularMatrix, elimination
+from ._elimination import Problem
+from ._search import Scaling
+
+LEVELS = (0.3, 0.1, 0.03, 0.01)
+PER_LEVEL = 8
+
+
+@dataclasses.dataclass
+class Refined:
+    """The estimate: q, its information matrix, fields (M, C, H, W), χ² per cell, the penalty level reached."""
+
+    q: np.ndarray
+    information: np.ndarray
+    states: np.ndarray
+    chi2: float
+    level: float
+    drift: np.ndarray
+    history: list[dict]
+
+
+class Penalty:
+    """½ Σ |c_o − y|²/s² + ½ Σ_i |drift_i|²/(κ_i ε s_i)² over fields c and numbers q.
+
+    κ_i is the rms slope of the kinetics of field i, held at its value at the start; s_i the noise s scaled by
+    std(c_i)/std(y). As ε → 0 the drift becomes a constraint and the estimate the maximum-likelihood one; a large ε
+    forgives a bad start. The fields are eliminated from every Gauss–Newton step by a sparse Cholesky factor.
+    """
+
+    def __init__(self, problem: Problem, scaling: Scaling, pictures: np.ndarray, noise: float, states: np.ndarray, q):
+        self.problem, self.scaling, self.pictures, self.noise = problem, scaling, pictures, noise
+        self.pattern = jacobian_pattern(problem.grid, states.shape[1])
+        self.plan = elimination(problem.grid, states.shape[1], 2)
+        system = problem.system(scaling.values(q))
+        slopes = np.array([kinetic_slopes(system, c)[1] for c in states])
+        rates = np.sqrt((np.einsum("miihw->mihw", slopes) ** 2).mean((0, 2, 3)))
+        size = states.std((2, 3)).mean(0)
+        self.unit = np.maximum(rates, 1e-3 * rates.max()) * noise * size / size[problem.observed]
+
+    def parts(self, q, state, picture):
+        """Drift (C, H, W) and misfit (H, W), both unweighted."""
+        system = self.problem.system(self.scaling.values(q))
+        return drift_of(system, self.problem.grid, state), state[self.problem.observed] - picture
+
+    def cost(self, q, states, level) -> float:
+        total = 0.0
+        for state, picture in zip(states, self.pictures, strict=True):
+            drift, misfit = self.parts(q, state, picture)
+            total += ((drift / (level * self.unit[:, None, None])) ** 2).sum() + ((misfit / self.noise) ** 2).sum()
+        return 0.5 * float(total)
+
+    def step(self, q, states, level, damping):
+        """A damped Gauss–Newton step: (dq, dstates, information of q with the fields free). Raises SingularMatrix."""
+        values = self.scaling.values(q)
+        system, P, o = self.problem.system(values), len(q), self.problem.observed
+        S, h, solved = np.zeros((P, P)), np.zeros(P), []
+        n = self.pattern.n
+        weights = np.repeat(1 / (level * self.unit) ** 2, n)
+        soft = np.full(n * states.shape[1], damping / self.noise**2)
+        soft[o * n : (o + 1) * n] += 1 / self.noise**2
+        for state, picture in zip(states, self.pictures, strict=True):
+            drift, misfit = self.parts(q, state, picture)
+            J = self.pattern.matrix([float(D) for D in system.diffusivities()], kinetic_slopes(system, state)[1])
+            direct = parameter_slopes(system, self.problem.grid, self.problem.names, state).reshape(P, -1).T
+            direct = direct * self.scaling.slope(values)
+            gradient = J.T @ (weights * drift.ravel())
+            gradient[o * n : (o + 1) * n] += misfit.ravel() / self.noise**2
+            B = J.T @ (weights[:, None] * direct)
+            X = Factorisation(self.plan, self.pattern.normal(J, weights, soft), symmetric=True).solve(
+                np.column_stack([B, gradient])
+            )
+            S += direct.T @ (weights[:, None] * direct) - B.T @ X[:, :P]
+            h += direct.T @ (weights * drift.ravel()) - B.T @ X[:, P]
+            solved.append(X)
+        scale = np.diag(S).max()
+        dq = -np.linalg.lstsq(S + 1e-12 * scale * np.eye(P), h, rcond=None)[0]
+        dq *= min(1.0, 0.3 / max(np.abs(dq).max(), 1e-300))
+        dstates = np.array([-(X[:, P] + X[:, :P] @ dq).reshape(states.shape[1:]) for X in solved])
+        return dq, dstates, S
+
+
+def refine(penalty: Penalty, q: np.ndarray, states: np.ndarray, *, excess: float, report=lambda entry: None) -> Refined:
+    """Tighten ε through `LEVELS`; stop before χ² per cell exceeds 1 + `excess`, where the fit would begin to chase
+    the pictures' own motion. `states` (M, C, H, W) is where the fields start."""
+    best, history = None, []
+    for level in LEVELS:
+        q, states, iterations = _descend(penalty, q, states, level)
+        drifts, misfits = zip(*(penalty.parts(q, c, y) for c, y in zip(states, penalty.pictures, strict=True)), strict=True)
+        chi2 = float((np.array(misfits) ** 2).mean()) / penalty.noise**2
+        entry = {"level": level, "chi2": chi2, "iterations": iterations}
+        entry |= {n: float(v) for n, v in zip(penalty.problem.names, penalty.scaling.values(q), strict=True)}
+        history.append(entry)
+        report(entry)
+        if chi2 > 1 + excess and best is not None:
+            break
+        best = (q, states, chi2, level, np.array(drifts))
+        if chi2 > 1 + excess:
+            break
+    q, states, chi2, level, drifts = best
+    information = penalty.step(q, states, level, 0.0)[2]
+    return Refined(q, information, states, chi2, level, drifts, history)
+
+
+def _descend(penalty: Penalty, q, states, level):
+    cost, damping = penalty.cost(q, states, level), 1e-4
+    for iteration in range(1, PER_LEVEL + 1):
+        while True:
+            try:
+                dq, dstates, _ = penalty.step(q, states, level, damping)
+                new = penalty.cost(q + dq, states + dstates, level)
+            except SingularMatrix:
+                new = np.inf
+            if new < cost or damping > 1e6:
+                break
+            damping *= 10
+        if not new < cost:
+            return q, states, iteration
+        q, states, gained, cost = q + dq, states + dstates, cost - new, new
+        damping = max(damping / 10, 1e-8)
+        if gained < 1e-4 * cost:
+            break
+    return q, states, iteration

@@ -1,0 +1,336 @@
+"""Figures and films: what they show is what was computed, and what they say is what was found."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.text import Text
+from PIL import Image
+
+from unstill._errors import BadInput
+from unstill._types import Status
+from unstill.plotting import animate, plot_recovery, plot_states, save_figure
+from unstill.plotting.canvas import Layout, draw
+from unstill.plotting.colors import colormap_of, full_limits, panel_pixels, robust_limits
+from unstill.plotting.films import gather
+from unstill.plotting.labels import split_labels
+from unstill.recovery.result import Estimate, Recovery
+from unstill.simulation import Grid, Trajectory
+from unstill.systems import GrayScott, Lorenz
+
+H, W, T = 12, 16, 5
+
+
+def lopsided(samples=2, shape=(H, W)):
+    """Frames (T, M, C, H, W) that differ under every flip, transposition, and swap of samples, fields or times."""
+    rows, columns = np.meshgrid(np.linspace(0, 1, shape[0]), np.linspace(0, 1, shape[1]), indexing="ij")
+    frames = np.empty((T, samples, 2, *shape))
+    for t in range(T):
+        for m in range(samples):
+            frames[t, m, 0] = 1 - rows**2
+            frames[t, m, 1] = 0.2 * rows + 0.1 * columns**2 + 0.1 * m + 0.05 * t
+    return frames
+
+
+def film(samples=2, ts=None, frames=None, system=None):
+    frames = lopsided(samples) if frames is None else frames
+    ts = 100.0 * np.arange(1, T + 1) if ts is None else ts
+    status = (Status.STEADY, Status.DEAD, Status.MOVING)[:samples] + (Status.MOVING,) * max(0, samples - 3)
+    system = GrayScott.make().with_values(F=np.linspace(0.03, 0.04, samples)) if system is None else system
+    steps, drift = np.full(samples, 500), np.zeros(samples)
+    return Trajectory(system, Grid(frames.shape[-2:]), 1.0, frames[-1], frames, ts, status, steps, drift)
+
+
+def decoded(path):
+    import av
+
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def texts(figure):
+    return [t.get_text() for t in figure.findobj(Text) if t.get_text() and t.get_visible()]
+
+
+# --- films ------------------------------------------------------------------------------------------------------------
+
+
+def test_panel_pixels_are_the_colours_of_the_cells():
+    from matplotlib import colormaps
+
+    field = np.array([[0.0, 1.0, 2.0], [4.0, -9.0, np.nan]])
+    pixels = panel_pixels(field, (0.0, 4.0), colormap="magma", scale=3)
+    assert pixels.shape == (6, 9, 3)
+    expected = (np.array(colormaps["magma"]([0, 64, 128, 255, 0]))[:, :3] * 255).round()
+    np.testing.assert_array_equal(pixels[::3, ::3].reshape(-1, 3)[:5], expected)
+    assert (pixels[3:, 6:] == 128).all()
+    assert (pixels[:3, :3] == pixels[0, 0]).all()
+
+
+def test_canvases_hold_exactly_the_computed_states():
+    movie = film()
+    limits = robust_limits([movie.frames[:, :, 1]])
+    panels = gather(movie).panels
+    layout = Layout.of(panels, None)
+    canvases = list(draw(panels, "title", colormap="magma", limits=limits))
+    assert len(canvases) == T
+    for t, canvas in enumerate(canvases):
+        assert canvas.shape[:2] == layout.shape
+        for m in range(2):
+            pixels = panel_pixels(movie.frames[t, m, 1], limits, colormap="magma", scale=layout.scale)
+            top, left = layout.box(m)
+            np.testing.assert_array_equal(canvas[top : top + pixels.shape[0], left : left + pixels.shape[1]], pixels)
+
+
+def test_mp4_shows_every_state_upright_and_in_order(tmp_path):
+    movie = film()
+    animate(movie, tmp_path / "x.mp4", limits=(0, 1))
+    frames = decoded(tmp_path / "x.mp4").astype(float)
+    layout = Layout.of(gather(movie).panels)
+    assert frames.shape == (T, *layout.shape, 3)
+    assert layout.shape[0] % 2 == layout.shape[1] % 2 == 0
+    for t in range(T):
+        for m in range(2):
+            pixels = panel_pixels(movie.frames[t, m, 1], (0, 1), colormap="magma", scale=layout.scale)
+            top, left = layout.box(m)
+            box = frames[t, top : top + pixels.shape[0], left : left + pixels.shape[1]]
+            # Compression and chroma at half resolution cost about 2 of 255; a flip, or the wrong sample, costs over 8.
+            assert np.abs(box - pixels).mean() < 3
+            assert np.abs(box - pixels[::-1]).mean() > 8
+            assert np.abs(box - pixels[:, ::-1]).mean() > 8
+            other = panel_pixels(movie.frames[t, 1 - m, 1], (0, 1), colormap="magma", scale=layout.scale)
+            assert np.abs(box - other).mean() > 8
+
+
+def test_mp4_plays_everywhere(tmp_path):
+    import av
+
+    animate(film(), tmp_path / "x.mp4", fps=12)
+    with av.open(str(tmp_path / "x.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.pix_fmt, stream.average_rate) == ("h264", "yuv420p", 12)
+    assert (tmp_path / "x.mp4").read_bytes().index(b"moov") < (tmp_path / "x.mp4").read_bytes().index(b"mdat")
+    assert os.listdir(tmp_path) == ["x.mp4"]
+
+
+def test_gif_shows_the_states(tmp_path):
+    movie = film(1)
+    animate(movie, tmp_path / "x.gif", limits=(0, 1), size=64)
+    layout = Layout.of(gather(movie).panels, 64)
+    with Image.open(tmp_path / "x.gif") as gif:
+        assert gif.n_frames == T
+        gif.seek(T - 1)
+        frame = np.asarray(gif.convert("RGB")).astype(float)
+    pixels = panel_pixels(movie.frames[-1, 0, 1], (0, 1), colormap="magma", scale=layout.scale)
+    top, left = layout.box(0)
+    box = frame[top : top + pixels.shape[0], left : left + pixels.shape[1]]
+    assert np.abs(box - pixels).mean() < 8  # 256 colours for panel, words and bar
+
+
+def test_films_share_colours_and_time():
+    short = film(1, ts=np.array([150.0, 1000.0]), frames=lopsided(1)[:2] + 5)
+    panels = gather([film(1), short]).panels
+    layout = Layout.of(panels)
+    canvases = list(draw(panels, colormap="magma"))
+    assert len(canvases) == T
+    top, left = layout.box(1)
+    limits = robust_limits(p.frames for p in panels)
+    first = panel_pixels(short.frames[0, 0, 1], limits, colormap="magma", scale=layout.scale)
+    for canvas in canvases:  # its second frame lies beyond the longest film's last time
+        np.testing.assert_array_equal(canvas[top : top + first.shape[0], left : left + first.shape[1]], first)
+
+
+def test_titles_and_labels_say_what_is_shown():
+    found = gather(film())
+    assert [p.label for p in found.panels] == ["F=0.03", "F=0.04"]
+    assert found.title == "gray-scott · v · Du=0.16  Dv=0.08  k=0.065"
+    assert gather(film(), "u").title.startswith("gray-scott · u")
+    assert [p.label for p in gather(film(), labels=["a", "b"]).panels] == ["a", "b"]
+    assert gather(np.zeros((3, 8, 8))).panels[0].clock == "frame"
+    assert split_labels([{"F": 1.0}, {"F": 1.0}]) == (["sample 1", "sample 2"], "F=1")
+    assert split_labels([{"F": 1.0}, {"F": 2.0}, {"F": 2.0}])[0] == ["F=1", "F=2  sample 1", "F=2  sample 2"]
+
+
+@pytest.mark.parametrize(
+    ("count", "shape", "size", "columns", "scale"),
+    [(1, (128, 128), None, 1, 3), (2, (128, 128), None, 2, 3), (6, (128, 128), None, 3, 3), (1, (64, 64), None, 1, 6),
+     (1, (128, 128), 512, 1, 4), (1, (128, 128), 60, 1, 1), (16, (256, 256), None, 4, 2), (1, (600, 600), None, 1, 1),
+     (3, (16, 64), None, 2, 6)],
+)  # fmt: skip
+def test_layout(count, shape, size, columns, scale):
+    layout = Layout.of(gather([np.zeros((1, *shape))] * count).panels, size)
+    assert (layout.columns, layout.scale) == (columns, scale)
+    corners = [layout.box(i) for i in range(count)]
+    assert len(set(corners)) == count
+    assert all(top + shape[0] * scale <= layout.shape[0] for top, _ in corners)
+    assert all(left + shape[1] * scale <= layout.shape[1] for _, left in corners)
+
+
+def test_bad_films_get_one_clear_line(tmp_path):
+    movie = film()
+    still = dataclasses.replace(movie, frames=None, ts=None)
+    (tmp_path / "file").write_text("")
+    for films, path, options, words in [
+        (still, "x.mp4", {}, "save_every"),
+        (movie, "x.avi", {}, r"\.mp4 or \.gif"),
+        (movie, "x.mp4", {"field": "w"}, "Known: u, v"),
+        (movie, "x.mp4", {"labels": ["one"]}, "2 in all"),
+        (movie, "x.mp4", {"colormap": "mud"}, "colour map"),
+        (movie, "x.mp4", {"limits": (1, 1)}, "low < high"),
+        (movie, "x.mp4", {"fps": 0}, "fps"),
+        (movie, "x.mp4", {"size": 0}, "size"),
+        ([], "x.mp4", {}, "at least one"),
+        (np.zeros((8, 8)), "x.mp4", {}, r"\(T, H, W\)"),
+        (movie, "file/x.mp4", {}, "writable"),
+    ]:
+        with pytest.raises(BadInput, match=words) as error:
+            animate(films, tmp_path / path, **options)
+        assert "\n" not in str(error.value)
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_films_of_points_are_refused(tmp_path):
+    state = np.zeros((1, 3))
+    one = np.ones(1)
+    points = Trajectory(Lorenz.make(), None, 0.01, state, state[None], one, (Status.MOVING,), np.ones(1, int), one)
+    for draws in (lambda: animate(points, tmp_path / "x.mp4"), lambda: plot_states(points)):
+        with pytest.raises(BadInput, match="on a grid"):
+            draws()
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+def recovery(**changes):
+    state = lopsided(1)[-1]
+    values = {"Du": Estimate.normal(0.16, 1e-4), "Dv": Estimate.normal(0.08, 5e-5)}
+    values |= {"F": Estimate.normal(0.035, 1.2e-5), "k": Estimate(0.065, 0.0, (0.065, 0.065))}
+    whole = Recovery(
+        GrayScott.make(), Grid((H, W)), ("v",), "fixed point", Status.CONVERGED, "The fit explains the picture.",
+        values, {}, {"v": 0.001}, 1.2e-6, 1.9, {"v": state[:, 1]}, state,
+    )  # fmt: skip
+    return dataclasses.replace(whole, **changes)
+
+
+def pictures(figure):
+    return {axes.get_title(loc="left"): axes.images[0] for axes in figure.axes if axes.images}
+
+
+def test_recovery_figure_says_what_was_found(tmp_path):
+    found = recovery()
+    later = found.state + 0.5
+    figure = plot_recovery(found, later, 10_000)
+    shown = pictures(figure)
+    assert list(shown) == ["v, observed", "u, hidden: recovered", "v, after 10,000 more time units"]
+    assert len(figure.axes) == 6  # three panels with their colour bars
+    for title, expected in zip(shown, (found.pictures["v"][0], found.state[0], later[1]), strict=True):
+        np.testing.assert_array_equal(shown[title].get_array(), expected)
+        assert shown[title].origin == "upper"
+    limits = [shown[t].get_clim() for t in shown]
+    assert limits[0] == limits[2] == full_limits([found.pictures["v"], later[1]])
+    words = texts(figure)
+    for word in ("gray-scott from one picture of v: converged", "fixed point. The fit explains the picture.",
+                 "0.16000", "0.00010", "0.15980 to 0.16020", "0.035000", "0.000012", "0.065", "fixed",
+                 "feed rate, in 1/time"):  # fmt: skip
+        assert word in words
+    assert any("noise of v: 0.001" in w and "drift 1.2e-06" in w and f"{H} × {W} cells" in w for w in words)
+    save_figure(figure, tmp_path / "x.png")
+    with Image.open(tmp_path / "x.png") as image:
+        np.testing.assert_allclose(image.size, figure.get_size_inches() * 150, atol=1)
+
+
+def test_recovery_figure_owns_up_to_what_is_not_determined():
+    values = recovery().parameters | {"Du": Estimate(None), "Dv": Estimate(None)}
+    combined = {"Du/Dv": Estimate.normal(2.0, 0.003)}
+    found = recovery(parameters=values, combinations=combined, status=Status.UNIDENTIFIABLE, drift_per_time=None)
+    words = texts(plot_recovery(found))
+    assert words.count("not determined") == 2
+    place = words.index("combinations that the data do determine")
+    assert words[place + 1 : place + 5] == ["Du/Dv", "2.0000", "0.0030", "1.9941 to 2.0059"]
+    assert "gray-scott from one picture of v: unidentifiable" in words
+    assert not any("None" in w or "nan" in w for w in words)
+
+
+def test_recovery_figure_of_two_observed_fields_and_many_pictures():
+    frames = lopsided(3)[-1]
+    found = recovery(observed=("u", "v"), pictures={"u": frames[:, 0], "v": frames[:, 1]}, fields=frames)
+    figure = plot_recovery(found, frames[0])
+    assert list(pictures(figure)) == ["u, observed", "v, observed", "v, set in motion"]
+    assert "gray-scott from 3 pictures of u and v: converged" in texts(figure)
+
+
+def inside(figure):
+    """Whether all words lie on the page."""
+    figure.draw_without_rendering()
+    box = figure.bbox
+    for text in figure.findobj(Text):
+        if text.get_text() and text.get_visible():
+            extent = text.get_window_extent()
+            if extent.x0 < box.x0 or extent.x1 > box.x1 or extent.y0 < box.y0 or extent.y1 > box.y1:
+                return text.get_text()
+    return ""
+
+
+@pytest.mark.parametrize("shape", [(12, 12), (40, 10), (10, 40)])
+def test_words_stay_on_the_page(shape):
+    state = lopsided(1, shape)[-1]
+    found = recovery(grid=Grid(shape), pictures={"v": state[:, 1]}, fields=state, message="A long reason. " * 20)
+    assert inside(plot_recovery(found, found.state, 1e4)) == ""
+    assert inside(plot_states(film(6, frames=lopsided(6, shape)))) == ""
+
+
+@pytest.mark.parametrize(
+    ("samples", "fields", "expected"),
+    [(1, None, 2), (3, None, 3), (3, ["u", "v"], 6), (20, ["u"], 16)],
+)
+def test_states_figure(samples, fields, expected):
+    movie = film(samples)
+    figure = plot_states(movie, fields)
+    shown = pictures(figure)
+    assert len(shown) == expected
+    first = (fields or (["u", "v"] if samples == 1 else ["v"]))[0]
+    title, image = next(iter(shown.items()))
+    assert title.startswith(first)
+    assert title.endswith("steady")
+    np.testing.assert_array_equal(image.get_array(), movie.state[0, ("u", "v").index(first)])
+    heading = next(w for w in texts(figure) if w.startswith("gray-scott"))
+    assert "after 500 time units" in heading
+    assert ("first 16 of 20 samples" in heading) == (samples == 20)
+    colours = {i.get_clim() for t, i in shown.items() if t.startswith(first)}
+    assert len(colours) == 1
+
+
+def test_states_figure_takes_arrays_and_snapshots():
+    from unstill.data import Snapshots
+
+    arrays = {"a": lopsided(2)[-1, :, 0]}
+    for states in (arrays, Snapshots(arrays)):
+        assert list(pictures(plot_states(states))) == ["a · sample 1", "a · sample 2"]
+    assert list(pictures(plot_states(arrays, titles=["x", "y"]))) == ["a · x", "a · y"]
+    for states, fields, titles in [(arrays, ["b"], None), (arrays, None, ["x"]), ({}, None, None), (3, None, None)]:
+        with pytest.raises(BadInput):
+            plot_states(states, fields, titles)
+
+
+def test_save_figure_refuses_in_one_line(tmp_path):
+    figure = plot_states({"v": lopsided(1)[-1, :, 1]})
+    (tmp_path / "file").write_text("")
+    for name, words in [("x.bmp", r"\.png"), ("file/x.png", "writable")]:
+        with pytest.raises(BadInput, match=words):
+            save_figure(figure, tmp_path / name)
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_colours():
+    assert full_limits([np.zeros(4)]) == (0.0, 1.0)
+    assert robust_limits([np.full(4, np.nan)]) == (0.0, 1.0)
+    assert robust_limits([np.arange(1001.0)])[1] == pytest.approx(999)
+    assert colormap_of("v", ("u", "v")) == colormap_of("a", ("a", "b")) != colormap_of("u", ("u", "v"))
+
+
+def test_importing_the_room_does_not_import_matplotlib():
+    code = "import sys, unstill.plotting; sys.exit(any(m in sys.modules for m in ('matplotlib', 'av', 'PIL', 'jax')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

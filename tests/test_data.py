@@ -164,6 +164,8 @@ def test_run_folders(tmp_path):
     found = load(tmp_path / "r")
     assert list(found.fields) == ["u", "v"]
     assert (found.grid.dx, found.grid.boundary) == (1.0, "periodic")
+    recovered.write_result({"dx": 0.25, "boundary": None})  # what the run used counts more than what was asked for
+    assert (load(tmp_path / "r").grid.dx, load(tmp_path / "r").grid.boundary) == (0.25, "periodic")
 
 
 def test_a_dead_run_loads_since_recover_has_a_word_for_it(tmp_path):

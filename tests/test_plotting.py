@@ -13,7 +13,7 @@ from PIL import Image
 from unstill._errors import BadInput
 from unstill._types import Status
 from unstill.plotting import animate, plot_recovery, plot_states, save_figure
-from unstill.plotting.canvas import Layout, draw
+from unstill.plotting.canvas import Canvases, Layout
 from unstill.plotting.colors import colormap_of, full_limits, panel_pixels, robust_limits
 from unstill.plotting.films import gather
 from unstill.plotting.labels import split_labels
@@ -75,7 +75,7 @@ def test_canvases_hold_exactly_the_computed_states():
     limits = robust_limits([movie.frames[:, :, 1]])
     panels = gather(movie).panels
     layout = Layout.of(panels, None)
-    canvases = list(draw(panels, "title", colormap="magma", limits=limits))
+    canvases = list(Canvases(panels, "title", colormap="magma", limits=limits))
     assert len(canvases) == T
     for t, canvas in enumerate(canvases):
         assert canvas.shape[:2] == layout.shape
@@ -114,6 +114,8 @@ def test_mp4_plays_everywhere(tmp_path):
         assert (stream.codec_context.name, stream.pix_fmt, stream.average_rate) == ("h264", "yuv420p", 12)
     assert (tmp_path / "x.mp4").read_bytes().index(b"moov") < (tmp_path / "x.mp4").read_bytes().index(b"mdat")
     assert os.listdir(tmp_path) == ["x.mp4"]
+    animate(film(), tmp_path / "y.mp4", fps=12)
+    assert (tmp_path / "x.mp4").read_bytes() == (tmp_path / "y.mp4").read_bytes()
 
 
 def test_gif_shows_the_states(tmp_path):
@@ -134,7 +136,7 @@ def test_films_share_colours_and_time():
     short = film(1, ts=np.array([150.0, 1000.0]), frames=lopsided(1)[:2] + 5)
     panels = gather([film(1), short]).panels
     layout = Layout.of(panels)
-    canvases = list(draw(panels, colormap="magma"))
+    canvases = list(Canvases(panels, colormap="magma"))
     assert len(canvases) == T
     top, left = layout.box(1)
     limits = robust_limits(p.frames for p in panels)

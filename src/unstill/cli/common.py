@@ -42,17 +42,21 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def open_folder(verb: str, config: RunOptions, described: dict[str, Any]):
-    """The run folder of a checked configuration, with its `run.json`; raises `BadInput`."""
+def claim_folder(config: RunOptions):
+    """The run folder of `--out`, checked but not yet touched; raises `BadInput`."""
     from ..data.runs import RunFolder
 
     if not config.out:
         raise BadInput("out", "must name a folder", None, "For example --out runs/x")
-    folder = RunFolder.create(config.out, force=config.force, resume=config.resume)
+    return RunFolder.create(config.out, force=config.force, resume=config.resume)
+
+
+def begin(folder, verb: str, config: RunOptions, **more: Any) -> None:
+    """Write `run.json`; from here on an older run in the folder is replaced."""
     ours = {field.name for field in dataclasses.fields(RunOptions)}  # of this call, not of the computation
+    described = {**dataclasses.asdict(config), **more}
     kept = {name: value for name, value in described.items() if name not in ours}
     folder.write_run(plain(kept), config.seed, verb=verb)
-    return folder
 
 
 def finish(config: RunOptions, result: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from .._types import Status
 from .arguments import count, number, option, positional
-from .common import RunOptions, finish, open_folder, plain, progress_bar, say
+from .common import RunOptions, begin, claim_folder, finish, plain, progress_bar, say
 from .dynamics import MotionOptions, build_state, build_systems, stack_systems
 
 
@@ -42,8 +42,8 @@ def run(config: Config) -> int:
     } | {name: getattr(config, name) for name in ("stepper", "engine", "clip", "dtype", "seed")}
     arguments |= {"state": state, "grid": grid, "samples": len(index)}
     Simulation(system, **arguments)  # checks the call before an older run is replaced
-    described = dataclasses.asdict(config) | {"parameters": [plain(s.values()) for s in systems]}
-    folder = open_folder("simulate", config, described)
+    folder = claim_folder(config)
+    begin(folder, "simulate", config, parameters=[plain(s.values()) for s in systems])
     started = clock.perf_counter()
     earlier = load_trajectory(folder.path) if (folder / "result.json").exists() else None
     with progress_bar(config, "steps") as progress:

@@ -12,7 +12,7 @@ import numpy as np
 from .._errors import BadInput
 from .arrays import Header, read_npy, read_npz, read_npz_headers
 from .pictures import PICTURE_SUFFIXES, read_picture, scale_integers
-from .runs import RUN, read_run
+from .runs import RESULT, RUN, read_result, read_run
 from .snapshots import Snapshots
 
 if TYPE_CHECKING:
@@ -87,8 +87,13 @@ def _load_run(folder: Path, file: Path, names: tuple[str, ...] | None) -> Snapsh
     headers = {n: h for n, h in read_npz_headers(file).items() if len(h.shape) >= 2}
     wanted = [n for n in headers if n in names] if names else [n for n in headers if not n.startswith(_OBSERVED)]
     arrays = read_npz(file, wanted if wanted else list(headers))
-    config = read_run(folder).get("config", {}) if (folder / RUN).exists() else {}
-    grid = _grid(arrays, config.get("dx", 1.0), config.get("boundary", "periodic"), folder)
+    # What the run used counts more than what was asked for; a run without either is a folder made by hand.
+    asked = read_run(folder).get("config") if (folder / RUN).exists() else None
+    used = read_result(folder) if (folder / RESULT).exists() else None
+    known = {"dx": 1.0, "boundary": "periodic"}
+    for source in (asked, used):
+        known |= {key: source[key] for key in known if isinstance(source, dict) and source.get(key) is not None}
+    grid = _grid(arrays, known["dx"], known["boundary"], folder)
     return _restricted(arrays, grid, folder, names)
 
 
@@ -121,11 +126,12 @@ def _field_names(headers: Mapping[str, Header], names: tuple[str, ...] | None, p
 
 def _split_state(state: np.ndarray, names: tuple[str, ...] | None, path: Path) -> dict[str, np.ndarray]:
     """A state (H, W), (M, H, W) or (M, C, H, W) as field name → values."""
-    if state.ndim in (2, 3):
-        return {_one_name(names, path, state.shape): state}
-    if state.ndim != 4:
-        raise BadInput("state", "must have the shape (H, W), (M, H, W) or (M, C, H, W)", f"shape {state.shape}")
-    count = state.shape[1]
+    shape = tuple(state.shape)
+    if len(shape) in (2, 3):
+        return {_one_name(names, path, shape): state}
+    if len(shape) != 4:
+        raise BadInput("state", "must have the shape (H, W), (M, H, W) or (M, C, H, W)", f"shape {shape}")
+    count = shape[1]
     labels = names if names and len(names) == count else _STATE_NAMES.get(count)
     if labels is None:
         raise BadInput("observe", f"must name the {count} fields of the state", names, "Pass one name a field.")
@@ -133,13 +139,11 @@ def _split_state(state: np.ndarray, names: tuple[str, ...] | None, path: Path) -
 
 
 def _one_name(names: tuple[str, ...] | None, path: Path, shape: tuple[int, ...] | None = None) -> str:
-    if names is None:
-        return "v"
-    if len(names) > 1:
+    if names and len(names) > 1:
         what = f"a state of shape {shape}, which holds one field," if shape else "pictures, which hold one field,"
         remedy = "Save the fields as named arrays in one .npz, or as (M, C, H, W)."
         raise BadInput("observe", f"must name one field for {what} in {path}", ",".join(names), remedy)
-    return names[0]
+    return names[0] if names else "v"
 
 
 def _restricted(arrays, grid: Grid | None, path: Path, names: tuple[str, ...] | None) -> Snapshots:

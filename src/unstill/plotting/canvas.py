@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from .._errors import BadInput
 from .colors import panel_pixels, robust_limits
-from .figures import GREY, INK, new_figure
+from .figures import GREY, INK, new_figure, rendered
 from .labels import number
 
 # All in pixels.
@@ -69,40 +69,51 @@ class Layout:
         return height + height % 2, width + width % 2
 
 
-def draw(
-    panels: Sequence[Panel],
-    title: str = "",
-    *,
-    size: int | None = None,
-    colormap: str,
-    limits: tuple[float, float] | None = None,
-) -> Iterator[np.ndarray]:
-    """The film's pictures, bytes (rows, columns, 3), one at each time of the panel with the most frames."""
-    from matplotlib import colormaps
+class Canvases(Sequence):
+    """The film's pictures, bytes (rows, columns, 3), one at each time of the panel with the most frames.
 
-    if colormap not in colormaps:
-        raise BadInput("colormap", "must be a Matplotlib colour map", repr(colormap))
-    limits = robust_limits(p.frames for p in panels) if limits is None else limits
-    if not limits[0] < limits[1]:
-        raise BadInput("limits", "must be (low, high) with low < high", limits)
-    layout = Layout.of(panels, size)
-    return _moments(panels, layout, _ground(panels, layout, title, colormap, limits), colormap, limits)
+    Drawn when asked for, so that a film of gigabytes needs no more memory than one picture.
+    """
 
+    def __init__(
+        self,
+        panels: Sequence[Panel],
+        title: str = "",
+        *,
+        colormap: str,
+        size: int | None = None,
+        limits: tuple[float, float] | None = None,
+    ):
+        from matplotlib import colormaps
 
-def _moments(panels, layout: Layout, ground: np.ndarray, colormap: str, limits) -> Iterator[np.ndarray]:
-    longest = max(panels, key=lambda p: len(p.ts))
-    clock = _Clock()
-    for t in longest.ts:
-        canvas = ground.copy()
-        for i, panel in enumerate(panels):
+        if colormap not in colormaps:
+            raise BadInput("colormap", "must be a Matplotlib colour map", repr(colormap))
+        self.panels, self.colormap = panels, colormap
+        self.limits = robust_limits(p.frames for p in panels) if limits is None else limits
+        if not self.limits[0] < self.limits[1]:
+            raise BadInput("limits", "must be (low, high) with low < high", limits)
+        self.layout = Layout.of(panels, size)
+        self._longest = max(panels, key=lambda p: len(p.ts))
+        self._ground = _ground(panels, self.layout, title, colormap, self.limits)
+        self._clock = _Clock()
+
+    def __len__(self) -> int:
+        return len(self._longest.ts)
+
+    def __getitem__(self, i):
+        t = float(self._longest.ts[i])
+        canvas = self._ground.copy()
+        for place, panel in enumerate(self.panels):
             latest = max(0, int(np.searchsorted(panel.ts, t, side="right")) - 1)
-            pixels = panel_pixels(panel.frames[latest], limits, colormap=colormap, scale=layout.scale)
-            top, left = layout.box(i)
-            canvas[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
-        words = clock.read(f"{longest.clock} {number(t)}")
-        top = _CLOCK_LINE - words.shape[0] // 2
-        canvas[top : top + words.shape[0], _GAP : _GAP + words.shape[1]] = words
-        yield canvas
+            pixels = panel_pixels(panel.frames[latest], self.limits, colormap=self.colormap, scale=self.layout.scale)
+            _paste(canvas, pixels, *self.layout.box(place))
+        words = self._clock.read(f"{self._longest.clock} {number(t)}")
+        _paste(canvas, words, _CLOCK_LINE - words.shape[0] // 2, _GAP)
+        return canvas
+
+
+def _paste(canvas: np.ndarray, pixels: np.ndarray, top: int, left: int) -> None:
+    canvas[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
 
 
 def _ground(panels, layout: Layout, title: str, colormap: str, limits) -> np.ndarray:
@@ -125,11 +136,10 @@ def _ground(panels, layout: Layout, title: str, colormap: str, limits) -> np.nda
     bar_right = width - _GAP - room
     write(low, bar_right - _BAR[0] - 6, _CLOCK_LINE, room, "right", color=GREY)
     write(high, bar_right + 6, _CLOCK_LINE, room, color=GREY)
-    figure.canvas.draw()
-    ground = np.asarray(figure.canvas.buffer_rgba())[:height, :width, :3].copy()
-    ramp = np.broadcast_to(np.linspace(*limits, _BAR[0]), (_BAR[1], _BAR[0]))
-    top = _CLOCK_LINE - _BAR[1] // 2
-    ground[top : top + _BAR[1], bar_right - _BAR[0] : bar_right] = panel_pixels(ramp, limits, colormap=colormap)
+    ground = rendered(figure)[:height, :width].copy()
+    ramp = np.broadcast_to(np.linspace(limits[0], limits[1], _BAR[0]), (_BAR[1], _BAR[0]))
+    bar = panel_pixels(ramp, limits, colormap=colormap)
+    _paste(ground, bar, _CLOCK_LINE - _BAR[1] // 2, bar_right - _BAR[0])
     return ground
 
 
@@ -147,5 +157,4 @@ class _Clock:
 
     def read(self, text: str) -> np.ndarray:
         self._words.set_text(text)
-        self._figure.canvas.draw()
-        return np.asarray(self._figure.canvas.buffer_rgba())[..., :3]
+        return rendered(self._figure)

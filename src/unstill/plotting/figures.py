@@ -31,6 +31,16 @@ def new_figure(width: float, height: float, *, dpi: float = 100) -> Figure:
     return figure
 
 
+def rendered(figure: Figure) -> np.ndarray:
+    """The figure as bytes (rows, columns, 3)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
 def draw_field(
     axes: Axes, field: np.ndarray, title: str, *, limits: tuple[float, float], colormap: str, ruler: bool = True
 ) -> AxesImage:
@@ -41,10 +51,11 @@ def draw_field(
     axes.set_xticks([-0.5, columns - 0.5], ["0", f"{columns} cells"] if ruler else ["", ""])
     axes.set_yticks([-0.5, rows - 0.5], ["0", str(rows)] if ruler else ["", ""])
     axes.tick_params(length=0, labelsize=8, colors=GREY)
-    for labels, align in ((axes.get_xticklabels(), ("left", "right")), (axes.get_yticklabels(), ("top", "bottom"))):
-        for label, side in zip(labels, align, strict=True):
-            # Labels keep within the panel's edges, so that neighbours do not touch.
-            label.set_horizontalalignment(side) if side in ("left", "right") else label.set_verticalalignment(side)
+    # Numbers keep within the panel's edges, so that neighbours do not touch.
+    for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
+        label.set_horizontalalignment(side)
+    for label, side in zip(axes.get_yticklabels(), ("top", "bottom"), strict=True):
+        label.set_verticalalignment(side)
     for spine in axes.spines.values():
         spine.set_visible(False)
     return image

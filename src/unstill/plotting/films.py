@@ -12,7 +12,7 @@ import numpy as np
 
 from .._errors import BadInput
 from ..data.atomic import replacing
-from .canvas import Panel, draw
+from .canvas import Canvases, Panel
 from .colors import colormap_of
 from .labels import pick_field, sample_values, split_labels
 from .video import WRITERS
@@ -49,7 +49,7 @@ def animate(
     if size is not None and size < 1:
         raise BadInput("size", "must be positive", size)
     film = gather(films, field, labels)
-    canvases = draw(film.panels, film.title, size=size, colormap=colormap or film.colormap, limits=limits)
+    canvases = Canvases(film.panels, film.title, size=size, colormap=colormap or film.colormap, limits=limits)
     with replacing(path) as part:
         WRITERS[path.suffix.lower()](part, canvases, fps)
 

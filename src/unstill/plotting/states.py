@@ -59,12 +59,13 @@ def _draw_block(block, samples: np.ndarray, titles: Sequence[str], shape: tuple[
     """One field's panels and the colour bar that they share."""
     panels = np.atleast_1d(block.subplots(*shape)).ravel()
     limits = full_limits([samples])
-    image = None
-    for i, (axes, sample, title) in enumerate(zip(panels, samples, titles, strict=False)):
-        image = draw_field(axes, sample, title, limits=limits, colormap=colormap, ruler=i == 0)
+    images = [
+        draw_field(axes, sample, title, limits=limits, colormap=colormap, ruler=axes is panels[0])
+        for axes, sample, title in zip(panels, samples, titles, strict=False)
+    ]
     for axes in panels[len(samples) :]:
         axes.set_axis_off()
-    draw_bar(block, image, ax=list(panels), fraction=0.03, pad=0.02, aspect=30)
+    draw_bar(block, images[0], ax=list(panels), fraction=0.03, pad=0.02, aspect=30)
 
 
 def _by_field(states) -> dict[str, np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 _BT709 = 1  # the number of this colour space in FFmpeg's three tables
 
 
-def write_mp4(path: Path, canvases: Iterator[np.ndarray], fps: int) -> None:
+def write_mp4(path: Path, canvases: Sequence[np.ndarray], fps: int) -> None:
     """H.264 in yuv420p with its colours marked as BT.709, the index at the front: plays in browsers and slides."""
     import av
 
@@ -26,19 +26,18 @@ def write_mp4(path: Path, canvases: Iterator[np.ndarray], fps: int) -> None:
             container.mux(stream.encode())
 
 
-def write_gif(path: Path, canvases: Iterator[np.ndarray], fps: int) -> None:
+def write_gif(path: Path, canvases: Sequence[np.ndarray], fps: int) -> None:
     """An endless GIF; its time unit is 1/100 s, so the speed is the nearest that the format knows."""
     from PIL import Image
 
-    frames = [Image.fromarray(canvas) for canvas in canvases]
     # One palette for the whole film, from a moment by which most patterns have formed: a palette a frame flickers.
-    palette = frames[len(frames) // 2].quantize(256, method=Image.Quantize.MEDIANCUT)
-    first, *rest = (frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames)
+    palette = Image.fromarray(canvases[len(canvases) // 2]).quantize(256, method=Image.Quantize.MEDIANCUT)
+    frames = (Image.fromarray(c).quantize(palette=palette, dither=Image.Dither.NONE) for c in canvases)
     delay = max(20, 10 * round(100 / fps))
-    first.save(path, format="GIF", save_all=True, append_images=rest, duration=delay, loop=0, optimize=False)
+    next(frames).save(path, format="GIF", save_all=True, append_images=frames, duration=delay, loop=0, optimize=False)
 
 
-WRITERS: dict[str, Callable[[Path, Iterator[np.ndarray], int], None]] = {".mp4": write_mp4, ".gif": write_gif}
+WRITERS: dict[str, Callable[[Path, Sequence[np.ndarray], int], None]] = {".mp4": write_mp4, ".gif": write_gif}
 
 
 def _stream(container, shape: tuple[int, ...], fps: int):

@@ -11,18 +11,23 @@ from ._search import Scaling
 
 LEVELS = (0.3, 0.1, 0.03, 0.01)
 PER_LEVEL = 8
+JUMP = 6.0  # per parameter, of the squared distance between levels in units of the coarser one's covariance
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Refined:
-    """The estimate: q, its information matrix, fields (M, C, H, W), χ² per cell, the penalty level reached."""
+    """The estimate: q, its covariance and the part of it due to noise, the shift from the coarser level, fields
+    (M, C, H, W), χ² per cell, the penalty level reached, the drift left (M, C, H, W), whether tightening stopped early."""
 
     q: np.ndarray
-    information: np.ndarray
+    covariance: np.ndarray
+    sampling: np.ndarray
+    shift: np.ndarray
     states: np.ndarray
     chi2: float
     level: float
     drift: np.ndarray
+    early: bool
     history: list[dict]
 
 
@@ -86,26 +91,44 @@ class Penalty:
         return dq, dstates, S
 
 
-def refine(penalty: Penalty, q: np.ndarray, states: np.ndarray, *, excess: float, report=lambda entry: None) -> Refined:
-    """Tighten ε through `LEVELS`; stop before χ² per cell exceeds 1 + `excess`, where the fit would begin to chase
-    the pictures' own motion. `states` (M, C, H, W) is where the fields start."""
-    best, history = None, []
+def refine(
+    penalty: Penalty, q: np.ndarray, states: np.ndarray, null: np.ndarray, *, report=lambda entry: None
+) -> Refined:
+    """Tighten ε through `LEVELS` until the numbers move by more than chance allows.
+
+    A picture that still moves a little obeys the steady equations only up to its drift; below some ε the fit chases
+    that drift and the numbers leave the range that the coarser level gave them (Hausman's test). Then the coarser
+    level is kept, and the distance between the last two good levels enters the covariance as systematic error.
+    `states` (M, C, H, W) is where the fields start; `null` (P, N) spans what no picture can determine.
+    """
+    kept: Refined | None = None
+    history: list[dict] = []
     for level in LEVELS:
         q, states, iterations = _descend(penalty, q, states, level)
-        drifts, misfits = zip(*(penalty.parts(q, c, y) for c, y in zip(states, penalty.pictures, strict=True)), strict=True)
+        drifts, misfits = zip(
+            *(penalty.parts(q, c, y) for c, y in zip(states, penalty.pictures, strict=True)), strict=True
+        )
         chi2 = float((np.array(misfits) ** 2).mean()) / penalty.noise**2
-        entry = {"level": level, "chi2": chi2, "iterations": iterations}
-        entry |= {n: float(v) for n, v in zip(penalty.problem.names, penalty.scaling.values(q), strict=True)}
-        history.append(entry)
-        report(entry)
-        if chi2 > 1 + excess and best is not None:
-            break
-        best = (q, states, chi2, level, np.array(drifts))
-        if chi2 > 1 + excess:
-            break
-    q, states, chi2, level, drifts = best
-    information = penalty.step(q, states, level, 0.0)[2]
-    return Refined(q, information, states, chi2, level, drifts, history)
+        covariance = covariance_of(penalty.step(q, states, level, 0.0)[2], null)
+        history.append({"level": level, "chi2": chi2, "iterations": iterations})
+        history[-1] |= dict(zip(penalty.problem.names, penalty.scaling.values(q).tolist(), strict=True))
+        report(history[-1])
+        if kept is not None and kept.level < LEVELS[0] and _surprise(q - kept.q, kept.sampling) > JUMP:
+            return dataclasses.replace(kept, covariance=kept.sampling + np.outer(kept.shift, kept.shift), early=True)
+        shift = np.zeros_like(q) if kept is None else q - kept.q
+        kept = Refined(q, covariance, covariance, shift, states, chi2, level, np.array(drifts), False, history)
+    assert kept is not None
+    return kept
+
+
+def covariance_of(information: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """The inverse of an information matrix on the complement of `null`."""
+    basis = np.linalg.qr(np.hstack([null, np.eye(len(information))]))[0][:, null.shape[1] : len(information)]
+    return basis @ np.linalg.inv(basis.T @ information @ basis) @ basis.T
+
+
+def _surprise(change: np.ndarray, covariance: np.ndarray) -> float:
+    return float(change @ np.linalg.pinv(covariance, rcond=1e-10, hermitian=True) @ change) / len(change)
 
 
 def _descend(penalty: Penalty, q, states, level):

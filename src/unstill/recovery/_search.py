@@ -13,7 +13,6 @@ from ._elimination import Problem, Route, Unsolvable, hidden_slopes, solve_hidde
 DECADES = 1.0  # starts are spread this far to each side of the system's defaults
 STARTS = 32
 ROUNDS = ((6, 3), (3, 5), (1, 40))  # (descents kept, iterations each)
-SMOOTHING = 2.0  # standard deviation of the Gaussian test functions in cells, for noisy pictures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,16 +56,15 @@ class Scaling:
 class Balance:
     """The residual that is fitted: the equation that elimination leaves, as a relative change of the tested field.
 
-    r = G (test @ drift) / (D K + q) / std(c), with K the symbol of −∇², D the tested field's diffusion, q the rms
-    slope of its kinetics, G a Gaussian when the pictures are noisy. For Gray–Scott with v seen this is the fixed
+    r = (test @ drift) / (D K + q) / std(c), with K the symbol of −∇², D the tested field's diffusion and q the rms
+    slope of its kinetics. For Gray–Scott with v seen this is the fixed
     point form v = (g − Dv∇²)⁻¹[u v²]: noise is smoothed, not amplified; and since q → 0 with the rates, the false
     minimum "all parameters → 0" of the raw residual is gone.
     """
 
-    def __init__(self, problem: Problem, route: Route, pictures: np.ndarray, smoothing: float = 0.0):
+    def __init__(self, problem: Problem, route: Route, pictures: np.ndarray):
         self.problem, self.route, self.pictures = problem, route, pictures
         self.K = -problem.grid.symbol
-        self.gauss = np.exp(-0.5 * (smoothing * problem.grid.dx) ** 2 * self.K)
         periodic = problem.grid.boundary == "periodic"
         self.forward = (lambda x: scipy.fft.fft2(x)) if periodic else (lambda x: scipy.fft.dctn(x, axes=(-2, -1)))
         self.backward = (
@@ -82,7 +80,7 @@ class Balance:
             state = self.problem.state(picture, hidden)
             follow = hidden_slopes(self.problem, self.route, factor, values, state)
             (raw, scale), (draw, dscale) = test_residual(self.problem, self.route, values, state, follow)
-            weight = self.gauss / (scale[0] * self.K + scale[1])
+            weight = 1 / (scale[0] * self.K + scale[1])
             spectrum = weight * self.forward(raw)
             change = weight * (dscale[:, 0, None, None] * self.K + dscale[:, 1, None, None])
             residuals.append(self.backward(spectrum))
@@ -169,7 +167,9 @@ def screen(balance: Balance, scaling: Scaling, q: np.ndarray, linear: list[int])
     return float(solved.cost) / at.residual.size, scaling.clip(scaling.numbers(values))
 
 
-def search(balance: Balance, scaling: Scaling, given: np.ndarray | None = None) -> list[Fitted]:
+def search(
+    balance: Balance, scaling: Scaling, given: np.ndarray | None = None, *, report=lambda entry: None
+) -> list[Fitted]:
     """Descents from many starts and from `given`, best first; each round drops the worse half."""
     linear = linear_parameters(balance.problem, balance.route)
     ranked = sorted((screen(balance, scaling, q, linear) for q in scaling.starts(STARTS)), key=lambda pair: pair[0])
@@ -180,4 +180,6 @@ def search(balance: Balance, scaling: Scaling, given: np.ndarray | None = None) 
     for keep, iterations in ROUNDS:
         alive = [descend(balance, scaling, at, iterations) for at in alive[:keep]]
         alive.sort(key=lambda at: at.cost)
+        if alive:
+            report({"stage": "search", "descents": len(alive), "residual": float(np.sqrt(2 * alive[0].cost))})
     return alive

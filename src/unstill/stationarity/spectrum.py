@@ -2,6 +2,7 @@
 
 import numpy as np
 import scipy.fft
+import scipy.special
 from jaxtyping import Float
 
 from ..simulation import Grid
@@ -41,23 +42,30 @@ def radial_bands(grid: Grid, count: int = 12) -> Float[np.ndarray, "bands H W"]:
 def white_noise_level(grid: Grid, c: Float[np.ndarray, "M H W"]) -> float:
     """Standard deviation of white noise in pictures of one field, from the flat end of their spectrum.
 
-    The power is averaged in rings of the corner of the spectrum. White noise makes the outer rings equal within their
-    sampling error (two rings and more: the level is their mean); a clean picture falls from ring to ring (level 0).
+    The corner of the spectrum is cut into rings. White noise makes the outer rings equal, and the mean power in each
+    agree with the median of its known distribution, within sampling error and 10 %; the level is the mean over the
+    rings that pass, two at least. A clean picture falls from ring to ring or stands in peaks (level 0).
     Returns 0 also where noise is weaker than the picture's own finest detail: it then changes nothing that matters.
     """
     power = (np.abs(transform(grid, c)) ** 2).mean(0)
     radius = -grid.symbol * grid.dx**2
-    members = [power[(radius >= a) & (radius < b)] for a, b in zip(_CORNER[:-1], _CORNER[1:], strict=True)]
-    members = [ring for ring in members if ring.size]
-    level, weight = members[-1].mean(), members[-1].size
-    for used, ring in enumerate(reversed(members[:-1]), start=1):
-        # A periodic mode and its mirror image are one sample: the mean of n such powers scatters by √(2/(M n)).
-        error = level * np.sqrt(2 / len(c) * (1 / weight + 1 / ring.size))
-        if ring.mean() > 1.1 * level + 4 * error:  # 10 %: the pattern's own power may start to show
-            return float(np.sqrt(level)) if used >= 2 else 0.0
-        level = (level * weight + ring.mean() * ring.size) / (weight + ring.size)
-        weight += ring.size
-    return float(np.sqrt(level))
+    rings = [power[(radius >= a) & (radius < b)] for a, b in zip(_CORNER[:-1], _CORNER[1:], strict=True)]
+    rings = [ring for ring in rings if ring.size]
+    # A coefficient of white noise is normal, complex on periodic grids: its mean power over M pictures is Gamma(shape).
+    shape = len(c) * (1.0 if grid.boundary == "periodic" else 0.5)
+    per_median = shape / scipy.special.gammaincinv(shape, 0.5)
+    white: list[np.ndarray] = []
+    for ring in reversed(rings):
+        joined = np.concatenate([*white, ring])
+        level = np.median(joined) * per_median
+        error = level * np.sqrt(2 / shape / joined.size)
+        if any(abs(part.mean() - level) > 0.1 * level + 4 * error * np.sqrt(joined.size / part.size)
+               for part in [*white, ring]):  # fmt: skip
+            break
+        white.append(ring)
+    if len(white) < 2:
+        return 0.0
+    return float(np.sqrt(np.mean(np.concatenate(white))))
 
 
 def denoise(grid: Grid, c: Float[np.ndarray, "M H W"], noise: float) -> Float[np.ndarray, "M H W"]:

@@ -1,0 +1,181 @@
+"""Find the parameters, and the fields that are not seen, behind pictures of a pattern; then set it in motion.
+
+    unstill recover picture.png --out runs/r
+    unstill recover runs/maze --observe v --out runs/r
+    unstill recover snapshots.npz --observe u,v --system gray-scott --out runs/r
+    unstill recover v.npz --system my_system.py:MySystem --out runs/r
+"""
+
+import dataclasses
+import sys
+from typing import Any
+
+from .._errors import BadInput
+from .._types import Status
+from .arguments import assignments, names, number, option, parameter_set, positional
+from .common import RunOptions, begin, claim_folder, finish, plain, say
+
+DONE = (Status.CONVERGED, Status.UNIDENTIFIABLE)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(RunOptions):
+    """The configuration of `unstill recover`."""
+
+    source: str = positional(..., "a picture, a folder of pictures, .npz, .npy, or a run folder")
+    system: str = option("gray-scott", "a system's name, or file.py:NAME", metavar="SYSTEM")
+    observe: tuple[str, ...] = option((), "fields that are seen, such as v or u,v (default: all in the file)", type=names)
+    start: tuple[tuple[str, ...], ...] = assignments("where the search starts, besides its own starts")
+    fix: tuple[tuple[str, ...], ...] = assignments("parameters that are known")
+    noise: tuple[tuple[str, ...], ...] = assignments("known noise: absolute standard deviation by field, as v=0.002")
+    dx: float | None = option(None, "side of a cell (default: the source's, or 1)", type=number)
+    boundary: str | None = option(None, "periodic or no-flux (default: the source's)", choices=("periodic", "no-flux"))
+    later: float = option(10_000.0, "time units of the film, after the picture", type=number, metavar="T")
+    no_film: bool = option(False, "make no film and no picture of later times")
+
+
+def run(config: Config) -> int:
+    """Recover, write the run folder, print a table; returns the exit code."""
+    from ..data import load
+    from ..recovery import recover
+    from ..systems import find_system
+
+    if config.later <= 0:
+        raise BadInput("later", "must be positive", config.later)
+    cls = find_system(config.system)
+    pictures = load(config.source, observe=config.observe or None)
+    given = {name: parameter_set(name, [w for words in getattr(config, name) for w in words]) for name in _TOKENS}
+    folder = claim_folder(config)
+    if config.resume:
+        given["start"] = _reached(folder) | given["start"]
+    last: dict[str, Any] = {}
+
+    def log(entry) -> None:
+        if not last:
+            begin(folder, "recover", config)
+        last.update(plain(dict(entry)))
+        folder.append_log(last)
+
+    try:
+        recovery = recover(
+            cls, pictures, observe=config.observe or None, grid=_grid(config, pictures), start=given["start"],
+            fixed=given["fix"], noise=given["noise"] or None, progress=log,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        return _interrupted(config, folder, last)
+    if not last:
+        begin(folder, "recover", config)
+    return _write(config, folder, recovery)
+
+
+_TOKENS = ("start", "fix", "noise")
+
+
+def _reached(folder) -> dict[str, float]:
+    """The values that an interrupted run logged last."""
+    import json
+
+    log = folder / "log.jsonl"
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    values = json.loads(lines[-1]) if lines else {}
+    return {name: value for name, value in values.items() if isinstance(value, float)}
+
+
+def _grid(config: Config, pictures):
+    from ..simulation import Grid
+
+    known = pictures.grid or Grid(pictures.shape)
+    return Grid(known.shape, config.dx or known.dx, config.boundary or known.boundary)
+
+
+def _interrupted(config: Config, folder, last: dict[str, Any]) -> int:
+    parameters = {name: {"value": value, "std": None, "interval95": None} for name, value in last.items()}
+    if last:
+        folder.write_result({"system": config.system, "status": str(Status.INTERRUPTED), "parameters": parameters})
+    print("unstill recover: interrupted; the same command with --resume goes on from here", file=sys.stderr)
+    return 130
+
+
+def _write(config: Config, folder, recovery) -> int:
+    from ..plotting import plot_recovery, save_figure
+
+    names = recovery.system.fields
+    hidden = [i for i, name in enumerate(names) if name not in recovery.observed]
+    folder.write_arrays(
+        "fields.npz",
+        **{name: recovery.fields[:, i] for i, name in enumerate(names)},
+        fitted=recovery.fields,
+        observed=_squeezed(list(recovery.pictures.values())),
+        **({"hidden": _squeezed([recovery.fields[:, i] for i in hidden])} if hidden else {}),
+    )
+    result = describe(config, recovery)
+    folder.write_result(result)
+    film = None if config.no_film or recovery.status not in DONE else _film(config, folder, recovery)
+    later = None if film is None else film.state[0]
+    save_figure(plot_recovery(recovery, later, config.later if film is not None else None), folder / "recovery.png")
+    say(config, *_table(recovery), f"{folder.path}: {recovery.method}, {recovery.seconds:.1f} s")
+    finish(config, result)
+    if recovery.status not in DONE:
+        print(f"unstill recover: {recovery.status}: {recovery.message}", file=sys.stderr)
+        return 3
+    return 0
+
+
+def _squeezed(arrays):
+    """(M, H, W) for one field, (M, C, H, W) for several."""
+    import numpy as np
+
+    return arrays[0] if len(arrays) == 1 else np.stack(arrays, 1)
+
+
+def describe(config: Config, recovery) -> dict[str, Any]:
+    """`result.json`: the numbers for programs."""
+
+    def block(estimates):
+        return {name: plain(dataclasses.asdict(estimate)) for name, estimate in estimates.items()}
+
+    return {
+        "system": config.system,
+        "observed": list(recovery.observed),
+        "method": recovery.method,
+        "status": str(recovery.status),
+        "message": recovery.message,
+        "parameters": block(recovery.parameters),
+        "combinations": block(recovery.combinations),
+        "identifiable": list(recovery.identifiable),
+        "fitted_parameters": plain({name: float(value) for name, value in recovery.system.values().items()}),
+        "noise": plain(dict(recovery.noise)),
+        "drift_per_time": plain(recovery.drift_per_time),
+        "dx": recovery.grid.dx,
+        "boundary": recovery.grid.boundary,
+        "samples": len(recovery.fields),
+        "seconds": recovery.seconds,
+    }
+
+
+def _film(config: Config, folder, recovery):
+    """The motion of the first fitted state under the recovered system, as `motion.mp4`; returns the trajectory."""
+    from ..plotting import animate
+    from ..simulation import OnGrid, default_dt, simulate, stability_limit
+
+    dt = min(default_dt(OnGrid(recovery.system, recovery.grid)), 0.8 * stability_limit(recovery.system, recovery.grid))
+    every = max(1, round(config.later / dt / 150))
+    steps = max(every, round(config.later / dt / every) * every)
+    film = simulate(recovery.system, recovery.state, grid=recovery.grid, dt=dt, steps=steps, save_every=every)
+    if film.frames is not None:
+        animate(film, folder / "motion.mp4", field=recovery.observed[-1])
+    return film
+
+
+def _table(recovery) -> list[str]:
+    lines = [f"{recovery.status}: {recovery.message}"]
+    for name, e in {**recovery.parameters, **recovery.combinations}.items():
+        if e.value is None:
+            lines.append(f"  {name:8s} not determined by these pictures")
+        elif e.interval95 is None:
+            lines.append(f"  {name:8s} {e.value:.6g}")
+        else:
+            lines.append(f"  {name:8s} {e.value:.6g} ± {e.std:.2g}   95 % in [{e.interval95[0]:.6g}, {e.interval95[1]:.6g}]")
+    noise = ", ".join(f"{name} {level:.2g}" for name, level in recovery.noise.items())
+    drift = "unknown" if recovery.drift_per_time is None else f"{recovery.drift_per_time:.2g}"
+    return [*lines, f"  noise {noise}; drift {drift} per unit time"]

@@ -1,0 +1,235 @@
+"""Parameters and hidden fields of a reaction–diffusion system from still pictures of one of its fields."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .._errors import BadInput, nearest
+from .._types import Status
+from ..simulation.grid import Grid
+from ..simulation.jacobian import drift_of, rms_drift
+from ..systems import ReactionDiffusion
+from ._elimination import Problem, choose_route
+from ._identify import Combination, combinations, null_directions, undetermined
+from ._noise import Noise, denoise, estimate_noise
+from ._refine import Penalty, covariance_of, refine
+from ._search import Balance, Fitted, Scaling, search
+
+MOVING = 0.01  # unexplained change of the seen field, relative to its contrast, above which the pattern is not steady
+FLAT_PICTURE = 1e-6  # contrast relative to size below which there is no pattern
+ALL_NOISE = 0.8  # share of the picture's contrast that white noise may have
+BLOCK = 16  # cells; longer than a pattern's correlation, for the covariance of a noise-free fit
+
+
+@dataclasses.dataclass(frozen=True)
+class HiddenResult:
+    """Outcome of `recover_hidden`.
+
+    `values` and `std` hold None for a parameter that the picture does not determine; `estimate` holds the number
+    used all the same (one point of the undetermined family), so that `system` can be set in motion.
+    `covariance` is of the numbers q named by `free`: log θ where `logarithmic`, else θ/`scale`.
+    `fields` are the fitted fields (M, C, H, W); `noise` the absolute standard deviation of the white noise;
+    `drift` the rms of ∂c/∂t per time, largest of the fields, that the fit could not remove: for noisy pictures a
+    lower bound. `residual` is the unexplained change of the seen field relative to its contrast.
+    """
+
+    system_class: type[ReactionDiffusion]
+    observed: str
+    hidden: tuple[str, ...]
+    free: tuple[str, ...]
+    fixed: dict[str, float]
+    values: dict[str, float | None]
+    std: dict[str, float | None]
+    estimate: dict[str, float]
+    covariance: np.ndarray
+    logarithmic: np.ndarray
+    scale: np.ndarray
+    combinations: list[Combination]
+    fields: np.ndarray
+    noise: float
+    drift: float
+    residual: float
+    status: Status
+    message: str
+    history: list[dict]
+
+    @property
+    def system(self) -> ReactionDiffusion:
+        """The system at the estimate."""
+        base = self.system_class(**self.system_class.defaults())
+        return base.with_values(**self.estimate)
+
+
+def recover_hidden(
+    system_class: type[ReactionDiffusion],
+    grid: Grid,
+    observed: str,
+    pictures: np.ndarray,
+    *,
+    start: Mapping[str, float] | None = None,
+    fixed: Mapping[str, float] | None = None,
+    noise: float | None = None,
+    progress: Callable[[dict[str, Any]], None] | None = None,
+) -> HiddenResult:
+    """Parameters θ and hidden fields of ∂c/∂t = D∇²c + R(c; θ) from pictures of one field of a steady pattern.
+
+    Given the seen field, the hidden one solves an elliptic equation (`choose_route`); what is left is a fixed-point
+    residual in θ alone, fitted from many starts (`search`). Noisy pictures are then refined to the maximum-likelihood
+    estimate: the steady state nearest to the pictures (`refine`).
+
+    Arguments: `observed`, the seen field's name; `pictures` (M, H, W) in the field's own unit, all of one parameter
+    set; `start`, a guess that is tried besides the method's own starts; `fixed`, parameters that are known; `noise`,
+    the standard deviation of white noise where known (estimated otherwise); `progress`, called with one dictionary
+    an iteration.
+
+    Returns a `HiddenResult`; status `CONVERGED`, `MOVING` (the pattern is not steady: the numbers are then wrong),
+    `DEAD` (no pattern), `NO_FIT`, `UNIDENTIFIABLE` (no parameter is determined). Raises `BadInput`.
+
+    Fails where noise exceeds a few per cent of the contrast, and where the pattern is not resolved by the grid.
+    """
+    fixed, pictures = dict(fixed or {}), np.asarray(pictures, float)
+    _check(system_class, grid, observed, pictures, {**(start or {}), **fixed}, noise)
+    names = tuple(n for n in system_class.parameters() if n not in fixed)
+    problem = Problem(system_class, grid, system_class.fields.index(observed), names, fixed)
+    level = Noise(noise, noise > 0, 0.0) if noise is not None else estimate_noise(pictures, grid)
+    contrast = float(pictures.std((1, 2)).mean())
+    if contrast <= FLAT_PICTURE * np.abs(pictures).max() or (level.detected and level.std > ALL_NOISE * contrast):
+        return _empty(problem, level, Status.DEAD, "The picture carries no pattern: nothing can be recovered from it.")
+    return _Recovery(problem, pictures, level, contrast, start, progress or (lambda entry: None)).run()
+
+
+def _check(system_class, grid, observed, pictures, named, noise):
+    if observed not in system_class.fields:
+        raise BadInput(
+            "observe",
+            f"must name a field of {system_class.name}",
+            repr(observed),
+            nearest(observed, system_class.fields),
+        )
+    if pictures.ndim != 3 or pictures.shape[1:] != grid.shape:
+        raise BadInput("pictures", f"must have shape (M, {grid.shape[0]}, {grid.shape[1]})", pictures.shape)
+    if not np.isfinite(pictures).all():
+        raise BadInput("pictures", "must be finite", "NaN or infinity")
+    for name in named:
+        if name not in system_class.parameters():
+            known = system_class.parameters()
+            raise BadInput(
+                "fixed or start", f"must name parameters of {system_class.name}", repr(name), nearest(name, known)
+            )
+    if noise is not None and not noise >= 0:
+        raise BadInput("noise", "must not be negative", noise)
+
+
+class _Recovery:
+    """One run of `recover_hidden`, so that its stages need not pass everything along."""
+
+    def __init__(self, problem: Problem, pictures, noise: Noise, contrast: float, start, progress):
+        self.problem, self.pictures, self.noise, self.contrast = problem, pictures, noise, contrast
+        self.route = choose_route(problem.system_class, problem.observed)
+        self.scaling, self.progress = Scaling.of(problem), progress
+        self.start = None
+        if start is not None:
+            self.start = np.array([start.get(n, problem.system_class.defaults()[n]) for n in problem.names])
+
+    def run(self) -> HiddenResult:
+        clean = denoise(self.pictures, self.problem.grid, self.noise.std) if self.noise.detected else self.pictures
+        found = search(Balance(self.problem, self.route, clean), self.scaling, self.start, report=self.progress)
+        if not found:
+            return _empty(self.problem, self.noise, Status.NO_FIT, "No parameters give a finite hidden field.")
+        best = found[0]
+        residual = float(np.sqrt(2 * best.cost))
+        null = null_directions(best.slopes)
+        moving = residual > np.hypot(MOVING, self.noise.std / self.contrast if self.noise.detected else 0.0)
+        if self.noise.detected and not moving:
+            penalty = Penalty(self.problem, self.scaling, self.pictures, self.noise.std, best.states, best.q)
+            end = refine(penalty, best.q, best.states, null, report=self.progress)
+            return self._result(
+                end.q, end.covariance, null, end.states, rms_drift(end.drift), residual, False, end.history
+            )
+        system = self.problem.system(self.scaling.values(best.q))
+        drift = max(rms_drift(drift_of(system, self.problem.grid, state)) for state in best.states)
+        covariance = _block_covariance(best, null)
+        return self._result(best.q, covariance, null, best.states, drift, residual, moving, [])
+
+    def _result(self, q, covariance, null, states, drift, residual, moving, history) -> HiddenResult:
+        problem, scaling, names = self.problem, self.scaling, self.problem.names
+        values = scaling.values(q)
+        free = undetermined(null, covariance, scaling, values)
+        spread = np.sqrt(np.maximum(np.diag(covariance), 0)) * scaling.slope(values)
+        status, message = Status.CONVERGED, "The pattern is steady; " + ("" if not free.any() else "not determined: ")
+        message += ", ".join(n for n, f in zip(names, free, strict=True) if f) or "all parameters are determined."
+        if len(names) and free.all():
+            status, message = Status.UNIDENTIFIABLE, "The picture determines none of the free parameters."
+        if moving:
+            status = Status.MOVING
+            message = (
+                f"The hidden-field route needs a steady pattern; this one drifts by {drift:.2g} per unit time "
+                f"({100 * residual:.1f} % of the contrast stays unexplained, {100 * MOVING:g} % is the limit)."
+            )
+        return HiddenResult(
+            system_class=problem.system_class,
+            observed=problem.system_class.fields[problem.observed],
+            hidden=tuple(problem.system_class.fields[i] for i in problem.hidden),
+            free=names,
+            fixed=dict(problem.fixed),
+            values={n: None if f else float(v) for n, v, f in zip(names, values, free, strict=True)},
+            std={n: None if f else float(s) for n, s, f in zip(names, spread, free, strict=True)},
+            estimate={**{n: float(v) for n, v in zip(names, values, strict=True)}, **problem.fixed},
+            covariance=covariance,
+            logarithmic=scaling.logarithmic,
+            scale=scaling.scale,
+            combinations=combinations(null, covariance, names, scaling, values),
+            fields=states,
+            noise=self.noise.std if self.noise.detected else 0.0,
+            drift=float(drift),
+            residual=residual,
+            status=status,
+            message=message,
+            history=history,
+        )
+
+
+def _block_covariance(fit: Fitted, null: np.ndarray) -> np.ndarray:
+    """Covariance of q from the residual itself: H⁻¹ (Σ_b g_b g_bᵀ) H⁻¹ over blocks b of cells, g = Σ_block r ∂r/∂q.
+
+    What remains of a noise-free fit is the pattern's own drift, correlated over a wavelength: blocks longer than that
+    are nearly independent (a spatial "sandwich": P. Conley, J. Econometrics 92, 1 (1999),
+    doi:10.1016/S0304-4076(98)00084-0).
+    """
+    scores = fit.slopes * fit.residual
+    for axis in (2, 3):
+        count = max(3, scores.shape[axis] // BLOCK)
+        edges = np.linspace(0, scores.shape[axis], count + 1).astype(int)[:-1]
+        scores = np.add.reduceat(scores, edges, axis)
+    g = scores.reshape(len(scores), -1)
+    J = fit.slopes.reshape(len(g), -1)
+    inverse = covariance_of(J @ J.T, null)
+    return inverse @ (g @ g.T) @ inverse * g.shape[1] / max(g.shape[1] - len(g), 1)
+
+
+def _empty(problem: Problem, noise: Noise, status: Status, message: str) -> HiddenResult:
+    names, scaling = problem.names, Scaling.of(problem)
+    shape = (0, len(problem.system_class.fields), *problem.grid.shape)
+    return HiddenResult(
+        system_class=problem.system_class,
+        observed=problem.system_class.fields[problem.observed],
+        hidden=tuple(problem.system_class.fields[i] for i in problem.hidden),
+        free=names,
+        fixed=dict(problem.fixed),
+        values=dict.fromkeys(names),
+        std=dict.fromkeys(names),
+        estimate={},
+        covariance=np.full((len(names), len(names)), np.inf),
+        logarithmic=scaling.logarithmic,
+        scale=scaling.scale,
+        combinations=[],
+        fields=np.zeros(shape),
+        noise=noise.std if noise.detected else 0.0,
+        drift=0.0,
+        residual=0.0,
+        status=status,
+        message=message,
+        history=[],
+    )

@@ -160,7 +160,7 @@ def test_run_folders(tmp_path):
 
     recovered = RunFolder.create(tmp_path / "r")
     recovered.write_run({}, 0, verb="recover")
-    recovered.write_arrays("fields.npz", observed_v=v[:1], u=u[:1], v=v[:1])
+    recovered.write_arrays("fields.npz", observed=v[:1], hidden=u[:1], u=u[:1], v=v[:1])
     found = load(tmp_path / "r")
     assert list(found.fields) == ["u", "v"]
     assert (found.grid.dx, found.grid.boundary) == (1.0, "periodic")
@@ -446,8 +446,10 @@ def test_existing_folders_are_safe(tmp_path):
         RunFolder.create(tmp_path / "run")
     assert not RunFolder.create(tmp_path / "run", resume=True).path.joinpath("nothing").exists()
     np.testing.assert_array_equal(run.read_arrays("states.npz")["v"], field(0, (1, H, W)))
-    RunFolder.create(tmp_path / "run", force=True)
-    assert os.listdir(tmp_path / "run") == []
+    again = RunFolder.create(tmp_path / "run", force=True)
+    assert (tmp_path / "run" / "states.npz").exists(), "nothing is lost before the new run begins"
+    again.write_run({"n": 2}, 0, verb="simulate")
+    assert os.listdir(tmp_path / "run") == ["run.json"]
 
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("years of work")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LEAST_CELLS = 8  # a side; less holds no pattern
 _STATE_NAMES = {1: ("v",), 2: ("u", "v"), 3: ("u", "v", "w")}
 _RUN_ARRAYS = ("states.npz", "fields.npz")  # of simulate, of recover
-_OBSERVED = "observed_"  # prefix of the pictures that recover keeps beside the fitted fields
+_NOT_FIELDS = ("observed", "hidden", "fitted")  # what recover keeps beside the fitted fields under their own names
 
 
 def load(path: str | os.PathLike, *, observe: Sequence[str] | str | None = None) -> Snapshots:
@@ -85,7 +85,7 @@ def _load_folder(folder: Path, names: tuple[str, ...] | None) -> Snapshots:
 def _load_run(folder: Path, file: Path, names: tuple[str, ...] | None) -> Snapshots:
     # No check for constant pictures: a run that ended `dead` is a result, and recover has a status for it.
     headers = {n: h for n, h in read_npz_headers(file).items() if len(h.shape) >= 2}
-    wanted = [n for n in headers if n in names] if names else [n for n in headers if not n.startswith(_OBSERVED)]
+    wanted = [n for n in headers if n in names] if names else [n for n in headers if n not in _NOT_FIELDS]
     arrays = read_npz(file, wanted if wanted else list(headers))
     # What the run used counts more than what was asked for; a run without either is a folder made by hand.
     asked = read_run(folder).get("config") if (folder / RUN).exists() else None

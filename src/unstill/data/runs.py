@@ -27,19 +27,20 @@ _PACKAGES = ("unstill", "jax", "numba", "numpy", "scipy")
 class RunFolder:
     """A folder with `run.json` (how), `result.json` (what), `log.jsonl` (on the way), arrays and figures."""
 
-    def __init__(self, path: Path, *, resumed: bool = False):
-        self.path, self.resumed = path, resumed
+    def __init__(self, path: Path, *, resumed: bool = False, stale: bool = False):
+        self.path, self.resumed, self._stale = path, resumed, stale
         self._began = time.perf_counter()
         self._run: dict[str, Any] = {}
 
     @classmethod
     def create(cls, out: str | os.PathLike, *, force: bool = False, resume: bool = False) -> RunFolder:
-        """Make the folder, or take an existing one: an empty one always; a run folder's contents are deleted by
-        `force` and kept by `resume`. Raises `BadInput` for anything else, so that nothing is lost."""
+        """Make the folder, or take an existing one: an empty one always; a run folder's contents are kept by `resume`
+        and deleted with `force`, but only when `write_run` begins the new run: a call that turns out to be wrong loses
+        nothing. Raises `BadInput` for any other folder."""
         path = Path(out).expanduser()
         if path.exists() and not path.is_dir():
             raise BadInput("out", "must be a folder", path)
-        resumed = False
+        resumed = stale = False
         try:
             if path.is_dir() and any(path.iterdir()):
                 if not (force or resume):
@@ -47,15 +48,13 @@ class RunFolder:
                 if not _is_run(path):
                     why = "must be a run folder to be replaced or resumed"
                     raise BadInput("out", why, path, "It holds no run.json of Unstill; choose another folder.")
-                resumed = resume
-                if not resume:
-                    _empty(path)
+                resumed, stale = resume, not resume
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BadInput("out", f"must be writable ({error.strerror or error})", path) from error
         if not os.access(path, os.W_OK | os.X_OK):
             raise BadInput("out", "must be writable", path)
-        return cls(path, resumed=resumed)
+        return cls(path, resumed=resumed, stale=stale)
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
@@ -78,6 +77,9 @@ class RunFolder:
             before = read_run(self.path)
             _check_same(before, json.loads(_dumps(run)))
             run |= {key: before[key] for key in ("started", "seconds") if key in before}
+        if self._stale:
+            _empty(self.path)
+            self._stale = False
         self._run = run
         self._write_json(RUN, run)
 

@@ -247,20 +247,30 @@ def step_moments(
 
 
 @functools.partial(jax.jit, static_argnames=("model",))
-def _drift_squares(model, states, theta):
-    def one(c):
+def _drift_squares(model, states, minus, theta):
+    def one(pair):
+        c, other = pair
         f = model.drift(theta, c, model.grid.laplacian(c))
         rates = model.drift(theta, c, jnp.zeros_like(c))
-        return (f**2).mean((1, 2)), (rates**2 + (f - rates) ** 2).mean((1, 2))
+        squares = f if minus is None else f - model.drift(theta, other, model.grid.laplacian(other))
+        return (squares**2).mean((1, 2)), (rates**2 + (f - rates) ** 2).mean((1, 2))
 
-    squares, terms = jax.lax.map(one, states)
+    squares, terms = jax.lax.map(one, (states, states if minus is None else minus))
     return squares.mean(0), terms.mean(0)
 
 
 def drift_squares(
-    model: Model, states: Float[np.ndarray, "M C H W"], theta: Float[np.ndarray, " P"]
+    model: Model,
+    states: Float[np.ndarray, "M C H W"],
+    theta: Float[np.ndarray, " P"],
+    *,
+    minus: Float[np.ndarray, "M C H W"] | None = None,
 ) -> tuple[Float[np.ndarray, " C"], Float[np.ndarray, " C"]]:
-    """⟨f_a²⟩ over cells and pictures, and the same of its two terms, ⟨R_a²⟩ + ⟨(D∇²c_a)²⟩."""
+    """⟨f_a²⟩ over cells and pictures, and the same of its two terms, ⟨R_a²⟩ + ⟨(D∇²c_a)²⟩.
+
+    With `minus` the first is that of the difference of the drifts of `states` and `minus`.
+    """
     with enable_x64():
-        squares, terms = _drift_squares(model, jnp.asarray(states), jnp.asarray(theta))
+        other = None if minus is None else jnp.asarray(minus)
+        squares, terms = _drift_squares(model, jnp.asarray(states), other, jnp.asarray(theta))
         return np.asarray(squares), np.asarray(terms)

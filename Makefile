@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml constraints.txt scripts/find-python
 	@touch $@
 
 demo: $(STAMP)
-	$(BIN)/unstill recover examples/spots.png --out runs/demo --force
+	$(BIN)/unstill recover examples/labyrinth.png --out runs/demo --force
 	@echo "Look at runs/demo/recovery.png and runs/demo/motion.mp4"
 
 test: $(STAMP)

@@ -154,16 +154,21 @@ def describe(config: Config, recovery) -> dict[str, Any]:
 
 
 def _film(config: Config, folder, recovery):
-    """The motion of the first fitted state under the recovered system, as `motion.mp4`; returns the trajectory."""
-    from ..plotting import animate
-    from ..simulation import OnGrid, default_dt, simulate, stability_limit
+    """`motion.mp4`: the recovered system from the picture on, and grown anew from a square; returns the first motion."""
+    import numpy as np
 
-    dt = min(default_dt(OnGrid(recovery.system, recovery.grid)), 0.8 * stability_limit(recovery.system, recovery.grid))
+    from ..plotting import animate
+    from ..simulation import OnGrid, default_dt, initial_state, simulate, stability_limit
+
+    system, grid = recovery.system, recovery.grid
+    dt = min(default_dt(OnGrid(system, grid)), 0.8 * stability_limit(system, grid))
     every = max(1, round(config.later / dt / 150))
     steps = max(every, round(config.later / dt / every) * every)
-    film = simulate(recovery.system, recovery.state, grid=recovery.grid, dt=dt, steps=steps, save_every=every)
+    states = np.stack([recovery.state, initial_state(system, grid, seed=config.seed)[0]])
+    film = simulate(system, states, grid=grid, dt=dt, steps=steps, save_every=every)
     if film.frames is not None:
-        animate(film, folder / "motion.mp4", field=recovery.observed[-1])
+        shown = recovery.observed[-1]
+        animate(film, folder / "motion.mp4", field=shown, labels=("from the picture on", "grown from a square"))
     return film
 
 

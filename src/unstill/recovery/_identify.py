@@ -1,6 +1,7 @@
 """What a picture determines: null directions of the fit, and the combinations of parameters that remain."""
 
 import dataclasses
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from ._search import Scaling
 
 STRUCTURAL = 1e-7  # singular values below this share of the largest are exact degeneracies, not weak data
+RATIONAL = 1e-5  # exponents closer than this to a fraction are that fraction
 TAKES_PART = 1e-3  # a parameter whose share of a null direction is smaller is determined
 
 
@@ -44,25 +46,37 @@ def undetermined(null: np.ndarray, covariance: np.ndarray, scaling: Scaling, val
 
 
 def combinations(null: np.ndarray, covariance: np.ndarray, names, scaling: Scaling, values) -> list[Combination]:
-    """Products of powers of the logarithmic parameters that a null direction leaves alone, in simplest form."""
+    """Products of powers of the logarithmic parameters that a null direction leaves alone, in whole exponents.
+
+    Only exact powers count: where the degenerate family is curved in log θ (Gray–Scott with u seen: k = g − F enters
+    through g), the parameters that bend it are left out, and the products of the others are kept.
+    """
     part = np.flatnonzero((np.abs(null).max(1, initial=0.0) > TAKES_PART) & scaling.logarithmic)
-    if not len(part) or null.shape[1] >= len(part):
+    if null.shape[1] == 0 or null.shape[1] >= len(part):
         return []
-    rows = _echelon(np.linalg.svd(null[part].T)[2][null.shape[1] :])
+    best: list[np.ndarray] = []
+    for turn in range(len(part)):
+        order = np.roll(part, -turn)
+        rows = _echelon(np.linalg.svd(null[order].T)[2][null.shape[1] :])
+        exact = [(order, powers) for row in rows if (powers := _whole(row)) is not None]
+        best = exact if len(exact) > len(best) else best
     found = []
-    for row in rows:
-        exponents = np.array([float(Fraction(float(e)).limit_denominator(6)) for e in row])
-        keep = np.abs(exponents) > 1e-9
+    for order, powers in best:
         full = np.zeros(len(names))
-        full[part[keep]] = exponents[keep]
-        value = float(np.prod(values[part[keep]] ** exponents[keep]))
+        full[order] = powers
+        used = np.flatnonzero(full)
         std = float(np.sqrt(max(full @ covariance @ full, 0.0)))
-        found.append(
-            Combination(
-                dict(zip(np.array(names)[part[keep]].tolist(), exponents[keep].tolist(), strict=True)), value, std
-            )
-        )
+        exponents = {names[p]: float(full[p]) for p in used}
+        found.append(Combination(exponents, float(np.prod(values[used] ** full[used])), std))
     return found
+
+
+def _whole(row: np.ndarray) -> np.ndarray | None:
+    """The row as whole numbers, or None where it is not a multiple of such."""
+    fractions = [Fraction(float(e)).limit_denominator(4) for e in row]
+    if max(abs(float(f) - e) for f, e in zip(fractions, row, strict=True)) > RATIONAL:
+        return None
+    return np.array([float(f) for f in fractions]) * math.lcm(*(f.denominator for f in fractions))
 
 
 def _echelon(rows: np.ndarray) -> np.ndarray:

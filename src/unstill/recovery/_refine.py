@@ -17,7 +17,7 @@ JUMP = 6.0  # per parameter, of the squared distance between levels in units of 
 @dataclasses.dataclass(frozen=True)
 class Refined:
     """The estimate: q, its covariance and the part of it due to noise, the shift from the coarser level, fields
-    (M, C, H, W), χ² per cell, the penalty level reached, the drift left (M, C, H, W), whether tightening stopped early."""
+    (M, C, H, W), χ² per cell, the penalty level reached, the drift left (M, C, H, W), whether it stopped early."""
 
     q: np.ndarray
     covariance: np.ndarray

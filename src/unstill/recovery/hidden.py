@@ -158,10 +158,16 @@ class _Recovery:
         values = scaling.values(q)
         free = undetermined(null, covariance, scaling, values)
         spread = np.sqrt(np.maximum(np.diag(covariance), 0)) * scaling.slope(values)
-        status, message = Status.CONVERGED, "The pattern is steady; " + ("" if not free.any() else "not determined: ")
-        message += ", ".join(n for n, f in zip(names, free, strict=True) if f) or "all parameters are determined."
+        known = combinations(null, covariance, names, scaling, values)
+        status, message = Status.CONVERGED, "The pattern is steady and determines all parameters."
+        if free.any():
+            loose = ", ".join(n for n, f in zip(names, free, strict=True) if f)
+            message = f"The pattern is steady; it leaves {loose} free" + (
+                f" and determines {', '.join(map(str, known))}." if known else "."
+            )
         if len(names) and free.all():
-            status, message = Status.UNIDENTIFIABLE, "The picture determines none of the free parameters."
+            status = Status.UNIDENTIFIABLE
+            message += " Fix one of them to find the others."
         if moving:
             status = Status.MOVING
             message = (
@@ -180,7 +186,7 @@ class _Recovery:
             covariance=covariance,
             logarithmic=scaling.logarithmic,
             scale=scaling.scale,
-            combinations=combinations(null, covariance, names, scaling, values),
+            combinations=known,
             fields=states,
             noise=self.noise.std if self.noise.detected else 0.0,
             drift=float(drift),

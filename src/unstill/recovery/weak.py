@@ -18,7 +18,7 @@ from ..simulation import Grid
 from ..stationarity.functionals import TestSpace
 from ..stationarity.moments import Model, drift_squares, field_moments, step_moments
 from ..stationarity.regression import Regression, regress
-from ..stationarity.spectrum import denoise, white_noise_level
+from ..stationarity.spectrum import denoise, white_noise_levels
 from ..systems import ReactionDiffusion
 from .weak_freedom import Freedom, freedoms, is_linear
 
@@ -129,10 +129,8 @@ def _noise_levels(system_class, grid, states, noise) -> tuple[float, ...]:
             raise BadInput("noise", "must name fields", repr(name), nearest(name, system_class.fields))
         if not (np.isfinite(value) and value >= 0):
             raise BadInput("noise", "must be at least 0", value)
-    return tuple(
-        float(noise[f]) if f in noise else white_noise_level(grid, states[:, a])
-        for a, f in enumerate(system_class.fields)
-    )
+    levels = white_noise_levels(grid, states)
+    return tuple(float(noise.get(f, level)) for f, level in zip(system_class.fields, levels, strict=True))
 
 
 def _is_dead(states, clean, levels) -> bool:
@@ -241,17 +239,17 @@ class _Search:
         """The rms drift of denoised pictures (the larger of the fields), and whether it is small enough for steady ones.
 
         Denoising leaves some noise, which the drift amplifies. How much is measured by adding fresh noise to the
-        denoised pictures and denoising again; its share is taken out, and steadiness is not judged finer than half of it.
+        denoised pictures and denoising again; its share is taken out, and steadiness is not judged finer than about half of it.
         """
         squares, terms = drift_squares(self.model, states, theta)
         floor = np.zeros_like(squares)
         if any(self.levels):
-            rng, grid = np.random.default_rng(0), self.model.grid
+            rng, grid = np.random.default_rng(7919), self.model.grid
             fields = [states[:, a] + s * rng.standard_normal(states[:, a].shape) for a, s in enumerate(self.levels)]
             again = np.stack([denoise(grid, c, s) for c, s in zip(fields, self.levels, strict=True)], 1)
             floor = drift_squares(self.model, again, theta, minus=states)[0]
         excess = np.maximum(squares - floor, 0)
-        steady = np.all(excess <= STEADY_SHARE**2 * terms + floor / 4)
+        steady = np.all(excess <= STEADY_SHARE**2 * terms + floor / 3)
         return float(np.sqrt(excess.max())), bool(steady)
 
     def report(self, fit: _Fit, drift: float, steady: bool) -> WeakResult:

@@ -91,13 +91,13 @@ class JacobianPattern:
         ).ravel()
         self._same_cell = np.flatnonzero(self.row % self.n == self.column % self.n)
 
-    def matrix(self, diffusivities: Sequence[float], slopes: np.ndarray, shift: float = 0.0) -> sp.csr_matrix:
+    def matrix(self, diffusivities: Sequence[float], slopes: np.ndarray, shift: float = 0.0) -> sp.csr_array:
         """D∇² + ∂R/∂c − shift·1 as CSR of shape (C·n, C·n)."""
         data = self._weights * np.asarray(diffusivities, float)[self.row // self.n]
         r, c = self.row[self._same_cell], self.column[self._same_cell]
         data[self._same_cell] += slopes.reshape(self.fields, self.fields, self.n)[r // self.n, c // self.n, r % self.n]
         data[self._same_cell[r == c]] -= shift
-        return sp.csr_matrix((data, self.column, self.pattern.indptr), self.pattern.shape)
+        return sp.csr_array((data, self.column, self.pattern.indptr), self.pattern.shape)
 
     @functools.cached_property
     def _products(self):
@@ -114,13 +114,13 @@ class JacobianPattern:
         indptr = np.searchsorted(unique, np.arange(size + 1) * size)
         return first, second, target, (unique % size).astype(np.int32), indptr.astype(np.int32)
 
-    def normal(self, jacobian: sp.csr_matrix, weights: np.ndarray, diagonal: np.ndarray) -> sp.csr_matrix:
+    def normal(self, jacobian: sp.csr_array, weights: np.ndarray, diagonal: np.ndarray) -> sp.csr_array:
         """Jᵀ diag(weights) J + diag(diagonal), CSR, with the full pattern of reach 2."""
         first, second, target, indices, indptr = self._products
         data = np.bincount(
             target, jacobian.data[first] * jacobian.data[second] * weights[self.row[first]], minlength=len(indices)
         )
-        out = sp.csr_matrix((data, indices, indptr), jacobian.shape)
+        out = sp.csr_array((data, indices, indptr), jacobian.shape)
         out.setdiag(out.diagonal() + diagonal)
         return out
 
@@ -131,10 +131,10 @@ def jacobian_pattern(grid: Grid, fields: int) -> JacobianPattern:
     return JacobianPattern(grid, fields)
 
 
-def _laplacian(grid: Grid) -> sp.csr_matrix:
+def _laplacian(grid: Grid) -> sp.csr_array:
     """∇² of the five-point stencil as a CSR matrix, from one-dimensional second differences."""
 
-    def second_difference(n: int) -> sp.csr_matrix:
+    def second_difference(n: int) -> sp.csr_array:
         ones = np.ones(n)
         out = sp.diags_array([ones[1:], -2 * ones, ones[1:]], offsets=[-1, 0, 1], format="lil")
         if grid.boundary == "periodic":

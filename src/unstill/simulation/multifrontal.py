@@ -55,7 +55,7 @@ class Elimination:
     2 for products of two.
     """
 
-    def __init__(self, grid: Grid, pattern: sp.csr_matrix, reach: int):
+    def __init__(self, grid: Grid, pattern: sp.csr_array, reach: int):
         n = grid.shape[0] * grid.shape[1]
         fields = self.fields = pattern.shape[0] // n
         blocks, children = _dissect(grid, reach)
@@ -63,7 +63,7 @@ class Elimination:
         self.permutation = (cells[:, None] + n * np.arange(fields)).ravel()
         place = np.empty(n, int)
         place[cells] = np.arange(n)
-        numbered = sp.csr_matrix((np.arange(1, pattern.nnz + 1), pattern.indices, pattern.indptr), pattern.shape)
+        numbered = sp.csr_array((np.arange(1, pattern.nnz + 1), pattern.indices, pattern.indptr), pattern.shape)
         rows = numbered[self.permutation][:, self.permutation].tocsr()
         columns = rows.tocsc()
         self.fronts: list[_Front] = []
@@ -144,7 +144,7 @@ class Factorisation:
     one step of refinement in `solve` gives back.
     """
 
-    def __init__(self, plan: Elimination, matrix: sp.csr_matrix, *, symmetric: bool = False):
+    def __init__(self, plan: Elimination, matrix: sp.csr_array, *, symmetric: bool = False):
         if matrix.nnz != plan.nnz:
             raise ValueError("the matrix must have the sparsity pattern of the plan")
         self.plan, self.matrix, self.symmetric = plan, matrix, symmetric
@@ -226,12 +226,12 @@ def elimination(grid: Grid, fields: int, reach: int) -> Elimination:
     return Elimination(grid, stencil_pattern(grid, fields, reach), reach)
 
 
-def stencil_pattern(grid: Grid, fields: int, reach: int) -> sp.csr_matrix:
+def stencil_pattern(grid: Grid, fields: int, reach: int) -> sp.csr_array:
     """Ones where A = B₁…B_reach of five-point operators on `fields` fully coupled fields can be non-zero."""
     n = grid.shape[0] * grid.shape[1]
     offsets = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if abs(a) + abs(b) <= 1]
     near = _neighbours(grid, np.arange(n), offsets)
-    one = sp.csr_matrix((np.ones(len(near)), (np.tile(np.arange(n), len(offsets)), near)), (n, n))
+    one = sp.csr_array((np.ones(len(near)), (np.tile(np.arange(n), len(offsets)), near)), (n, n))
     power = one
     for _ in range(reach - 1):
         power = power @ one

@@ -68,6 +68,21 @@ def white_noise_level(grid: Grid, c: Float[np.ndarray, "M H W"]) -> float:
     return float(np.sqrt(np.mean(np.concatenate(white))))
 
 
+def white_noise_levels(grid: Grid, states: Float[np.ndarray, "M C H W"]) -> Float[np.ndarray, " C"]:
+    """The level of each field, see `white_noise_level`; 0 for what two fields share.
+
+    Noise of different fields is independent, while the finest detail of a pattern, which may look flat too, stands in all
+    its fields: where the corner of the spectrum is coherent with another field's, it is no noise.
+    """
+    corner = -grid.symbol * grid.dx**2 >= _CORNER[-3]
+    c_hat = transform(grid, states)[..., corner]
+    cross = np.abs(np.einsum("mak,mbk->ab", c_hat, c_hat.conj())) ** 2
+    power = np.maximum(np.diag(cross), 1e-300)
+    coherence = cross / np.sqrt(np.outer(power, power)) - np.eye(len(cross))
+    levels = [white_noise_level(grid, states[:, a]) for a in range(states.shape[1])]
+    return np.where(coherence.max(1) > 0.5, 0.0, levels)
+
+
 def denoise(grid: Grid, c: Float[np.ndarray, "M H W"], noise: float) -> Float[np.ndarray, "M H W"]:
     """Wiener filter: each radial shell is scaled by 1 − noise²/power. With `noise` 0 the pictures come back as given."""
     if noise == 0:

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from registry import GRIDS, REACTION_DIFFUSION, rough_state
 
+from registry import GRIDS, REACTION_DIFFUSION, rough_state
 from unstill.simulation import Grid, native, rollout
 from unstill.systems import GrayScott
 

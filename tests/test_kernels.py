@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from registry import GRIDS, REACTION_DIFFUSION, rough_state
 
+from registry import GRIDS, REACTION_DIFFUSION, rough_state
 from unstill.simulation import Grid, native, rollout
 from unstill.simulation.kernels import KernelSpec
 from unstill.simulation.native import Job

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from registry import REACTION_DIFFUSION, rough_state
 
+from registry import REACTION_DIFFUSION, rough_state
 from unstill import Status
 from unstill._errors import BadInput
 from unstill.simulation import INITIAL_STATES, Grid, initial_state, rollout, simulate

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from registry import REACTION_DIFFUSION, rough_state
 
+from registry import REACTION_DIFFUSION, rough_state
 from unstill._errors import BadInput
 from unstill._types import Status
 from unstill.simulation.grid import Grid
@@ -75,10 +75,10 @@ def test_normal_matrix_equals_the_product(boundary, rng):
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 def test_polish_reaches_a_steady_state(boundary):
-    # Brusselator at twice the critical b: stripes form from noise in short time; the oracle is the NumPy stencil.
+    # Brusselator at twice the Turing threshold: spots form from noise in short time; the oracle is the NumPy stencil.
     system, grid = Brusselator(), Grid((32, 28), 1.0, boundary)
     start = initial_state(system, grid, init="noise", seed=3)[0]
-    for _ in range(3000):
+    for _ in range(10000):
         start = start + system.dt * drift_of(system, grid, start)
     state, drift, status = polish(system, grid, start)
     assert status is Status.STEADY

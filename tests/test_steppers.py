@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from registry import GRIDS, rough_state
 
+from registry import GRIDS, rough_state
 from unstill.analysis import growth_rates, reaction_jacobian
 from unstill.simulation import STEPPERS, Grid, OnGrid, rollout
 from unstill.systems import FitzHughNagumo, GrayScott, Lorenz, ReactionDiffusion, Schnakenberg, parameter

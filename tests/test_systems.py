@@ -5,8 +5,8 @@ import re
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from registry import REACTION_DIFFUSION
 
+from registry import REACTION_DIFFUSION
 from unstill._errors import BadInput
 from unstill.systems import SYSTEMS, GrayScott, Lorenz, find_system
 

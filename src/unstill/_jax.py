@@ -18,6 +18,6 @@ def enable_x64() -> contextlib.AbstractContextManager:
     """A context in which JAX computes in float64 whatever the user's global setting."""
     if hasattr(jax, "enable_x64"):
         return jax.enable_x64(True)
-    from jax.experimental import enable_x64 as context
+    from jax.experimental import enable_x64 as context  # pyright: ignore[reportAttributeAccessIssue]
 
     return context(True)

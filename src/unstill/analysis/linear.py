@@ -30,4 +30,4 @@ def growth_rates(
     jacobian = reaction_jacobian(system, state)
     D = np.diag([float(d) for d in system.diffusivities()])
     rates = np.linalg.eigvals(jacobian + np.asarray(laplacian)[:, None, None] * D)
-    return np.take_along_axis(rates, np.argsort(-rates.real, axis=1), axis=1)
+    return np.take_along_axis(rates, np.argsort(-np.real(rates), axis=1), axis=1)

@@ -10,7 +10,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from .._errors import BadInput
+from .._errors import BadInput, NumericalFailure
 from .arguments import count, number, option, positional
 from .common import RunOptions, progress_bar, say
 from .dynamics import MotionOptions, build_state, build_systems, stack_systems
@@ -33,10 +33,11 @@ def run(config: Config) -> int:
     from ..plotting import animate
 
     path = _film_path(config)
-    if config.source and Path(config.source).is_dir():
-        film = _of_folder(config)
-    else:
-        film = _of_parameters(config)
+    film = _of_folder(config) if Path(config.source or " ").is_dir() else _of_parameters(config)
+    if film.frames is None or film.ts is None:  # blew up before the first picture
+        raise NumericalFailure(
+            "blow-up", "the motion left the finite numbers before the first picture: take a smaller --dt"
+        )
     animate(film, path, field=config.field or None, fps=config.fps)
     say(config, f"{path}: {len(film.frames)} pictures of {film.frames.shape[1]} samples to time {film.ts[-1]:g}")
     return 0

@@ -49,11 +49,11 @@ def stack_systems(systems, samples: int):
 def build_grid(options: MotionOptions):
     from ..simulation import Grid
 
-    return Grid(tuple(options.size), options.dx, options.boundary)
+    return Grid(options.size, options.dx, options.boundary)
 
 
 def build_state(cls, systems, options: MotionOptions, seed: int):
-    """Initial states (sets × samples, C, H, W) and their grid, from a rule or from a file; each set sees the same ones."""
+    """Initial states (sets × samples, C, H, W) and their grid, from a rule or a file; each set sees the same ones."""
     import numpy as np
 
     from ..simulation import INITIAL_STATES, Grid, initial_state

@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"unstill {verb}: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print(f"unstill {verb}: interrupted", file=sys.stderr)
+        print(f"unstill {verb}: interrupted before anything was reached", file=sys.stderr)
         return 130
     except BrokenPipeError:
         return 0

@@ -1,9 +1,9 @@
 """Find the parameters, and the fields that are not seen, behind pictures of a pattern; then set it in motion.
 
-    unstill recover picture.png --out runs/r
-    unstill recover runs/maze --observe v --out runs/r
-    unstill recover snapshots.npz --observe u,v --system gray-scott --out runs/r
-    unstill recover v.npz --system my_system.py:MySystem --out runs/r
+unstill recover picture.png --out runs/r
+unstill recover runs/maze --observe v --out runs/r
+unstill recover snapshots.npz --observe u,v --system gray-scott --out runs/r
+unstill recover v.npz --system my_system.py:MySystem --out runs/r
 """
 
 import dataclasses
@@ -24,7 +24,9 @@ class Config(RunOptions):
 
     source: str = positional(..., "a picture, a folder of pictures, .npz, .npy, or a run folder")
     system: str = option("gray-scott", "a system's name, or file.py:NAME", metavar="SYSTEM")
-    observe: tuple[str, ...] = option((), "fields that are seen, such as v or u,v (default: all in the file)", type=names)
+    observe: tuple[str, ...] = option(
+        (), "fields that are seen, such as v or u,v (default: all in the file)", type=names
+    )
     start: tuple[tuple[str, ...], ...] = assignments("where the search starts, besides its own starts")
     fix: tuple[tuple[str, ...], ...] = assignments("parameters that are known")
     noise: tuple[tuple[str, ...], ...] = assignments("known noise: absolute standard deviation by field, as v=0.002")
@@ -37,7 +39,7 @@ class Config(RunOptions):
 def run(config: Config) -> int:
     """Recover, write the run folder, print a table; returns the exit code."""
     from ..data import load
-    from ..recovery import recover
+    from ..recovery.recover import check, recover
     from ..systems import find_system
 
     if config.later <= 0:
@@ -45,9 +47,17 @@ def run(config: Config) -> int:
     cls = find_system(config.system)
     pictures = load(config.source, observe=config.observe or None)
     given = {name: parameter_set(name, [w for words in getattr(config, name) for w in words]) for name in _TOKENS}
+    call = {
+        "observe": config.observe or None,
+        "grid": _grid(config, pictures),
+        "start": given["start"],
+        "fixed": given["fix"],
+        "noise": given["noise"],
+    }
+    check(cls, pictures, **call)
     folder = claim_folder(config)
     if config.resume:
-        given["start"] = _reached(folder) | given["start"]
+        call["start"] = _reached(folder) | given["start"]
     last: dict[str, Any] = {}
 
     def log(entry) -> None:
@@ -57,10 +67,7 @@ def run(config: Config) -> int:
         folder.append_log(last)
 
     try:
-        recovery = recover(
-            cls, pictures, observe=config.observe or None, grid=_grid(config, pictures), start=given["start"],
-            fixed=given["fix"], noise=given["noise"] or None, progress=log,
-        )  # fmt: skip
+        recovery = recover(cls, pictures, **call, progress=log)
     except KeyboardInterrupt:
         return _interrupted(config, folder, last)
     if not last:
@@ -154,7 +161,7 @@ def describe(config: Config, recovery) -> dict[str, Any]:
 
 
 def _film(config: Config, folder, recovery):
-    """`motion.mp4`: the recovered system from the picture on, and grown anew from a square; returns the first motion."""
+    """`motion.mp4`: the recovered system from the picture on, and grown anew from a square; returns the motion."""
     import numpy as np
 
     from ..plotting import animate
@@ -180,7 +187,9 @@ def _table(recovery) -> list[str]:
         elif e.interval95 is None:
             lines.append(f"  {name:8s} {e.value:.6g}")
         else:
-            lines.append(f"  {name:8s} {e.value:.6g} ± {e.std:.2g}   95 % in [{e.interval95[0]:.6g}, {e.interval95[1]:.6g}]")
+            lines.append(
+                f"  {name:8s} {e.value:.6g} ± {e.std:.2g}   95 % in [{e.interval95[0]:.6g}, {e.interval95[1]:.6g}]"
+            )
     noise = ", ".join(f"{name} {level:.2g}" for name, level in recovery.noise.items())
     drift = "unknown" if recovery.drift_per_time is None else f"{recovery.drift_per_time:.2g}"
     return [*lines, f"  noise {noise}; drift {drift} per unit time"]

@@ -33,7 +33,7 @@ def load_trajectory(path: str | os.PathLike) -> Trajectory:
         cls = find_system(result["system"])
         grid = Grid(_shape(folder, cls), result["dx"], result["boundary"]) if result.get("dx") else None
         if (folder / "fields.npz").exists():
-            return _recovered(folder, result, cls, grid)
+            return _recovered(folder, result, cls, grid)  # pyright: ignore[reportArgumentType]
         return _simulated(folder, result, cls, grid)
     except (KeyError, TypeError, IndexError) as error:
         raise BadInput("path", f"must be a whole run folder of simulate or recover ({error!r})", folder) from error

@@ -19,6 +19,7 @@ from ._search import Balance, Fitted, Scaling, search
 
 MOVING = 0.01  # unexplained change of the seen field, relative to its contrast, above which the pattern is not steady
 FLAT_PICTURE = 1e-6  # contrast relative to size below which there is no pattern
+FAINT = 1e-4  # contrast relative to |patch − rest| below which a field is dying out
 ALL_NOISE = 0.8  # share of the picture's contrast that white noise may have
 BLOCK = 16  # cells; longer than a pattern's correlation, for the covariance of a noise-free fit
 
@@ -95,9 +96,16 @@ def recover_hidden(
     problem = Problem(system_class, grid, system_class.fields.index(observed), names, fixed)
     level = Noise(noise, noise > 0, 0.0) if noise is not None else estimate_noise(pictures, grid)
     contrast = float(pictures.std((1, 2)).mean())
-    if contrast <= FLAT_PICTURE * np.abs(pictures).max() or (level.detected and level.std > ALL_NOISE * contrast):
+    if _is_flat(problem, pictures, contrast) or (level.detected and level.std > ALL_NOISE * contrast):
         return _empty(problem, level, Status.DEAD, "The picture carries no pattern: nothing can be recovered from it.")
     return _Recovery(problem, pictures, level, contrast, start, progress or (lambda entry: None)).run()
+
+
+def _is_flat(problem: Problem, pictures: np.ndarray, contrast: float) -> bool:
+    """No pattern: uniform to round-off, or far fainter than what sets the system's patterns going (a dying field)."""
+    base = problem.system_class(**problem.system_class.defaults())
+    rest, patch = (float(state[problem.observed]) for state in (base.rest(), base.patch()))
+    return contrast <= max(FLAT_PICTURE * np.abs(pictures).max(), FAINT * abs(patch - rest))
 
 
 def _check(system_class, grid, observed, pictures, named, noise):

@@ -1,5 +1,6 @@
 """`recover`: from pictures to parameters. It looks which fields are seen and takes the road that fits."""
 
+import dataclasses
 import time as clock
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -26,7 +27,7 @@ class Pictures(Protocol):
 
 
 def recover(
-    system: str | type[ReactionDiffusion],
+    system: str | type[AbstractSystem],
     pictures: Pictures | Mapping[str, np.ndarray],
     *,
     observe: Sequence[str] | None = None,
@@ -46,29 +47,54 @@ def recover(
     Arguments: the system's name, `file.py:NAME` or class; arrays (M, H, W) or (H, W) by field name, or what `load`
     returns; `observe` takes some of its fields; `grid`, by default the pictures' own, else periodic with dx = 1;
     `start`, where the search starts besides its own starts; `fixed`, known parameters; `noise`, the known absolute
-    standard deviation of white noise by field (estimated otherwise); `progress` is called with one dictionary an iteration.
+    standard deviation of white noise by field (estimated otherwise); `progress` is called with one dictionary an
+    iteration.
 
     Returns a `Recovery`; its `status` is `converged`, `unidentifiable`, `moving`, `dead`, `no-fit` or `not-converged`.
     Raises `BadInput`.
     """
     started = clock.perf_counter()
+    task = check(system, pictures, observe=observe, grid=grid, start=start, fixed=fixed, noise=noise)
+    options = {"start": task.start or None, "fixed": task.fixed}
+    cls, seen = task.system, task.pictures
+    if set(seen) == set(cls.fields):
+        states = np.stack([seen[name] for name in cls.fields], 1)
+        weak = recover_weak(cls, task.grid, states, noise=task.noise or None, **options)
+        found = _of_weak(cls, weak, task.fixed, states)
+    else:
+        ((name, pictures_of_it),) = seen.items()
+        level = task.noise.get(name)
+        found = _of_hidden(
+            recover_hidden(cls, task.grid, name, pictures_of_it, noise=level, progress=progress, **options), name
+        )
+    return Recovery(
+        **found, grid=task.grid, observed=tuple(seen), pictures=seen, seconds=clock.perf_counter() - started
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A checked call of `recover`; pictures (M, H, W) by field name, in the system's order."""
+
+    system: type[ReactionDiffusion]
+    pictures: Mapping[str, np.ndarray]
+    grid: Grid
+    start: Mapping[str, float]
+    fixed: Mapping[str, float]
+    noise: Mapping[str, float]
+
+
+def check(system, pictures, *, observe=None, grid=None, start=None, fixed=None, noise=None) -> Task:
+    """The checks of `recover` alone, so that a caller can make them before it replaces older results."""
     cls = _system_class(system)
     arrays, grid = _arrays(pictures, observe, grid, cls)
-    start, fixed = (_known(cls, name, values) for name, values in (("start", start), ("fix", fixed)))
-    noise = _noise(noise, arrays)
-    if set(arrays) == set(cls.fields):
-        states = np.stack([arrays[name] for name in cls.fields], 1)
-        found = recover_weak(cls, grid, states, start=start or None, fixed=fixed, noise=noise)
-        return _of_weak(cls, grid, arrays, states, found, fixed, clock.perf_counter() - started)
-    if len(arrays) > 1:
+    if 1 < len(arrays) < len(cls.fields):
         raise BadInput("observe", f"must name one field or all of {', '.join(cls.fields)}", ", ".join(arrays))
-    ((name, seen),) = arrays.items()
-    level = noise.get(name) if noise else None
-    found = recover_hidden(cls, grid, name, seen, start=start or None, fixed=fixed, noise=level, progress=progress)
-    return _of_hidden(cls, grid, arrays, found, fixed, clock.perf_counter() - started)
+    start, fixed = _known(cls, "start", start), _known(cls, "fix", fixed)
+    return Task(cls, arrays, grid, start, fixed, _noise(noise, arrays))
 
 
-def _system_class(system: str | type[ReactionDiffusion]) -> type[ReactionDiffusion]:
+def _system_class(system: str | type[AbstractSystem]) -> type[ReactionDiffusion]:
     cls: type[AbstractSystem] = find_system(system) if isinstance(system, str) else system
     if not (isinstance(cls, type) and issubclass(cls, ReactionDiffusion)):
         raise BadInput("system", "must be a reaction–diffusion system", getattr(cls, "name", cls))
@@ -113,13 +139,13 @@ def _known(cls, argument: str, values: Mapping[str, float] | None) -> dict[str, 
     return values
 
 
-def _noise(noise: Mapping[str, float] | None, arrays: Mapping[str, Any]) -> dict[str, float] | None:
+def _noise(noise: Mapping[str, float] | None, arrays: Mapping[str, Any]) -> dict[str, float]:
     for name, level in (noise or {}).items():
         if name not in arrays:
             raise BadInput("noise", "must name an observed field", repr(name), nearest(name, arrays))
         if not (np.isfinite(level) and level >= 0):
             raise BadInput("noise", "must be 0 or positive", level)
-    return dict(noise) if noise else None
+    return dict(noise or {})
 
 
 def _estimates(cls, values, std, fixed) -> dict[str, Estimate]:
@@ -138,37 +164,31 @@ def _estimates(cls, values, std, fixed) -> dict[str, Estimate]:
     return found
 
 
-def _of_weak(cls, grid, arrays, states, found: WeakResult, fixed, seconds: float) -> Recovery:
-    return Recovery(
-        system=cls().with_values(**{**found.fitted, **fixed}),
-        grid=grid,
-        observed=tuple(arrays),
-        method="weak form, steady" if found.steady else "weak form, ensemble",
-        status=found.status,
-        message=found.message,
-        parameters=_estimates(cls, found.values, found.std, fixed),
-        combinations={text: Estimate.normal(*pair) for text, pair in found.combinations.items()},
-        noise=dict(found.noise),
-        drift_per_time=found.drift_per_time,
-        seconds=seconds,
-        pictures=arrays,
-        fields=states,
-    )
+def _of_weak(cls, found: WeakResult, fixed, states: np.ndarray) -> dict[str, Any]:
+    """The parts of a `Recovery` that the weak form gives."""
+    return {
+        "system": cls().with_values(**{**found.fitted, **fixed}),
+        "method": "weak form, steady" if found.steady else "weak form, ensemble",
+        "status": found.status,
+        "message": found.message,
+        "parameters": _estimates(cls, found.values, found.std, fixed),
+        "combinations": {text: Estimate.normal(*pair) for text, pair in found.combinations.items()},
+        "noise": dict(found.noise),
+        "drift_per_time": found.drift_per_time,
+        "fields": states,
+    }
 
 
-def _of_hidden(cls, grid, arrays, found: HiddenResult, fixed, seconds: float) -> Recovery:
-    return Recovery(
-        system=cls().with_values(**{**found.estimate, **fixed}),
-        grid=grid,
-        observed=tuple(arrays),
-        method="hidden-field elimination, constrained Gauss–Newton",
-        status=found.status,
-        message=found.message,
-        parameters=_estimates(cls, found.values, found.std, fixed),
-        combinations={str(c): Estimate.normal(c.value, c.std * abs(c.value)) for c in found.combinations},
-        noise={next(iter(arrays)): found.noise},
-        drift_per_time=found.drift,
-        seconds=seconds,
-        pictures=arrays,
-        fields=found.fields,
-    )
+def _of_hidden(found: HiddenResult, name: str) -> dict[str, Any]:
+    """The parts of a `Recovery` that the hidden-field road gives."""
+    return {
+        "system": found.system,
+        "method": "hidden-field elimination, constrained Gauss–Newton",
+        "status": found.status,
+        "message": found.message,
+        "parameters": _estimates(found.system_class, found.values, found.std, found.fixed),
+        "combinations": {str(c): Estimate.normal(c.value, c.std * abs(c.value)) for c in found.combinations},
+        "noise": {name: found.noise},
+        "drift_per_time": found.drift,
+        "fields": found.fields,
+    }

@@ -33,8 +33,8 @@ class Recovery:
     """Parameters, hidden fields and the evidence for them, from M pictures.
 
     `system` carries the recovered parameters (a parameter that the data leave free has the value that the fit used, one
-    of many that fit as well); `fields` are the fitted states, hidden fields included; `combinations` are
-    the products of powers that the data do determine where single parameters are free, as text → estimate; `noise` is the absolute
+    of many that fit as well); `fields` are the fitted states, hidden fields included; `combinations` are the products
+    of powers that the data do determine where single parameters are free, as text → estimate; `noise` is the absolute
     standard deviation per observed field; `drift_per_time` is the rms of ∂c/∂t that the pictures show under `system`.
     `message` says in one line what the status means and what to do.
     """

@@ -31,7 +31,8 @@ MISFIT = 0.2
 ENSEMBLE = 8
 _SAMPLES = 256
 _TRIED = 4
-_OUTER = 12
+_LEVEL_ERROR = 0.1  # of log s²: pattern in the corner of the spectrum, and its sampling error
+_OUTER = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +110,7 @@ def recover_weak(
     clean = np.stack([denoise(grid, states[:, a], s) for a, s in enumerate(levels)], 1)
     if _is_dead(states, clean, levels):
         return _dead(model, levels)
-    return _Search(model, states, clean, levels, time_step).run(theta)
+    return _Search(model, states, clean, levels, time_step, tuple(noise or ())).run(theta)
 
 
 def _checked(system_class, grid, states) -> np.ndarray:
@@ -155,8 +156,10 @@ def _dead(model: Model, levels) -> WeakResult:
 class _Search:
     """The steps of one recovery, and what they share."""
 
-    def __init__(self, model: Model, states, clean, levels, time_step):
-        self.model, self.states, self.clean, self.levels, self.time_step = model, states, clean, levels, time_step
+    def __init__(self, model: Model, states, clean, levels, time_step, known=()):
+        self.model, self.states, self.clean, self.levels, self.time_step = model, states, clean, list(levels), time_step
+        fields = model.system_class.fields
+        self.guessed = [a for a, f in enumerate(fields) if levels[a] > 0 and f not in known]
         mean, scale = states.mean((0, 2, 3)), states.std((0, 2, 3))
         scale = np.where(scale > 0, scale, 1.0)
         self.space = TestSpace(model.grid, tuple(map(float, mean)), tuple(map(float, scale)))
@@ -179,8 +182,10 @@ class _Search:
         """⟨z_i f_a⟩ = 0 for every test field and field, with tiles as samples."""
         tiles = _tile_count(self.model.grid.shape, len(states))
 
-        def rows(theta):
-            moments = field_moments(self.model, self.space, states, theta, noise=self.levels, tiles=tiles)
+        def rows(theta, states=states, levels=None):
+            moments = field_moments(
+                self.model, self.space, states, theta, noise=levels or tuple(self.levels), tiles=tiles
+            )
             return moments.reshape(len(moments), -1, moments.shape[-1])
 
         return self.gauss_newton(theta, rows, steady=True)
@@ -189,51 +194,91 @@ class _Search:
         """⟨∇φ_i·f⟩ (+ h ½ f·∇²φ_i·f) = 0 for every functional, with pictures as samples."""
         table = self.space.gradients.reshape(len(self.space.labels), -1)
 
-        def rows(theta):
-            moments = field_moments(self.model, self.space, self.states, theta, noise=self.levels)
-            flat = moments.reshape(len(moments), -1, moments.shape[-1])
-            return (table @ flat.reshape(len(flat), table.shape[1], -1)).reshape(len(flat), len(table), -1)
+        def rows(theta, states=self.states, levels=None):
+            moments = field_moments(self.model, self.space, states, theta, noise=levels or tuple(self.levels))
+            flat = moments.reshape(len(moments), table.shape[1], -1)
+            return table @ flat
 
         return self.gauss_newton(theta, rows, steady=False)
 
     def gauss_newton(self, theta, rows, *, steady: bool) -> _Fit:
-        """Regress, relinearise, repeat; the step term, quadratic in f, is taken at the last θ."""
+        """Regress, relinearise, repeat.
+
+        The step term, quadratic in f, is taken at the last θ. Noise levels that were estimated from the spectra are
+        unknowns too, with that estimate as earlier knowledge: the functionals of short waves feel errors of a per cent.
+        """
         linear = is_linear(self.model, theta, self.clean)
         stepping = not steady and self.time_step != 0
-        base, table = theta, rows(theta)
+        base = None
         for _ in range(_OUTER):
-            if not linear and theta is not base:
-                base, table = theta, rows(theta)
+            if base is None or not linear or self.guessed:
+                base, table, leaks = theta, rows(theta), self.noise_columns(theta, rows)
             here = np.concatenate([(table[..., 0] + table[..., 1:] @ (theta - base))[..., None], table[..., 1:]], -1)
-            second = step_moments(self.model, self.space, self.clean, theta) if stepping else None
-            free = freedoms(self.model, theta, self.clean, steady=steady)
-            basis = _complement(free, theta)
-            result, step = self.solve(here, second, theta, basis)
+            second = self.step_term(theta) if stepping else None
+            basis = _complement(freedoms(self.model, theta, self.clean, steady=steady), theta)
+            result, step = self.solve(here, second, leaks, theta, basis)
             kept = basis.shape[1]
             change = basis @ result.solution[:kept]
             covariance = basis @ result.covariance[:kept, :kept] @ basis.T
             theta = theta + change
+            self.correct_levels(result.solution[kept : kept + len(self.guessed)])
             close = np.abs(change) <= 0.05 * np.sqrt(np.maximum(np.diag(covariance), 0)) + 1e-7 * _scales(here, theta)
-            if np.all(close) or (linear and not stepping):
+            if np.all(close) or (linear and not stepping and not self.guessed):
                 break
         return _Fit(theta, covariance, result.misfit, freedoms(self.model, theta, self.clean, steady=steady), step)
 
-    def solve(self, rows, second, theta, basis) -> tuple[Regression, tuple[float, float] | None]:
-        """One regression in the coordinates of `basis`, with the time step h as one more unknown where it is not known."""
+    def step_term(self, theta) -> np.ndarray:
+        """½ f·∇²φ·f of the denoised pictures, less what the noise left in them adds (measured as in `drift`)."""
+        second = step_moments(self.model, self.space, self.clean, theta)
+        if not any(self.levels):
+            return second
+        few = self.clean[:: max(1, len(self.states) // _TRIED)]
+        return second - step_moments(self.model, self.space, self.renoised(few), theta, minus=few).mean(0)
+
+    def renoised(self, states) -> np.ndarray:
+        """Fresh noise on denoised pictures, and denoised again: differs from `states` as these do from the truth."""
+        rng, grid = np.random.default_rng(7919), self.model.grid
+        fields = [states[:, a] + s * rng.standard_normal(states[:, a].shape) for a, s in enumerate(self.levels)]
+        return np.stack([denoise(grid, c, s) for c, s in zip(fields, self.levels, strict=True)], 1)
+
+    def noise_columns(self, theta, rows) -> np.ndarray:
+        """∂ rows/∂ log s_a² for each field whose noise level was estimated: the same for all samples, (N, fields)."""
+        few = self.states[:: max(1, len(self.states) // _TRIED)]
+        columns = []
+        for a in self.guessed:
+            shifted = [tuple(s * (factor if b == a else 1) for b, s in enumerate(self.levels)) for factor in (0.95, 1.05)]
+            low, high = (rows(theta, few, levels)[..., 0].mean(0) for levels in shifted)
+            columns.append((high - low) / (2 * np.log(1.05 / 0.95)))
+        return np.array(columns).T
+
+    def correct_levels(self, changes) -> None:
+        """Take over the changes of log s_a² that the regression found."""
+        for a, change in zip(self.guessed, changes, strict=True):
+            self.levels[a] *= float(np.exp(np.clip(change, -0.5, 0.5) / 2))
+
+    def solve(self, rows, second, leaks, theta, basis) -> tuple[Regression, tuple[float, float] | None]:
+        """One regression: the coordinates of `basis`, the log noise powers, and the time step h where it is not known."""
         r, J = rows[..., 0], rows[..., 1:]
         sizes = np.sqrt(((J * theta) ** 2).sum(-1) + (r - J @ theta) ** 2)
         A, scale = J @ basis, 1 / np.abs(basis / _scales(rows, theta)[:, None]).max(0)
+        if self.guessed:
+            A = np.concatenate([A, np.broadcast_to(leaks, (*r.shape, len(self.guessed)))], -1)
+            scale = np.append(scale, [np.inf] * len(self.guessed))
+        information = np.diag(np.where(np.isinf(scale), 1 / _LEVEL_ERROR**2, 0.0))
         if second is None:
-            return regress(A, r, sizes, scale), None
+            return regress(A, r, sizes, scale, information=information), None
         h, limit = self.time_step, _step_limit(self.model, theta)
         if h is None:
-            joint = regress(np.concatenate([A, second[..., None]], -1), r, sizes, np.append(scale, np.inf))
+            joint = regress(
+                np.concatenate([A, second[..., None]], -1), r, sizes, np.append(scale, np.inf),
+                information=np.pad(information, (0, 1)),
+            )  # fmt: skip
             h, error = joint.solution[-1], float(np.sqrt(joint.covariance[-1, -1]))
             if 0 <= h <= limit:
                 return joint, (float(h), error)
             h = float(np.clip(h, 0, limit))
-            return regress(A, r + h * second, sizes, scale), (h, error)
-        return regress(A, r + h * second, sizes, scale), None
+            return regress(A, r + h * second, sizes, scale, information=information), (h, error)
+        return regress(A, r + h * second, sizes, scale, information=information), None
 
     def drift(self, theta, states) -> tuple[float, bool]:
         """The rms drift of denoised pictures (the larger of the fields), and whether it is small enough for steady ones.
@@ -244,10 +289,7 @@ class _Search:
         squares, terms = drift_squares(self.model, states, theta)
         floor = np.zeros_like(squares)
         if any(self.levels):
-            rng, grid = np.random.default_rng(7919), self.model.grid
-            fields = [states[:, a] + s * rng.standard_normal(states[:, a].shape) for a, s in enumerate(self.levels)]
-            again = np.stack([denoise(grid, c, s) for c, s in zip(fields, self.levels, strict=True)], 1)
-            floor = drift_squares(self.model, again, theta, minus=states)[0]
+            floor = drift_squares(self.model, self.renoised(states), theta, minus=states)[0]
         excess = np.maximum(squares - floor, 0)
         steady = np.all(excess <= STEADY_SHARE**2 * terms + floor / 3)
         return float(np.sqrt(excess.max())), bool(steady)

@@ -5,6 +5,6 @@ from .initial import INITIAL_STATES, initial_state
 from .motion import sample
 from .rollout import ENGINES, default_dt, rollout, stability_limit
 from .simulate import STEADY_DRIFT, Simulation, simulate
-from .steppers import STEPPERS
 from .steady import polish
+from .steppers import STEPPERS
 from .trajectory import Trajectory

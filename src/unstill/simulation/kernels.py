@@ -328,7 +328,8 @@ _PARTS: dict[str, tuple[Callable[[KernelSpec], str], ...]] = {
 
 def _import(path: Path):
     spec = importlib.util.spec_from_file_location(f"unstill_kernels_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

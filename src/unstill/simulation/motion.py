@@ -15,7 +15,6 @@ from .grid import Grid, OnGrid
 from .native import Job
 from .rollout import choose_engine, kernel_spec, operands, place, xla_rollout
 
-
 S = TypeVar("S", bound=AbstractSystem)
 
 
@@ -62,16 +61,18 @@ class Motion:
 
     def _operands(self, index: np.ndarray):
         """p (M, P) and q (M, Q, H, W) of the chosen samples."""
-        system = self.dynamics.system
+        assert isinstance(self.dynamics, OnGrid)
+        assert self._job is not None
+        system, spec = self.dynamics.system, self._job.spec
         with enable_x64():
-            rows = [operands(sample(system, int(m)), self._job.spec, self.grid.shape) for m in index]
+            rows = [operands(sample(system, int(m)), spec, self.dynamics.grid.shape) for m in index]
         return tuple(np.stack([np.asarray(row[i]) for row in rows]) for i in range(2))
 
     def advance(self, states: np.ndarray, steps: int, index: np.ndarray) -> np.ndarray:
         """The states of the samples `index` after `steps` steps."""
         if self._job is not None:
             p, q = self._operands(index)
-            return native.rollout(self._job, states, p, q, frames=1, every=steps)[:, 0]
+            return np.asarray(native.rollout(self._job, states, p, q, frames=1, every=steps))[:, 0]
         if steps not in self._moves:
             self._moves[steps] = self._mapped(
                 lambda dynamics, c: xla_rollout(

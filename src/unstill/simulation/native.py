@@ -8,6 +8,7 @@ All arrays: states (B, C, H, W), uniform parameters (B, P), cellwise parameters 
 import concurrent.futures
 import dataclasses
 import functools
+import itertools
 import math
 import os
 import threading
@@ -129,7 +130,7 @@ class _Roller:
         self.kernels = compiled(job.spec, "forward")
         self.depth = _depth(job)
         bounds = np.linspace(0, job.grid.shape[0], strips + 1).astype(int)
-        self.strips = [(int(a), int(b), job.ring(self.depth)) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        self.strips = [(int(a), int(b), job.ring(self.depth)) for a, b in itertools.pairwise(bounds)]
 
     def advance(self, steps: int) -> None:
         while steps > 0:

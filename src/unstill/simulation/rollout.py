@@ -43,6 +43,7 @@ def choose_engine(engine: str, dynamics: Dynamics, stepper: str, spec: KernelSpe
     """ "native" or "xla". Automatic: native on a CPU for Euler steps of a system whose kinetics translate."""
     if engine not in ENGINES:
         raise BadInput("engine", f"must be one of {', '.join(ENGINES)}", repr(engine))
+    find_stepper(stepper)
     if engine == "xla" or (engine == "auto" and jax.default_backend() != "cpu"):
         return "xla"
     reason = "it is not a reaction–diffusion system" if spec is None else None
@@ -126,8 +127,8 @@ def rollout(
     of shape (H, W) except diffusion coefficients), under jit, grad, jacfwd, jacrev and vmap; batch with vmap. Reverse
     mode keeps about 2√steps states. The native engine has no second derivatives (`NotImplementedError`).
 
-    Arguments: the dynamics (a system, or anything with a drift); the state, whose dtype is computed in; `dt`, by default
-    the system's; `clip` clamps every field to [0, 1] after each step. Raises `BadInput`.
+    Arguments: the dynamics (a system, or anything with a drift); the state, whose dtype is computed in; `dt`, by
+    default the system's; `clip` clamps every field to [0, 1] after each step. Raises `BadInput`.
     """
     if steps < 0 or (save_every is not None and (save_every < 1 or steps % save_every)):
         raise BadInput("save_every", f"must divide steps = {steps}", save_every)
@@ -141,7 +142,8 @@ def rollout(
     every = save_every or steps
     spec = kernel_spec(dynamics, state.dtype, clip)
     if choose_engine(engine, dynamics, stepper, spec) == "native":
-        assert isinstance(dynamics, OnGrid) and spec is not None
+        assert isinstance(dynamics, OnGrid)
+        assert spec is not None
         p, q = operands(dynamics.system, spec, dynamics.grid.shape)
         job = Job(spec, dynamics.grid, float(dt))
         out = native_rollout(job, state, p, q, frames=steps // every, every=every)

@@ -9,7 +9,7 @@ import numpy as np
 from .._errors import BadInput
 from .._types import Status
 from ..systems import Dynamics, ReactionDiffusion
-from .grid import Grid
+from .grid import Grid, OnGrid
 from .initial import initial_state
 from .motion import Motion, sample
 from .rollout import check_parameter_shapes, default_dt, place, stability_limit
@@ -223,13 +223,13 @@ class Simulation:
     def _finish(self) -> Trajectory:
         drift = self.motion.drift(self.state, np.arange(len(self.state)))
         for m in self.active:
-            dead = self.state.ndim == 4 and is_dead(self.state[m], drift[m])
+            dead = self.state.ndim == 4 and is_dead(self.state[m], float(drift[m]))
             steady = self.tolerance is None and drift[m] <= STEADY_DRIFT
             late = Status.NOT_CONVERGED if self.tolerance is not None else Status.MOVING
             self.status[m] = Status.DEAD if dead else Status.STEADY if steady else late
-        kept = bool(self.save_every) and len(self.frames) > 0
+        kept, moved = bool(self.save_every) and len(self.frames) > 0, self.motion.dynamics
         return Trajectory(
-            dynamics=self.motion.dynamics.system if self.motion.grid else self.motion.dynamics,
+            dynamics=moved.system if isinstance(moved, OnGrid) else moved,
             grid=self.motion.grid,
             dt=self.motion.dt,
             state=self.state,
@@ -243,9 +243,11 @@ class Simulation:
 
 def _polished(trajectory: Trajectory) -> Trajectory:
     """Each sample carried on to a true steady state; dead, blown-up and interrupted ones stay as they are."""
+    system, grid = trajectory.dynamics, trajectory.grid
+    assert isinstance(system, ReactionDiffusion)
+    assert grid is not None
     state, drift, status = trajectory.state.copy(), trajectory.drift.copy(), list(trajectory.status)
     for m, ended in enumerate(status):
         if ended not in (Status.DEAD, Status.BLOW_UP, Status.INTERRUPTED):
-            system = sample(trajectory.dynamics, m)
-            state[m], drift[m], status[m] = polish_state(system, trajectory.grid, state[m].astype(np.float64))
+            state[m], drift[m], status[m] = polish_state(sample(system, m), grid, state[m].astype(np.float64))
     return dataclasses.replace(trajectory, state=state, drift=drift, status=tuple(status))

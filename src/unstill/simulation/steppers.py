@@ -1,4 +1,4 @@
-"""Time steppers as functions of (dynamics, dt): one step state → state, traced by JAX. No stepper knows a system's name.
+"""Time steppers: functions of (dynamics, dt) that return one step state → state. No stepper knows a system's name.
 
 euler    cₙ₊₁ = cₙ + dt f(cₙ): the reference semantics, order 1
 rk4      the classical Runge–Kutta method, order 4; for any dynamics

@@ -210,7 +210,7 @@ def field_moments(
 
 
 @functools.partial(jax.jit, static_argnames=("model", "mean", "scale", "shape"))
-def _second_order(model, mean, scale, shape, states, theta):
+def _second_order(model, mean, scale, shape, states, minus, theta):
     space = TestSpace(model.grid, mean, scale, *shape)
     mu, sd = (jnp.array(q)[:, None, None] for q in (mean, scale))
     hessians = jnp.asarray(space.hessians)
@@ -221,8 +221,11 @@ def _second_order(model, mean, scale, shape, states, theta):
         twice[-1] = 1
     weights = jnp.asarray((masks * twice).reshape(len(masks), -1).T)
 
-    def one(c):
+    def one(pair):
+        c, other = pair
         f = model.drift(theta, c, model.grid.laplacian(c))
+        if minus is not None:
+            f = f - model.drift(theta, other, model.grid.laplacian(other))
         monomials = jnp.stack([_monomial((c - mu) / sd, e) for e in space.field_exponents])
         means = _pair(monomials, f[:, None] * f, 1)[0]
         f_hat = _half_spectrum(model.grid, f / sd)
@@ -230,20 +233,28 @@ def _second_order(model, mean, scale, shape, states, theta):
         forms = products.reshape(len(products), -1) @ weights
         return jnp.concatenate([jnp.einsum("niab,iab->n", hessians, means) / 2, forms.ravel()])
 
-    return jax.lax.map(one, states)
+    return jax.lax.map(one, (states, states if minus is None else minus))
 
 
 def step_moments(
-    model: Model, space: TestSpace, states: Float[np.ndarray, "M C H W"], theta: Float[np.ndarray, " P"]
+    model: Model,
+    space: TestSpace,
+    states: Float[np.ndarray, "M C H W"],
+    theta: Float[np.ndarray, " P"],
+    *,
+    minus: Float[np.ndarray, "M C H W"] | None = None,
 ) -> Float[np.ndarray, "M functionals"]:
     """½ f·∇²φ·f a picture and functional: what a finite time step adds to ∇φ·f.
 
     Pictures from an explicit Euler scheme of step h keep φ(c + h f) − φ(c) = h ∇φ·f + h² ½ f·∇²φ·f + O(h³) at 0 in the
-    mean (no third term for quadratic φ).
+    mean (no third term for quadratic φ). With `minus`, f is the difference of the drifts of `states` and `minus`.
     """
     with enable_x64():
         shape = (space.degree, space.bands)
-        return np.asarray(_second_order(model, space.mean, space.scale, shape, jnp.asarray(states), jnp.asarray(theta)))
+        other = None if minus is None else jnp.asarray(minus)
+        return np.asarray(
+            _second_order(model, space.mean, space.scale, shape, jnp.asarray(states), other, jnp.asarray(theta))
+        )
 
 
 @functools.partial(jax.jit, static_argnames=("model",))

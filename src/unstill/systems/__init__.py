@@ -40,7 +40,8 @@ def _from_file(path: Path, attribute: str) -> type[AbstractSystem]:
     if not path.is_file():
         raise BadInput("system", "must name an existing file", str(path))
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
     try:

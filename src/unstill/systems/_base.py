@@ -3,18 +3,21 @@
 import abc
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import equinox as eqx
 import jax
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from .._errors import BadInput, nearest
 
-
 # A parameter: one number, one a sample (M,), or one a cell (H, W).
-Number = float | int | np.ndarray | np.generic | jax.Array
+if TYPE_CHECKING:  # so that kinetics may use any operator
+    Number = Any
+else:
+    Number = float | int | np.ndarray | np.generic | jax.Array
 S = TypeVar("S", bound="AbstractSystem")
 
 
@@ -50,7 +53,7 @@ def parameter(
 
 def _is_concrete(value: Any) -> bool:
     return isinstance(value, (int, float, np.ndarray, np.generic)) or (
-        isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer)
+        isinstance(value, jax.Array) and not isinstance(value, Tracer)
     )
 
 
@@ -84,7 +87,7 @@ class AbstractSystem(eqx.Module):
     @classmethod
     def defaults(cls) -> dict[str, float]:
         """The default value of each parameter, in order."""
-        return {f.name: f.default for f in dataclasses.fields(cls) if "parameter" in f.metadata}
+        return {name: cls.__dataclass_fields__[name].default for name in cls.parameters()}
 
     @classmethod
     def make(cls: type[S], preset: str | None = None, **values: Any) -> S:

@@ -1,4 +1,4 @@
-"""Options, the table of figures at the end, and the common states. Nothing here fails on a missed figure: it is told."""
+"""Options, the table of figures at the end, and where data lie. A missed figure is told and fails nothing."""
 
 import dataclasses
 import json

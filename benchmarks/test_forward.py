@@ -17,7 +17,7 @@ import pytest
 from cases import SYSTEM, batched, native_rollout, ready, rolled, sliced, states
 from timing import Lap, contestant, median, race, ratio
 
-SIZE, BATCH, STEPS = 128, 8, 1000
+SIZE, BATCH, STEPS = 128, 8, 400
 HERE = Path(__file__).parent
 
 
@@ -74,7 +74,9 @@ def test_forward(benchmark, figure, tmp_path, dtype):
     device = jnp.asarray(x)
     c, torch = compiled_c(x, tmp_path), torch_process(x, tmp_path)
     if not isinstance(c, str):
-        np.testing.assert_allclose(c(100), native_rollout(x, 100)()[:, 0], rtol=0, atol=1e-5 if dtype == "float32" else 1e-12)
+        np.testing.assert_allclose(
+            c(100), native_rollout(x, 100)()[:, 0], rtol=0, atol=1e-5 if dtype == "float32" else 1e-12
+        )
         c = compiled_c(x, tmp_path)
     contestants = {"native": contestant(native_rollout(x, STEPS), work(STEPS))}
     scans = {
@@ -108,4 +110,6 @@ def test_forward(benchmark, figure, tmp_path, dtype):
         times = ratio(laps, key, "native")
         note = f"{times.cpu:.2f}× in processor time" + (f"; {torch[1]['how']}" if key == "torch" else "")
         met = times.wall >= float(wanted[2:-1])
-        figure(f"native against {name}, {dtype}", wanted, f"{times.wall:.2f}×", f"{wall[key]} ns", note, met, ratio=times)
+        figure(
+            f"native against {name}, {dtype}", wanted, f"{times.wall:.2f}×", f"{wall[key]} ns", note, met, ratio=times
+        )

@@ -112,8 +112,8 @@ def test_noise_is_estimated_and_intervals_are_honest():
 
 @pytest.mark.parametrize("noise", [0.0, 0.01])
 def test_moving_pictures_are_refused(noise, rng):
-    # Waves on their way over a small grid; later they meet and die out.
-    system, grid, state = pattern("gray-scott", "waves", 300, steady=False)
+    # A labyrinth that is still growing out of its discs.
+    system, grid, state = pattern("gray-scott", "maze", 400, steady=False)
     y = state[1] + noise * state[1].std() * rng.standard_normal(grid.shape)
     found = recover_hidden(type(system), grid, "v", y[None])
     assert found.status is Status.MOVING

@@ -14,6 +14,7 @@ from ..simulation.jacobian import drift_of, jacobian_pattern, kinetic_slopes, pa
 from ..simulation.multifrontal import Factorisation, SingularMatrix, elimination
 from ..systems import ReactionDiffusion
 
+NEWTON = 20  # iterations for the hidden field where its equation is not linear
 PROBES = 24  # random points at which a second derivative must vanish to count as identically zero
 
 
@@ -122,7 +123,7 @@ def solve_hidden(
         )
     h, plan = np.array(start), elimination(problem.grid, len(hidden), 1)
     matrix = None
-    for _ in range(1 if route.linear else 30):
+    for _ in range(1 if route.linear else NEWTON):
         state = problem.state(picture, h)
         matrix, rates = _hidden_matrix(problem, route, system, state), drift_of(system, problem.grid, state)
         try:
@@ -139,7 +140,10 @@ def solve_hidden(
         if not route.linear:
             raise Unsolvable("Newton's method for the hidden field did not converge")
     if not route.linear:
-        factor = _factorise(plan, _hidden_matrix(problem, route, system, problem.state(picture, h)))
+        try:
+            factor = _factorise(plan, _hidden_matrix(problem, route, system, problem.state(picture, h)))
+        except SingularMatrix as error:
+            raise Unsolvable(str(error)) from error
     return h, factor
 
 
@@ -153,9 +157,24 @@ class _Negative:
         return -self._factor.solve(rhs)
 
 
+class _Pointwise:
+    """A⁻¹ where the hidden field enters without derivatives."""
+
+    def __init__(self, diagonal):
+        if not np.all(diagonal):
+            raise SingularMatrix("the hidden field does not enter the equation at some cells")
+        self._diagonal = diagonal
+
+    def solve(self, rhs):
+        return (rhs.T / self._diagonal).T
+
+
 def _factorise(plan, matrix):
     """By Cholesky where there is one hidden field (then D∇² + diag is symmetric) and it is negative definite."""
     if plan.fields == 1:
+        diagonal = matrix.diagonal()
+        if np.abs(matrix.data).sum() == np.abs(diagonal).sum():
+            return _Pointwise(diagonal)
         try:
             return _Negative(plan, matrix)
         except SingularMatrix:

@@ -37,8 +37,9 @@ def estimate_noise(pictures: np.ndarray, grid: Grid) -> Noise:
     corner, below = (np.median(power[:, (share > low) & (share <= high)]) / median for low, high in (CORNER, NEXT))
     cells = max(int(((share > CORNER[0]) & (share <= CORNER[1])).sum()) * len(pictures), 1)
     tiny = (1e-9 * pictures.std()) ** 2  # round-off is as flat as noise
-    detected = bool(corner > tiny and below < FLAT * corner)
-    return Noise(float(np.sqrt(corner)), detected, float(2.0 * np.sqrt(dimensions / cells)))
+    error = float(2.0 * np.sqrt(dimensions / cells))
+    detected = bool(corner > tiny and below < FLAT * (1 + error) * corner)
+    return Noise(float(np.sqrt(corner)), detected, error)
 
 
 def denoise(pictures: np.ndarray, grid: Grid, std: float) -> np.ndarray:

@@ -28,8 +28,8 @@ def freedoms(
 ) -> list[Freedom]:
     """The freedoms of scale at θ: solutions w of (∂f/∂θ) w = f.
 
-    Stationarity of an ensemble is blind to f → c f for all fields together; steadiness also to f_a → c f_a for one field
-    alone (in FitzHugh–Nagumo: Dv and ε). The identity must hold off the solutions too, so it is tried on cells of
+    Stationarity of an ensemble is blind to f → c f for all fields together; steadiness also to f_a → c f_a for one
+    field alone (in FitzHugh–Nagumo: Dv and ε). The identity must hold off the solutions too, so it is tried on cells of
     `sample` with made-up Laplacians.
     """
     columns = _columns_off_solution(model, theta, sample)

@@ -91,7 +91,9 @@ class JacobianPattern:
         ).ravel()
         self._same_cell = np.flatnonzero(self.row % self.n == self.column % self.n)
 
-    def matrix(self, diffusivities: Sequence[float] | np.ndarray, slopes: np.ndarray, shift: float = 0.0) -> sp.csr_array:
+    def matrix(
+        self, diffusivities: Sequence[float] | np.ndarray, slopes: np.ndarray, shift: float = 0.0
+    ) -> sp.csr_array:
         """D∇² + ∂R/∂c − shift·1 as CSR of shape (C·n, C·n)."""
         data = self._weights * np.asarray(diffusivities, float)[self.row // self.n]
         r, c = self.row[self._same_cell], self.column[self._same_cell]

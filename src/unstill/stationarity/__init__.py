@@ -1,0 +1,6 @@
+"""Test functionals, weak-form matrices, noise-bias correction and generalised least squares: the shared core."""
+
+from .functionals import TestSpace
+from .moments import Model, drift_squares, field_moments, step_moments
+from .regression import Regression, regress
+from .spectrum import denoise, radial_bands, white_noise_level, white_noise_levels

@@ -82,7 +82,7 @@ def _band_filter(space: TestSpace, z):
     grid, masks = space.grid, _half_masks(space)
     extended = _mirror(grid, z)
     z_hat = jnp.fft.rfft2(extended)
-    filtered = jnp.fft.irfft2(z_hat[:, None] * masks, s=extended.shape[-2:])
+    filtered = jnp.fft.irfft2(z_hat[:, None] * masks[None], s=extended.shape[-2:])
     return filtered[..., : grid.shape[0], : grid.shape[1]]
 
 
@@ -139,7 +139,9 @@ def _moments(model, mean, scale, shape, tiles, noisy, states, theta, shifts, wei
 
     # E[(G η_b)(∇²η_a)] = δ_ab s² (G∇²) at the diagonal, of which the shifts remove the part G(diagonal) ∇²(diagonal).
     each = jnp.einsum("kt,b,jb->tkbj", shared, jnp.array(variances) / jnp.array(scale), spread)
-    common = jnp.concatenate([each[:, :, b, None, :] * jnp.eye(len(mean))[b, :, None] for b in range(len(mean))], 1)
+    common = jnp.concatenate(
+        [each[:, :, b, None, :] * jnp.eye(len(mean))[b][None, None, :, None] for b in range(len(mean))], 1
+    )
 
     def one(c):
         laplacian = grid.laplacian(c)
@@ -150,7 +152,7 @@ def _moments(model, mean, scale, shape, tiles, noisy, states, theta, shifts, wei
             moved = c + shift[:, None, None]
             z = (moved - mu) / sd
             monomials = jnp.stack([_monomial(z, e) for e in space.field_exponents])
-            return monomials, model.columns(theta, moved, laplacian + shift[:, None, None] * own_laplacian)
+            return monomials, model.columns(theta, moved, laplacian + shift[:, None, None] * own_laplacian[None])
 
         if not noisy:
             monomials, columns = at_node(jnp.zeros(len(mean)))
@@ -161,7 +163,7 @@ def _moments(model, mean, scale, shape, tiles, noisy, states, theta, shifts, wei
             monomials, columns = at_node(shift)
             columns = weight * columns
             means, plain, leaning = total
-            lean = jnp.real((shift / jnp.array(scale))[:, None, None, None, None] * columns)
+            lean = jnp.real((shift / jnp.array(scale))[:, None, None, None, None] * columns[None])
             return (means + _pair(monomials, columns, tiles), plain + jnp.real(columns), leaning + lean), None
 
         C, P = len(mean), len(model.free)
@@ -227,7 +229,7 @@ def _second_order(model, mean, scale, shape, states, minus, theta):
         if minus is not None:
             f = f - model.drift(theta, other, model.grid.laplacian(other))
         monomials = jnp.stack([_monomial((c - mu) / sd, e) for e in space.field_exponents])
-        means = _pair(monomials, f[:, None] * f, 1)[0]
+        means = _pair(monomials, f[:, None] * f[None], 1)[0]
         f_hat = _half_spectrum(model.grid, f / sd)
         products = jnp.stack([jnp.real(f_hat[a] * jnp.conj(f_hat[b])) for a, b in space.pairs])
         forms = products.reshape(len(products), -1) @ weights

@@ -93,9 +93,9 @@ def regress(
     Optimal weights are the inverse covariance of the rows, which S samples hardly determine when N is near S; weights
     fitted to the same samples bias δ and make its covariance too small. So the samples are cut into 8 folds, and the
     instruments (P combinations of the N rows: mean(A)ᵀ C⁻¹) of each fold come from the others. δ solves
-    Σ_s L_fold(s) (r_s + A_s δ) = 0 and its covariance is the scatter of these P-vectors: honest for independent samples,
-    too small where samples repeat one another. C is the correlation with a ridge; the ridge with the smallest predicted
-    variance in units of `scale` is taken.
+    Σ_s L_fold(s) (r_s + A_s δ) = 0 and its covariance is the scatter of these P-vectors: honest for independent
+    samples, too small where samples repeat one another. C is the correlation with a ridge; the ridge with the
+    smallest predicted variance in units of `scale` is taken.
 
     `sizes` are the sizes of the terms that cancel in a row: rows where they vanish are dropped. `information` is that
     of earlier knowledge of δ (mean 0). With fewer than 8 samples no covariance is known: rows get equal relative

@@ -1,5 +1,7 @@
 """Power spectra on the grid: radial bands, the level of white noise, and its removal."""
 
+import itertools
+
 import numpy as np
 import scipy.fft
 import scipy.special
@@ -35,7 +37,7 @@ def radial_bands(grid: Grid, count: int = 12) -> Float[np.ndarray, "bands H W"]:
     lowest = np.min(radius[radius > 1e-9 * radius.max()])
     edges = np.geomspace(lowest, radius.max() * (1 + 1e-9), count + 1)
     edges[0] = lowest * (1 - 1e-9)
-    masks = np.array([(radius >= a) & (radius < b) for a, b in zip(edges[:-1], edges[1:], strict=True)], float)
+    masks = np.array([(radius >= a) & (radius < b) for a, b in itertools.pairwise(edges)], float)
     return masks[masks.any((1, 2))]
 
 
@@ -49,7 +51,7 @@ def white_noise_level(grid: Grid, c: Float[np.ndarray, "M H W"]) -> float:
     """
     power = (np.abs(transform(grid, c)) ** 2).mean(0)
     radius = -grid.symbol * grid.dx**2
-    rings = [power[(radius >= a) & (radius < b)] for a, b in zip(_CORNER[:-1], _CORNER[1:], strict=True)]
+    rings = [power[(radius >= a) & (radius < b)] for a, b in itertools.pairwise(_CORNER)]
     rings = [ring for ring in rings if ring.size]
     # A coefficient of white noise is normal, complex on periodic grids: its mean power over M pictures is Gamma(shape).
     shape = len(c) * (1.0 if grid.boundary == "periodic" else 0.5)
@@ -71,20 +73,20 @@ def white_noise_level(grid: Grid, c: Float[np.ndarray, "M H W"]) -> float:
 def white_noise_levels(grid: Grid, states: Float[np.ndarray, "M C H W"]) -> Float[np.ndarray, " C"]:
     """The level of each field, see `white_noise_level`; 0 for what two fields share.
 
-    Noise of different fields is independent, while the finest detail of a pattern, which may look flat too, stands in all
-    its fields: where the corner of the spectrum is coherent with another field's, it is no noise.
+    Noise of different fields is independent, while the finest detail of a pattern, which may look flat too, stands in
+    all its fields: where the corner of the spectrum is coherent with another field's, it is no noise.
     """
     corner = -grid.symbol * grid.dx**2 >= _CORNER[-3]
     c_hat = transform(grid, states)[..., corner]
     cross = np.abs(np.einsum("mak,mbk->ab", c_hat, c_hat.conj())) ** 2
-    power = np.maximum(np.diag(cross), 1e-300)
-    coherence = cross / np.sqrt(np.outer(power, power)) - np.eye(len(cross))
+    power = np.sqrt(np.diag(cross))
+    coherence = cross / np.maximum(np.outer(power, power), 1e-300) - np.eye(len(cross))
     levels = [white_noise_level(grid, states[:, a]) for a in range(states.shape[1])]
     return np.where(coherence.max(1) > 0.5, 0.0, levels)
 
 
 def denoise(grid: Grid, c: Float[np.ndarray, "M H W"], noise: float) -> Float[np.ndarray, "M H W"]:
-    """Wiener filter: each radial shell is scaled by 1 − noise²/power. With `noise` 0 the pictures come back as given."""
+    """Wiener filter: each radial shell is scaled by 1 − noise²/power; with `noise` 0 the pictures as given."""
     if noise == 0:
         return c
     c_hat = transform(grid, c)

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
 from cases import SYSTEM, batched, ready, states
 from timing import contestant, median, race, ratio
-
 
 SIZE, BATCH, STEPS, XLA_STEPS, TANGENT_STEPS = 128, 8, 4000, 200, 500
 MEMORY_STEPS = (1000, 4000, 16000, 40000)

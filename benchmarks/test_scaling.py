@@ -1,6 +1,7 @@
 """Cost a cell and step of one sample, by grid size, number of threads and number of steps."""
 
 import pytest
+
 from cases import native_rollout, states
 from timing import contestant, median, race
 

@@ -12,8 +12,8 @@ import pytest
 
 UNSTILL = [sys.executable, "-m", "unstill"]
 VERBS = {
-    "simulate": "simulate gray-scott --preset maze --size 64 --steps 20000 --init discs --seed 300 --out run --force",
-    "polish": "simulate gray-scott --preset spots --size 32 --steps 20000 --init discs --seed 300 --polish --out steady --force",
+    "simulate": "simulate gray-scott --preset maze --size 64 --steps 20000 --seed 300 --out run --force",
+    "polish": "simulate gray-scott --preset spots --size 48 --steps 20000 --seed 300 --polish --out steady --force",
     "recover u, v": "recover run --observe u,v --out both --force",
     "recover v": "recover steady --observe v --out one --force",
     "animate": "animate run --out motion.mp4 --force",
@@ -31,12 +31,8 @@ def test_help(benchmark, figure):
 
 def _start(verb: str, folder, caches) -> tuple[int, float]:
     """(functions that Numba compiled and saved, seconds) of one process."""
-    env = {
-        **os.environ,
-        "UNSTILL_CACHE": str(caches),
-        "NUMBA_CACHE_DIR": str(caches / "numba"),
-        "NUMBA_DEBUG_CACHE": "1",
-    }
+    places = {"UNSTILL_CACHE": str(caches), "NUMBA_CACHE_DIR": str(caches / "numba")}
+    env = {**os.environ, **places, "NUMBA_DEBUG_CACHE": "1"}
     started = time.perf_counter()
     done = subprocess.run([*UNSTILL, *VERBS[verb].split()], cwd=folder, env=env, capture_output=True, text=True)
     if done.returncode not in (0, 3):  # 3: ran, but the picture was not what the method wants

@@ -51,7 +51,40 @@ USES = {
         "systems without space; `recover` takes reaction–diffusion systems only."
     ),
 }
-DETERMINED: dict = {}
+# What `recover` said of a steady 48 × 48 picture of the first preset: rows (seen, determined, left free, together), a note.
+DETERMINED = {
+    "gray-scott": (
+        [
+            ("v", "Du, Dv, F, k", "–", "–"),
+            ("u", "–", "Du, Dv, F, k", "Dv²/Du, F/Du"),
+            ("u and v", "Du, Dv, F, k", "–", "–"),
+        ],
+        "With u alone, multiplying v by any a > 0 changes nothing that is seen: (Du, Dv, F, F + k) → (a²Du, aDv, a²F, "
+        "a(F + k)). (F + k)²/F is then determined too, but it is no product of powers and is not listed. One known "
+        "number, such as `--fix Du=0.16`, settles the rest.",
+    ),
+    "schnakenberg": (
+        [("u", "Du, Dv, a, b", "–", "–"), ("v", "Du, Dv, a, b", "–", "–"), ("u and v", "Du, Dv, a, b", "–", "–")],
+        "The coefficients 1 of u and of u²v fix the scales of both fields and of time.",
+    ),
+    "brusselator": (
+        [("u", "Du, Dv, a, b", "–", "–"), ("v", "Du, Dv, a, b", "–", "–"), ("u and v", "Du, Dv, a, b", "–", "–")],
+        "The coefficients 1 of u and of u²v fix the scales of both fields and of time.",
+    ),
+    "fitzhugh-nagumo": (
+        [(seen, "Du, a, b", "Dv, eps", "Dv/eps") for seen in ("u", "v", "u and v")],
+        "The v-equation at rest is homogeneous in (Dv, ε): only the ratio is in a steady picture, whichever fields are "
+        "seen.",
+    ),
+    "gierer-meinhardt": (
+        [
+            ("a", "–", "all", "Da/rho, Dh/rho, mu/rho, nu/rho"),
+            ("h", "–", "all", "Da²/rho, Dh/rho, mu²/rho, nu/rho"),
+            ("a and h", "Da, Dh, mu, nu, rho", "–", "–"),
+        ],
+        "The hidden field's scale is free, and takes all five numbers with it; fixing one settles the others.",
+    ),
+}
 
 
 def card(name: str, cls: type) -> str:

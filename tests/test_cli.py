@@ -251,3 +251,15 @@ def test_ctrl_c_saves_and_resume_goes_on(tmp_path):
         with np.load(tmp_path / "r" / name) as resumed, np.load(tmp_path / "whole" / name) as whole:
             for key in whole:
                 np.testing.assert_array_equal(resumed[key], whole[key])
+
+
+@pytest.mark.parametrize("kind", ["dead", "noise"])
+def test_a_picture_without_a_pattern_is_refused_by_name(kind, tmp_path, capsys):
+    amplitude = {"dead": 1e-9, "noise": 1.0}[kind]
+    np.savez(tmp_path / "v.npz", v=amplitude * np.random.default_rng(0).random((48, 48)))
+    assert run("recover", tmp_path / "v.npz", "--out", tmp_path / "r", "--quiet") == 3
+    assert "unstill recover: dead: " in capsys.readouterr().err
+    result = result_of(tmp_path / "r")
+    assert result["status"] == "dead"
+    assert result["parameters"]["F"] == {"value": None, "std": None, "interval95": None}
+    assert (tmp_path / "r" / "recovery.png").exists()

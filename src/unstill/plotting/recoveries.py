@@ -96,11 +96,11 @@ class _Page:
 def _panels(recovery: Recovery, later: np.ndarray | None, later_time: float | None) -> list[tuple]:
     """Field, title, limits and colour map of each panel; one field has the same limits in all panels."""
     names = recovery.system.fields
-    now = dict(zip(names, recovery.fields[0], strict=True))
-    now |= {name: recovery.pictures[name][0] for name in recovery.observed}
+    fitted = recovery.fields[0] if len(recovery.fields) else ()  # dead pictures are not fitted: they stand alone
+    now = dict(zip(names, fitted, strict=False)) | {n: recovery.pictures[n][0] for n in recovery.observed}
     then = {} if later is None else dict(zip(names, later, strict=True))
-    limits = {name: full_limits([now[name], then.get(name, now[name])]) for name in names}
-    hidden = [name for name in names if name not in recovery.observed]
+    limits = {name: full_limits([now[name], then.get(name, now[name])]) for name in now}
+    hidden = [name for name in now if name not in recovery.observed]
     panels = [(name, now[name], f"{name}, observed") for name in recovery.observed]
     panels += [(name, now[name], f"{name}, hidden: recovered") for name in hidden]
     if later is not None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from .._errors import BadInput, nearest
+from .._types import Status
 from ..simulation import Grid
 from ..systems import AbstractSystem, ReactionDiffusion, find_system
 from .hidden import HiddenResult, recover_hidden
@@ -186,7 +187,10 @@ def _of_hidden(found: HiddenResult, name: str) -> dict[str, Any]:
         "method": "hidden-field elimination, constrained Gauss–Newton",
         "status": found.status,
         "message": found.message,
-        "parameters": _estimates(found.system_class, found.values, found.std, found.fixed),
+        # Intervals hold for a steady pattern only: a fit that failed keeps its values, without them.
+        "parameters": _estimates(
+            found.system_class, found.values, found.std if found.status is Status.CONVERGED else {}, found.fixed
+        ),
         "combinations": {str(c): Estimate.normal(c.value, c.std * abs(c.value)) for c in found.combinations},
         "noise": {name: found.noise},
         "drift_per_time": found.drift,

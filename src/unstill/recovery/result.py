@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
+from .._errors import NumericalFailure
 from .._types import Status
 from ..simulation import Grid
 from ..systems import ReactionDiffusion
@@ -33,9 +34,9 @@ class Recovery:
     """Parameters, hidden fields and the evidence for them, from M pictures.
 
     `system` carries the recovered parameters (a parameter that the data leave free has the value that the fit used, one
-    of many that fit as well); `fields` are the fitted states, hidden fields included; `combinations` are the products
-    of powers that the data do determine where single parameters are free, as text → estimate; `noise` is the absolute
-    standard deviation per observed field; `drift_per_time` is the rms of ∂c/∂t that the pictures show under `system`.
+    of many that fit as well); `fields` are the fitted states, hidden fields included (none, M = 0, where the pictures
+    carry no pattern); `combinations` are the products of powers that the data do determine where single parameters are
+    free, as text → estimate; `noise` is the absolute standard deviation per observed field; `drift_per_time` is the rms of ∂c/∂t that the pictures show under `system`.
     `message` says in one line what the status means and what to do.
     """
 
@@ -51,7 +52,7 @@ class Recovery:
     drift_per_time: float | None
     seconds: float
     pictures: Mapping[str, Float[np.ndarray, "M H W"]]
-    fields: Float[np.ndarray, "M C H W"]
+    fields: Float[np.ndarray, "N C H W"]  # N = M, or 0
 
     @property
     def identifiable(self) -> tuple[str, ...]:
@@ -60,5 +61,7 @@ class Recovery:
 
     @property
     def state(self) -> Float[np.ndarray, "C H W"]:
-        """The first fitted state: what `simulate` sets in motion."""
+        """The first fitted state: what `simulate` sets in motion. Raises `NumericalFailure` where there is none."""
+        if len(self.fields) == 0:
+            raise NumericalFailure(str(self.status), f"no state was recovered: {self.message}")
         return self.fields[0]

@@ -4,14 +4,14 @@ import itertools
 
 import numpy as np
 import scipy.fft
-import scipy.special
+import scipy.optimize
 from jaxtyping import Float
 
 from ..simulation import Grid
 
-# Where ∇² of the five-point stencil is below −4.5 (of at most −8) in units of 1/dx²: the corner of the spectrum that a
-# smooth pattern hardly reaches. Cut into rings so that flatness, the mark of white noise, can be tested.
-_CORNER = np.array([4.5, 5.2, 5.8, 6.3, 6.8, 8.01])
+# Rings of the corner of the spectrum, by −∇² in units of 1/dx² (at most 8): what a smooth pattern hardly reaches.
+_RINGS = np.array([4.5, 5.0, 5.5, 6.0, 6.4, 6.8, 7.2, 8.01])
+_DECAYS = np.geomspace(0.3, 8.0, 40)
 
 
 def transform(grid: Grid, c: Float[np.ndarray, "*B H W"]) -> np.ndarray:
@@ -44,30 +44,29 @@ def radial_bands(grid: Grid, count: int = 12) -> Float[np.ndarray, "bands H W"]:
 def white_noise_level(grid: Grid, c: Float[np.ndarray, "M H W"]) -> float:
     """Standard deviation of white noise in pictures of one field, from the flat end of their spectrum.
 
-    The corner of the spectrum is cut into rings. White noise makes the outer rings equal, and the mean power in each
-    agree with the median of its known distribution, within sampling error and 10 %; the level is the mean over the
-    rings that pass, two at least. A clean picture falls from ring to ring or stands in peaks (level 0).
-    Returns 0 also where noise is weaker than the picture's own finest detail: it then changes nothing that matters.
+    In the corner of the spectrum the power of a clean picture falls exponentially with −∇² and that of white noise is
+    flat: power = s² + A exp(β∇²) is fitted to the means over rings. Returns 0 where the flat part is below a third of
+    the power in the outermost ring, or within four standard errors of 0.
     """
     power = (np.abs(transform(grid, c)) ** 2).mean(0)
     radius = -grid.symbol * grid.dx**2
-    rings = [power[(radius >= a) & (radius < b)] for a, b in itertools.pairwise(_CORNER)]
-    rings = [ring for ring in rings if ring.size]
-    # A coefficient of white noise is normal, complex on periodic grids: its mean power over M pictures is Gamma(shape).
-    shape = len(c) * (1.0 if grid.boundary == "periodic" else 0.5)
-    per_median = shape / scipy.special.gammaincinv(shape, 0.5)
-    white: list[np.ndarray] = []
-    for ring in reversed(rings):
-        joined = np.concatenate([*white, ring])
-        level = np.median(joined) * per_median
-        error = level * np.sqrt(2 / shape / joined.size)
-        if any(abs(part.mean() - level) > 0.1 * level + 4 * error * np.sqrt(joined.size / part.size)
-               for part in [*white, ring]):  # fmt: skip
-            break
-        white.append(ring)
-    if len(white) < 2:
+    members = [(radius >= a) & (radius < b) for a, b in itertools.pairwise(_RINGS)]
+    members = [ring for ring in members if ring.any()]
+    mean, middle, size = (np.array([f(ring) for ring in members]) for f in (
+        lambda ring: power[ring].mean(), lambda ring: radius[ring].mean(), np.sum
+    ))  # fmt: skip
+    if not mean[-1] > 0:
         return 0.0
-    return float(np.sqrt(np.mean(np.concatenate(white))))
+    # Modes and their mirror images are one sample; 2 % because no pattern falls quite exponentially.
+    weight = 1 / (mean * np.sqrt(2 / (len(c) * size) + 0.02**2))
+    best = (np.inf, 0.0, np.inf)
+    for decay in _DECAYS:
+        design = np.stack([np.ones_like(middle), np.exp(-decay * (middle - middle[0]))], 1) * weight[:, None]
+        share, residual = scipy.optimize.nnls(design, mean * weight)
+        if residual < best[0]:
+            best = (residual, share[0], np.sqrt(np.linalg.pinv(design.T @ design)[0, 0]))
+    _, level, error = best
+    return float(np.sqrt(level)) if level > max(mean[-1] / 3, 4 * error) else 0.0
 
 
 def white_noise_levels(grid: Grid, states: Float[np.ndarray, "M C H W"]) -> Float[np.ndarray, " C"]:
@@ -76,7 +75,7 @@ def white_noise_levels(grid: Grid, states: Float[np.ndarray, "M C H W"]) -> Floa
     Noise of different fields is independent, while the finest detail of a pattern, which may look flat too, stands in
     all its fields: where the corner of the spectrum is coherent with another field's, it is no noise.
     """
-    corner = -grid.symbol * grid.dx**2 >= _CORNER[-3]
+    corner = -grid.symbol * grid.dx**2 >= _RINGS[-4]
     c_hat = transform(grid, states)[..., corner]
     cross = np.abs(np.einsum("mak,mbk->ab", c_hat, c_hat.conj())) ** 2
     power = np.sqrt(np.diag(cross))

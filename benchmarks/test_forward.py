@@ -1,6 +1,7 @@
 """Forward motion, 128², batch 8, 2 threads: the native engine, `lax.scan`, eager PyTorch and plain C in turns."""
 
 import concurrent.futures
+import contextlib
 import ctypes
 import importlib.util
 import json
@@ -89,10 +90,8 @@ def test_forward(benchmark, figure, tmp_path, dtype):
         contestants["C"] = contestant(lambda: c(STEPS), work(STEPS))
     if not isinstance(torch, str):
         contestants["torch"] = lambda: torch_lap(torch[0], STEPS // 20)
-    laps = race(benchmark, contestants, rounds=7)
-    if not isinstance(torch, str):
-        torch[0].stdin.close()
-        torch[0].wait()
+    with contextlib.nullcontext() if isinstance(torch, str) else torch[0]:  # its end closes the pipes
+        laps = race(benchmark, contestants, rounds=7)
 
     wall = {name: f"{median(runs).wall * 1e9:.2f}" for name, runs in laps.items()}
     best = min(scans, key=lambda name: median(laps[name]).wall)

@@ -28,7 +28,8 @@ USES = {
     "gray-scott": (
         "Self-replicating spots, labyrinths, waves and chaos from two numbers: the standard test bed of pattern "
         "formation, artificial life and learnt simulators. The chemistry is an autocatalytic step in a fed, open "
-        "reactor. Values depend on F and k so finely that a picture of v alone carries all four parameters."
+        "reactor. The coefficient 1 of uv² fixes the scale of v and of time, so a steady picture of v carries all four "
+        "parameters."
     ),
     "schnakenberg": (
         "The simplest kinetics with a Turing instability, and therefore the usual first example of numerical papers: "
@@ -124,10 +125,20 @@ def card(name: str, cls: type) -> str:
             full = {**defaults, **values}
             lines.append(f"| `{preset}` | " + " | ".join(f"{full[k]:.6g}" for k in keys) + " |")
         first = next(iter(cls.presets))
-        lines += ["", f"    unstill simulate {name} --preset {first} --init {_start(name)} --steps {STEPS} --out runs/{first}"]
+        lines += [
+            "",
+            f"    unstill simulate {name} --preset {first} --init {_start(name)} --steps {STEPS} --out runs/{first}",
+        ]
         lines += ["", "```python", "import unstill as us", "", f'system = us.{cls.__name__}.make("{first}")', "```"]
     else:
-        lines += ["", "```python", "import unstill as us", "", f"film = us.simulate(us.{cls.__name__}(), steps=5000, save_every=5)", "```"]
+        lines += [
+            "",
+            "```python",
+            "import unstill as us",
+            "",
+            f"film = us.simulate(us.{cls.__name__}(), steps=5000, save_every=5)",
+            "```",
+        ]
     if name in DETERMINED:
         lines += ["", "## What one steady picture determines", "", *_determined(name)]
     lines += ["", "## Source", "", cls.citation + ".", ""]
@@ -161,7 +172,9 @@ def presets_picture(name: str, cls: type) -> plt.Figure:
     count = len(cls.presets)
     columns = min(4, count)
     rows = math.ceil(count / columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(2.0 * columns, 2.25 * rows), squeeze=False, layout="constrained", dpi=85)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(2.0 * columns, 2.25 * rows), squeeze=False, layout="constrained", dpi=85
+    )
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, preset in zip(axes.flat, cls.presets, strict=False):

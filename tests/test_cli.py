@@ -263,3 +263,25 @@ def test_a_picture_without_a_pattern_is_refused_by_name(kind, tmp_path, capsys):
     assert result["status"] == "dead"
     assert result["parameters"]["F"] == {"value": None, "std": None, "interval95": None}
     assert (tmp_path / "r" / "recovery.png").exists()
+
+
+def test_an_interrupted_recovery_keeps_its_values_and_resumes_from_them(maze, tmp_path, monkeypatch, capsys):
+    from unstill.data.runs import RunFolder
+
+    original, entries = RunFolder.append_log, []
+
+    def interrupt(self, entry):
+        original(self, entry)
+        entries.append(entry)
+        if len(entries) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunFolder, "append_log", interrupt)
+    words = ("recover", maze, "--observe", "v", "--no-film", "--quiet", "--out", tmp_path / "r")
+    assert run(*words) == 130
+    assert "--resume" in capsys.readouterr().err
+    reached = result_of(tmp_path / "r")
+    assert reached["status"] == "interrupted"
+    assert reached["parameters"]["F"]["value"] == entries[1]["values"]["F"]
+    assert run(*words, "--resume") == 0
+    assert result_of(tmp_path / "r")["parameters"]["F"]["value"] == pytest.approx(0.029, rel=1e-2)

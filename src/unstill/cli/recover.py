@@ -79,13 +79,12 @@ _TOKENS = ("start", "fix", "noise")
 
 
 def _reached(folder) -> dict[str, float]:
-    """The values that an interrupted run logged last."""
+    """The parameters that an interrupted run logged last."""
     import json
 
     log = folder / "log.jsonl"
     lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    values = json.loads(lines[-1]) if lines else {}
-    return {name: value for name, value in values.items() if isinstance(value, float)}
+    return json.loads(lines[-1])["values"] if lines else {}
 
 
 def _grid(config: Config, pictures):
@@ -96,7 +95,8 @@ def _grid(config: Config, pictures):
 
 
 def _interrupted(config: Config, folder, last: dict[str, Any]) -> int:
-    parameters = {name: {"value": value, "std": None, "interval95": None} for name, value in last.items()}
+    values = last.get("values", {})
+    parameters = {name: {"value": value, "std": None, "interval95": None} for name, value in values.items()}
     if last:
         folder.write_result({"system": config.system, "status": str(Status.INTERRUPTED), "parameters": parameters})
     print("unstill recover: interrupted; the same command with --resume goes on from here", file=sys.stderr)

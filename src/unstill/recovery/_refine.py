@@ -110,8 +110,8 @@ def refine(
         )
         chi2 = float((np.array(misfits) ** 2).mean()) / penalty.noise**2
         covariance = covariance_of(penalty.step(q, states, level, 0.0)[2], null)
-        history.append({"level": level, "chi2": chi2, "iterations": iterations})
-        history[-1] |= dict(zip(penalty.problem.names, penalty.scaling.values(q).tolist(), strict=True))
+        values = dict(zip(penalty.problem.names, penalty.scaling.values(q).tolist(), strict=True))
+        history.append({"stage": "refine", "level": level, "chi2": chi2, "iterations": iterations, "values": values})
         report(history[-1])
         if kept is not None and kept.level < LEVELS[0] and _surprise(q - kept.q, kept.sampling) > JUMP:
             return dataclasses.replace(kept, covariance=kept.sampling + np.outer(kept.shift, kept.shift), early=True)

@@ -181,5 +181,7 @@ def search(
         alive = [descend(balance, scaling, at, iterations) for at in alive[:keep]]
         alive.sort(key=lambda at: at.cost)
         if alive:
-            report({"stage": "search", "descents": len(alive), "residual": float(np.sqrt(2 * alive[0].cost))})
+            best = alive[0]
+            found = dict(zip(balance.problem.names, scaling.values(best.q).tolist(), strict=True))
+            report({"stage": "search", "descents": len(alive), "residual": float(np.sqrt(2 * best.cost)), "values": found})
     return alive

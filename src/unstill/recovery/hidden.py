@@ -15,12 +15,14 @@ from ._elimination import Problem, choose_route
 from ._identify import Combination, combinations, null_directions, undetermined
 from ._noise import Noise, denoise, estimate_noise
 from ._refine import Penalty, covariance_of, refine
-from ._search import Balance, Fitted, Scaling, search
+from ._search import Balance, Fitted, Scaling, descend, evaluate, search
 
 MOVING = 0.01  # unexplained change of the seen field, relative to its contrast, above which the pattern is not steady
 FLAT_PICTURE = 1e-6  # contrast relative to size below which there is no pattern
 FAINT = 1e-4  # contrast relative to |patch − rest| below which a field is dying out
 ALL_NOISE = 0.8  # share of the picture's contrast that white noise may have
+SEARCHED = 2  # pictures that the many starts of the search are tried on
+LAST_DESCENT = 20  # iterations with all pictures
 BLOCK = 16  # cells; longer than a pattern's correlation, for the covariance of a noise-free fit
 
 
@@ -143,10 +145,9 @@ class _Recovery:
 
     def run(self) -> HiddenResult:
         clean = denoise(self.pictures, self.problem.grid, self.noise.std) if self.noise.detected else self.pictures
-        found = search(Balance(self.problem, self.route, clean), self.scaling, self.start, report=self.progress)
-        if not found:
+        best = self._best(clean)
+        if best is None:
             return _empty(self.problem, self.noise, Status.NO_FIT, "No parameters give a finite hidden field.")
-        best = found[0]
         residual = float(np.sqrt(2 * best.cost))
         null = null_directions(best.slopes)
         moving = residual > np.hypot(MOVING, self.noise.std / self.contrast if self.noise.detected else 0.0)
@@ -160,6 +161,16 @@ class _Recovery:
         drift = max(rms_drift(drift_of(system, self.problem.grid, state)) for state in best.states)
         covariance = _block_covariance(best, null)
         return self._result(best.q, covariance, null, best.states, drift, residual, moving, [])
+
+    def _best(self, clean: np.ndarray) -> Fitted | None:
+        """The search, on the first few pictures where there are many, and its best end carried on with all."""
+        few = Balance(self.problem, self.route, clean[:SEARCHED])
+        found = search(few, self.scaling, self.start, report=self.progress)
+        if not found or len(clean) <= SEARCHED:
+            return found[0] if found else None
+        every = Balance(self.problem, self.route, clean)
+        at = evaluate(every, self.scaling, found[0].q)
+        return None if at is None else descend(every, self.scaling, at, LAST_DESCENT)
 
     def _result(self, q, covariance, null, states, drift, residual, moving, history) -> HiddenResult:
         problem, scaling, names = self.problem, self.scaling, self.problem.names

@@ -52,7 +52,8 @@ USES = {
         "systems without space; `recover` takes reaction–diffusion systems only."
     ),
 }
-# What `recover` said of a steady 48 × 48 picture of the first preset: rows (seen, determined, left free, together), a note.
+# What `recover` said of a steady 48 × 48 picture of the first preset:
+# rows (seen, determined, left free, determined together), and a note.
 DETERMINED = {
     "gray-scott": (
         [
@@ -114,7 +115,8 @@ def card(name: str, cls: type) -> str:
     for key, info in cls.parameters().items():
         symbol = info.symbol or key
         lines.append(
-            f"| `{key}` | {symbol} | {defaults[key]:.5g} | {info.low:g} to {info.high:g} | {info.unit} | {info.meaning} |"
+            f"| `{key}` | {symbol} | {defaults[key]:.5g} | {info.low:g} to {info.high:g} "
+            f"| {info.unit} | {info.meaning} |"
         )
     lines += ["", f"Default time step: {cls.dt:g}" + (" at dx = 1 (scaled by dx² on finer grids)." if spatial else ".")]
     if cls.presets:
@@ -150,8 +152,8 @@ def _caption(cls, spatial: bool) -> str:
         return "*x against z from one start near the state of rest, 10,000 steps of 0.005.*"
     field = "v" if "v" in cls.fields else cls.fields[0]
     return (
-        f"*{field} after {STEPS:,} steps of {cls.dt:g} on {SIDE} × {SIDE} cells, from `--init {_start(cls.name)}`, seed 0. "
-        "Each panel has its own colour scale.*"
+        f"*{field} after {STEPS:,} steps of {cls.dt:g} on {SIDE} × {SIDE} cells, from "
+        f"`--init {_start(cls.name)}`, seed 0. Each panel has its own colour scale.*"
     )
 
 

@@ -22,7 +22,7 @@ from unstill.simulation.steady import polish
 CASES = {
     "gray-scott": ("maze", 8000, {"u": ("k",)}),
     "schnakenberg": ("spots", 200, {}),
-    "brusselator": ("spots", 100, {}),
+    "brusselator": ("stripes", 100, {}),
     "fitzhugh-nagumo": ("spots", 200, {"u": ("eps",), "v": ("eps",)}),
     "gierer-meinhardt": ("spots", 200, {"a": ("rho",), "h": ("rho",)}),
 }
@@ -86,7 +86,7 @@ def test_names_what_is_not_determined(name, field, free, expected):
 
 
 def test_no_flux_several_pictures_and_a_far_start():
-    system, grid, state = pattern("brusselator", "stripes", 100, "no-flux")
+    system, grid, state = pattern("brusselator", "hexagons", 100, "no-flux")
     flipped = state[:, ::-1]  # a reflection of a no-flux steady state is one
     found = recover_hidden(type(system), grid, "u", np.stack([state[0], flipped[0]]), start={"Du": 20.0, "a": 0.5})
     assert found.status is Status.CONVERGED

@@ -12,14 +12,16 @@ from typing import Any
 
 from .._errors import BadInput, NumericalFailure
 from .arguments import count, number, option, positional
-from .common import RunOptions, progress_bar, say
+from .common import Options, progress_bar, say
 from .dynamics import MotionOptions, build_state, build_systems, stack_systems
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(MotionOptions, RunOptions):
-    """The configuration of `unstill animate`; `out` is a film, .mp4 or .gif."""
+class Config(MotionOptions, Options):
+    """The configuration of `unstill animate`."""
 
+    out: str = option("", "the film to make, .mp4 or .gif", metavar="FILE")
+    force: bool = option(False, "replace an existing film")
     source: str = positional("", "a run folder, or a system's name (default: gray-scott)")
     steps: int | None = option(None, "film N steps", type=count, metavar="N")
     time: float | None = option(None, "film a time", type=number, metavar="T")
@@ -68,6 +70,8 @@ def _of_folder(config: Config):
 
 
 def _of_parameters(config: Config):
+    if "/" in config.source and ".py:" not in config.source:
+        raise BadInput("source", "must be a run folder or a system", config.source, "There is no such folder.")
     cls, systems = build_systems(config.source or "gray-scott", config)
     state, grid = build_state(cls, systems, config, config.seed)
     if state is None:
@@ -77,14 +81,21 @@ def _of_parameters(config: Config):
 
 
 def _filmed(config: Config, system, state, grid, dt: float | None):
-    """The motion in about `frames` equal parts, at most one a step."""
+    """The motion in `frames` nearly equal parts, at most one a step."""
     from ..simulation import OnGrid, default_dt, simulate
 
     dt = dt or default_dt(OnGrid(system, grid))
     steps = config.steps or max(1, round((10_000 if config.time is None else config.time) / dt))
-    every = max(1, steps // config.frames)
+    every = max(1, round(steps / config.frames))
     options: dict[str, Any] = {name: getattr(config, name) for name in ("stepper", "engine", "clip", "dtype")}
     with progress_bar(config, "steps") as progress:
         return simulate(
-            system, state, grid=grid, dt=dt, steps=steps - steps % every, save_every=every, progress=progress, **options
+            system,
+            state,
+            grid=grid,
+            dt=dt,
+            steps=max(1, round(steps / every)) * every,
+            save_every=every,
+            progress=progress,
+            **options,
         )

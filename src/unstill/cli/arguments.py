@@ -54,7 +54,8 @@ def parse(config: type[T], argv: Sequence[str], *, prog: str, about: str) -> T:
     for field in dataclasses.fields(config):  # pyright: ignore[reportArgumentType]
         options = {"help": field.metadata["help"], **field.metadata["argparse"]}
         if field.default is not dataclasses.MISSING and field.default not in (None, (), False, ""):
-            options["help"] += f" (default: {field.default})"
+            shown = field.default[0] if isinstance(field.default, tuple) else field.default  # (128, 128) is typed 128
+            options["help"] += f" (default: {shown})"
         if field.metadata.get("positional"):
             parser.add_argument(field.name, default=field.default, **options)
         elif field.default is False:

@@ -13,20 +13,26 @@ from .arguments import option, whole
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RunOptions:
+class Options:
+    """Options of every verb that computes."""
+
+    seed: int = option(0, "seed of all random numbers", type=whole, metavar="N")
+    quiet: bool = option(False, "print nothing but errors")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunOptions(Options):
     """Options of every verb that makes a run folder."""
 
     out: str = option("", "the run folder to make", metavar="DIR")
-    seed: int = option(0, "seed of all random numbers", type=whole, metavar="N")
     force: bool = option(False, "replace an existing run folder")
     resume: bool = option(False, "go on from an interrupted run of the same command")
-    quiet: bool = option(False, "print nothing but errors")
     json: bool = option(False, "print result.json on stdout")
 
 
-def say(config: RunOptions, *lines: str) -> None:
+def say(config: Options, *lines: str) -> None:
     """Print for a person, unless told to be quiet or to print JSON."""
-    if not config.quiet and not config.json:
+    if not config.quiet and not getattr(config, "json", False):
         for line in lines:
             print(line)
 
@@ -65,7 +71,7 @@ def finish(config: RunOptions, result: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def progress_bar(config: RunOptions, label: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(config: Options, label: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on stderr; nothing where stderr is not a terminal."""
     if config.quiet or not sys.stderr.isatty():
         yield lambda done, total: None

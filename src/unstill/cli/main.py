@@ -24,7 +24,8 @@ usage: unstill VERB [arguments]
 
 {verbs}
 
-`unstill VERB --help` shows a verb's arguments. Exit codes: 0 done, 2 bad input, 3 numerical failure.
+`unstill VERB --help` shows a verb's arguments. Exit codes: 0 done, 2 bad input,
+3 numerical failure (what was reached is kept), 130 interrupted.
 """
 
 

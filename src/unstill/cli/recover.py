@@ -150,7 +150,7 @@ def describe(config: Config, recovery) -> dict[str, Any]:
         "parameters": block(recovery.parameters),
         "combinations": block(recovery.combinations),
         "identifiable": list(recovery.identifiable),
-        "fitted_parameters": plain({name: float(value) for name, value in recovery.system.values().items()}),
+        "fitted_parameters": plain(recovery.system.values()) if len(recovery.fields) else None,
         "noise": plain(dict(recovery.noise)),
         "drift_per_time": plain(recovery.drift_per_time),
         "dx": recovery.grid.dx,

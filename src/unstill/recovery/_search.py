@@ -183,5 +183,7 @@ def search(
         if alive:
             best = alive[0]
             found = dict(zip(balance.problem.names, scaling.values(best.q).tolist(), strict=True))
-            report({"stage": "search", "descents": len(alive), "residual": float(np.sqrt(2 * best.cost)), "values": found})
+            report(
+                {"stage": "search", "descents": len(alive), "residual": float(np.sqrt(2 * best.cost)), "values": found}
+            )
     return alive

@@ -23,6 +23,10 @@ FAINT = 1e-4  # contrast relative to |patch − rest| below which a field is dyi
 ALL_NOISE = 0.8  # share of the picture's contrast that white noise may have
 SEARCHED = 2  # pictures that the many starts of the search are tried on
 LAST_DESCENT = 20  # iterations with all pictures
+# Root mean square of (error / coherent bound), measured over 28 Gray–Scott pictures at 48² and 96² after 20,000 steps:
+# below 0.15 in 26 of them, 0.3 and 0.9 in two nearly perfect stripe patterns.
+COHERENT = 0.2
+RESOLVED = 1e-9  # of q
 BLOCK = 16  # cells; longer than a pattern's correlation, for the covariance of a noise-free fit
 
 
@@ -187,7 +191,15 @@ class _Recovery:
         if len(names) and free.all():
             status = Status.UNIDENTIFIABLE
             message += " Fix one of them to find the others."
-        if moving:
+        at_bound = np.isclose(values, scaling.low) | np.isclose(values, scaling.high)
+        bounds = [n for n, reached in zip(names, at_bound, strict=True) if reached]
+        if moving and bounds:
+            status = Status.NO_FIT
+            message = (
+                f"The best fit runs into the range of {', '.join(bounds)}, and {100 * residual:.0f} % of the contrast stays "
+                f"unexplained: the picture does not seem to come from {problem.system_class.name} at rest."
+            )
+        elif moving:
             status = Status.MOVING
             message = (
                 f"The hidden-field route needs a steady pattern; this one drifts by {drift:.2g} per unit time "
@@ -220,8 +232,10 @@ def _block_covariance(fit: Fitted, null: np.ndarray) -> np.ndarray:
     """Covariance of q from the residual itself: H⁻¹ (Σ_b g_b g_bᵀ) H⁻¹ over blocks b of cells, g = Σ_block r ∂r/∂q.
 
     What remains of a noise-free fit is the pattern's own drift, correlated over a wavelength: blocks longer than that
-    are nearly independent (a spatial "sandwich": P. Conley, J. Econometrics 92, 1 (1999),
-    doi:10.1016/S0304-4076(98)00084-0).
+    are nearly independent (a spatial "sandwich": T. G. Conley, J. Econometrics 92, 1 (1999),
+    doi:10.1016/S0304-4076(98)00084-0). But regular patterns relax all over at once, and a drift that is coherent over
+    the picture hides in θ: at worst it shifts q by its whole size, covariance N⟨r²⟩ H⁻¹. A share of that, `COHERENT`,
+    is added; and `RESOLVED`², the square of what the descent resolves.
     """
     scores = fit.slopes * fit.residual
     for axis in (2, 3):
@@ -231,7 +245,9 @@ def _block_covariance(fit: Fitted, null: np.ndarray) -> np.ndarray:
     g = scores.reshape(len(scores), -1)
     J = fit.slopes.reshape(len(g), -1)
     inverse = covariance_of(J @ J.T, null)
-    return inverse @ (g @ g.T) @ inverse * g.shape[1] / max(g.shape[1] - len(g), 1)
+    independent = inverse @ (g @ g.T) @ inverse * g.shape[1] / max(g.shape[1] - len(g), 1)
+    coherent = fit.residual.size * float((fit.residual**2).mean()) * inverse
+    return independent + COHERENT**2 * coherent + RESOLVED**2 * np.eye(len(g))
 
 
 def _empty(problem: Problem, noise: Noise, status: Status, message: str) -> HiddenResult:

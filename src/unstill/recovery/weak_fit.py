@@ -22,7 +22,7 @@ STEADY_SHARE = 0.03
 _SAMPLES = 256
 _TRIED = 4
 _LEVEL_ERROR = 0.1  # of log s²: pattern in the corner of the spectrum, and its sampling error
-_OUTER = 6
+_OUTER = 10
 
 
 @dataclasses.dataclass(frozen=True)

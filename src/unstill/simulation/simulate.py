@@ -96,7 +96,9 @@ def _total_steps(steps, time, until_drift, max_steps, dt) -> int:
         name for name, value in (("steps", steps), ("time", time), ("until_drift", until_drift)) if value is not None
     ]
     if len(given) != 1:
-        raise BadInput("steps", "exactly one of steps, time and until_drift must be given", ", ".join(given) or "none")
+        raise BadInput(
+            "steps", "or time or until_drift must say how far, exactly one of them", ", ".join(given) or "none"
+        )
     for name, value in (("steps", steps), ("time", time), ("until_drift", until_drift), ("max_steps", max_steps)):
         if value is not None and not (value > 0 and math.isfinite(value)):
             raise BadInput(name, "must be positive", value)

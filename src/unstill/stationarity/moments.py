@@ -126,10 +126,16 @@ def _pair(fields, columns, tiles: int):
     return jnp.real(jnp.einsum("itx,jatx->tiaj", a, b)) / a.shape[-1]
 
 
-@functools.partial(jax.jit, static_argnames=("model", "mean", "scale", "shape", "tiles", "noisy"))
-def _moments(model, mean, scale, shape, tiles, noisy, states, theta, shifts, weights, variances):
-    space = TestSpace(model.grid, mean, scale, *shape)
-    mu, sd = (jnp.array(q)[:, None, None] for q in (mean, scale))
+def _unit_space(model: Model, degree: int, bands: int) -> TestSpace:
+    """The test space without its scales, which are run-time arguments: new pictures must not compile anything."""
+    fields = len(model.system_class.fields)
+    return TestSpace(model.grid, (0.0,) * fields, (1.0,) * fields, degree, bands)
+
+
+@functools.partial(jax.jit, static_argnames=("model", "shape", "tiles", "noisy"))
+def _moments(model, shape, tiles, noisy, mean, scale, states, theta, shifts, weights, variances):
+    space = _unit_space(model, *shape)
+    mu, sd = mean[:, None, None], scale[:, None, None]
     grid = model.grid
     own_laplacian = _diagonals(grid, grid.symbol[None])[0]
     own_bands = _diagonals(grid, space.masks)
@@ -138,7 +144,7 @@ def _moments(model, mean, scale, shape, tiles, noisy, states, theta, shifts, wei
     spread = (model.columns(theta, mu[..., 0], unit) - model.columns(theta, mu[..., 0], 0 * unit))[..., 0]  # ∂f/∂(∇²c)
 
     # E[(G η_b)(∇²η_a)] = δ_ab s² (G∇²) at the diagonal, of which the shifts remove the part G(diagonal) ∇²(diagonal).
-    each = jnp.einsum("kt,b,jb->tkbj", shared, jnp.array(variances) / jnp.array(scale), spread)
+    each = jnp.einsum("kt,b,jb->tkbj", shared, variances / scale, spread)
     common = jnp.concatenate(
         [each[:, :, b, None, :] * jnp.eye(len(mean))[b][None, None, :, None] for b in range(len(mean))], 1
     )
@@ -163,7 +169,7 @@ def _moments(model, mean, scale, shape, tiles, noisy, states, theta, shifts, wei
             monomials, columns = at_node(shift)
             columns = weight * columns
             means, plain, leaning = total
-            lean = jnp.real((shift / jnp.array(scale))[:, None, None, None, None] * columns[None])
+            lean = jnp.real((shift / scale)[:, None, None, None, None] * columns[None])
             return (means + _pair(monomials, columns, tiles), plain + jnp.real(columns), leaning + lean), None
 
         C, P = len(mean), len(model.free)
@@ -204,18 +210,16 @@ def field_moments(
     shifts, weights = _shifts(noise)
     with enable_x64():
         out = _moments(
-            model, space.mean, space.scale, (space.degree, space.bands), tiles, any(noise),
-            jnp.asarray(states), jnp.asarray(theta), jnp.asarray(shifts), jnp.asarray(weights),
-            jnp.asarray(noise) ** 2,
+            model, (space.degree, space.bands), tiles, any(noise),
+            *map(jnp.asarray, (space.mean, space.scale, states, theta, shifts, weights, np.square(noise))),
         )  # fmt: skip
         return np.asarray(out)
 
 
-@functools.partial(jax.jit, static_argnames=("model", "mean", "scale", "shape"))
-def _second_order(model, mean, scale, shape, states, minus, theta):
-    space = TestSpace(model.grid, mean, scale, *shape)
-    mu, sd = (jnp.array(q)[:, None, None] for q in (mean, scale))
-    hessians = jnp.asarray(space.hessians)
+@functools.partial(jax.jit, static_argnames=("model", "shape"))
+def _second_order(model, shape, mean, scale, hessians, states, minus, theta):
+    space = _unit_space(model, *shape)
+    mu, sd = mean[:, None, None], scale[:, None, None]
     masks = _half_masks(space)
     twice = np.full(masks.shape[-1], 2.0)  # a half spectrum holds one mode of each mirror pair
     twice[0] = 1
@@ -252,11 +256,10 @@ def step_moments(
     mean (no third term for quadratic φ). With `minus`, f is the difference of the drifts of `states` and `minus`.
     """
     with enable_x64():
-        shape = (space.degree, space.bands)
+        constants = map(jnp.asarray, (space.mean, space.scale, space.hessians))
         other = None if minus is None else jnp.asarray(minus)
-        return np.asarray(
-            _second_order(model, space.mean, space.scale, shape, jnp.asarray(states), other, jnp.asarray(theta))
-        )
+        shape = (space.degree, space.bands)
+        return np.asarray(_second_order(model, shape, *constants, jnp.asarray(states), other, jnp.asarray(theta)))
 
 
 @functools.partial(jax.jit, static_argnames=("model",))

@@ -8,7 +8,8 @@ from jaxtyping import Float
 _RIDGES = (1e-6, 1e-4, 1e-3, 1e-2, 1e-1)
 _FOLDS = 8
 _FEW = 8
-_ROUNDS = 8
+_ROUNDS = 30
+_CAUTIOUS = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,11 +45,12 @@ def _cross_fitted(A, r, scale, fold, information):
     means, members = _fold_means(A, fold), [fold == k for k in range(fold.max() + 1)]
     flat = A.reshape(len(A), -1)
     delta = np.zeros(A.shape[2])
-    for _ in range(_ROUNDS):
+    for turn in range(_ROUNDS):
         g = r + A @ delta
         weights = [_spectral(g[~own]) for own in members]
         candidates = []
-        for ridge in _RIDGES:
+        # Far from the solution the covariance is that of the wrong equations, and sharp weights hold δ where it is.
+        for ridge in _RIDGES if turn >= _CAUTIOUS else _RIDGES[-1:]:
             normal, scores = np.array(information), np.empty((len(A), A.shape[2]))
             for own, mean, (values, vectors, size) in zip(members, means, weights, strict=True):
                 instruments = ((vectors.T @ (mean / size[:, None])) / (values + ridge)[:, None]).T @ vectors.T / size
@@ -60,7 +62,9 @@ def _cross_fitted(A, r, scale, fold, information):
             candidates.append((np.sum(np.diag(covariance) / scale**2), change, covariance))
         _, change, covariance = min(candidates, key=lambda candidate: candidate[0])
         delta = delta + change
-        if np.all(np.abs(change) <= 0.02 * np.sqrt(np.diag(covariance)) + 1e-9 * np.minimum(scale, 1e300)):
+        if turn >= _CAUTIOUS and np.all(
+            np.abs(change) <= 0.02 * np.sqrt(np.diag(covariance)) + 1e-9 * np.minimum(scale, 1e300)
+        ):
             break
     return delta, covariance * len(A) / max(len(A) - A.shape[2], 1)
 

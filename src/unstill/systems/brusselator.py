@@ -15,8 +15,8 @@ class Brusselator(ReactionDiffusion):
     citation: ClassVar = "I. Prigogine, R. Lefever, J. Chem. Phys. 48, 1695 (1968), eq. 3, doi:10.1063/1.1668896"
     dt: ClassVar = 0.01
     presets: ClassVar = {
-        "spots": {"Du": 2.0, "Dv": 16.0, "a": 3.0, "b": 5.0},
-        "stripes": {"Du": 2.0, "Dv": 16.0, "a": 3.0, "b": 7.0},
+        "stripes": {"Du": 2.0, "Dv": 16.0, "a": 3.0, "b": 5.0},
+        "hexagons": {"Du": 2.0, "Dv": 16.0, "a": 3.0, "b": 7.0},
     }
 
     Du: Number = parameter(2.0, (0, 50), "diffusion of the activator u", symbol="Dᵤ", unit="dx²/time")

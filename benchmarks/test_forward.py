@@ -96,7 +96,8 @@ def test_forward(benchmark, figure, tmp_path, dtype):
     wall = {name: f"{median(runs).wall * 1e9:.2f}" for name, runs in laps.items()}
     best = min(scans, key=lambda name: median(laps[name]).wall)
     own = median(laps["native"])
-    how = f"128², batch 8, {STEPS} steps, ns a cell and step, median of 7 rounds"
+    others = ", ".join(f"{name} {wall[name]}" for name in laps if name != "native")
+    how = f"128², batch 8, {STEPS} steps, ns a cell and step, median of 7 rounds; {others}"
     figure(f"native forward, {dtype}", "", f"{wall['native']} ns", "", how, laps=wall, cpu=own.cpu * 1e9)
     for name, key, wanted, reason in (
         (f"lax.scan ({best})", best, "≥ 4×", None),

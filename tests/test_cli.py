@@ -5,12 +5,15 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 
 from unstill.cli.main import VERBS, main
 
+DOCS = Path(__file__).parents[1] / "docs"
 SMALL = ["--size", "32", "--quiet"]
 
 
@@ -28,7 +31,11 @@ def maze(tmp_path_factory):
 
 
 def result_of(folder) -> dict:
-    return json.loads((folder / "result.json").read_text())
+    """`result.json`, held against the schema that the verb's page in the docs shows."""
+    result = json.loads((folder / "result.json").read_text())
+    verb = json.loads((folder / "run.json").read_text())["verb"]
+    jsonschema.validate(result, json.loads((DOCS / "schemas" / f"{verb}.json").read_text()))
+    return result
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -54,7 +54,7 @@ def combinations(null: np.ndarray, covariance: np.ndarray, names, scaling: Scali
     part = np.flatnonzero((np.abs(null).max(1, initial=0.0) > TAKES_PART) & scaling.logarithmic)
     if null.shape[1] == 0 or null.shape[1] >= len(part):
         return []
-    best: list[np.ndarray] = []
+    best: list[tuple[np.ndarray, np.ndarray]] = []
     for turn in range(len(part)):
         order = np.roll(part, -turn)
         rows = _echelon(np.linalg.svd(null[order].T)[2][null.shape[1] :])

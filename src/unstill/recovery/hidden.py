@@ -196,8 +196,8 @@ class _Recovery:
         if moving and bounds:
             status = Status.NO_FIT
             message = (
-                f"The best fit runs into the range of {', '.join(bounds)}, and {100 * residual:.0f} % of the contrast stays "
-                f"unexplained: the picture does not seem to come from {problem.system_class.name} at rest."
+                f"The best fit runs into the range of {', '.join(bounds)}, and {100 * residual:.0f} % of the contrast "
+                f"stays unexplained: the picture does not seem to come from {problem.system_class.name} at rest."
             )
         elif moving:
             status = Status.MOVING

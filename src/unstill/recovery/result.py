@@ -36,8 +36,8 @@ class Recovery:
     `system` carries the recovered parameters (a parameter that the data leave free has the value that the fit used, one
     of many that fit as well); `fields` are the fitted states, hidden fields included (none, M = 0, where the pictures
     carry no pattern); `combinations` are the products of powers that the data do determine where single parameters are
-    free, as text → estimate; `noise` is the absolute standard deviation per observed field; `drift_per_time` is the rms of ∂c/∂t that the pictures show under `system`.
-    `message` says in one line what the status means and what to do.
+    free, as text → estimate; `noise` is the absolute standard deviation per observed field; `drift_per_time` is the
+    rms of ∂c/∂t that the pictures show under `system`; `message` says in one line what the status means.
     """
 
     system: ReactionDiffusion

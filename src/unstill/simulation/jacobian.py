@@ -137,8 +137,7 @@ def _laplacian(grid: Grid) -> sp.csr_array:
     """∇² of the five-point stencil as a CSR matrix, from one-dimensional second differences."""
 
     def second_difference(n: int) -> sp.csr_array:
-        ones = np.ones(n)
-        out = sp.diags_array([ones[1:], -2 * ones, ones[1:]], offsets=[-1, 0, 1], format="lil")
+        out = sp.lil_array(-2 * np.eye(n) + np.eye(n, k=1) + np.eye(n, k=-1))
         if grid.boundary == "periodic":
             out[0, n - 1] = out[n - 1, 0] = 1
         else:
@@ -147,4 +146,4 @@ def _laplacian(grid: Grid) -> sp.csr_array:
 
     rows, columns = (second_difference(n) for n in grid.shape)
     eye_rows, eye_columns = (sp.eye_array(n, format="csr") for n in grid.shape)
-    return ((sp.kron(rows, eye_columns) + sp.kron(eye_rows, columns)) / grid.dx**2).tocsr()
+    return sp.csr_array((sp.kron(rows, eye_columns) + sp.kron(eye_rows, columns)) / grid.dx**2)

@@ -235,7 +235,7 @@ def stencil_pattern(grid: Grid, fields: int, reach: int) -> sp.csr_array:
     power = one
     for _ in range(reach - 1):
         power = power @ one
-    pattern = sp.kron(np.ones((fields, fields)), power).tocsr()
+    pattern = sp.csr_array(sp.kron(np.ones((fields, fields)), power))
     pattern.sum_duplicates()
     pattern.data[:] = 1.0
     return pattern

@@ -117,4 +117,4 @@ def regress(
         fold = np.random.default_rng(seed).permutation(np.arange(len(A)) % _FOLDS)
         delta, covariance = _cross_fitted(A, r + floor, scale, fold, information)
     residual = (r + A @ delta).mean(0) / size
-    return Regression(delta, covariance, float(np.sqrt(np.mean(residual**2))))
+    return Regression(delta, np.asarray(covariance), float(np.sqrt(np.mean(residual**2))))

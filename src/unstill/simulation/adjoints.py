@@ -8,7 +8,6 @@ Operands have one canonical form: x (B, C, H, W), p (B, P) uniform parameters, q
 returns its checkpoints, so that a gradient computes the forward motion only twice.
 """
 
-import functools
 from collections.abc import Callable
 
 import jax
@@ -141,7 +140,10 @@ def _tangent_transpose(cotangents, dx, dp, dq, x, p, q, kept, *, job, frames, ev
     if isinstance(bars, ad.Zero):
         return [None] * 7
     directions = bars.shape[1]
-    repeat = functools.partial(jnp.repeat, repeats=directions, axis=0)  # one adjoint a direction
+
+    def repeat(operand):  # one adjoint a direction
+        return operand if directions == 1 else jnp.repeat(operand, directions, axis=0)
+
     gradients = adjoint_p.bind(_merge(bars), repeat(kept), repeat(p), repeat(q), job=job, every=every)
     shaped = [g.reshape(g.shape[0] // directions, directions, *g.shape[1:]) for g in gradients]
     return [g if ad.is_undefined_primal(t) else None for g, t in zip(shaped, inputs, strict=True)] + [None] * 4

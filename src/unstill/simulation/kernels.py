@@ -8,9 +8,9 @@ The pointwise functions, all derived from `kinetics` by JAX and written out by `
 
 H is the pairing ⟨λ, rate⟩ after the symmetric Laplacian has been moved to λ, so that the adjoint step needs no
 neighbours of c. Arrays are padded by one ghost column at each side (W + 2), so the inner loop has no index arithmetic
-and vectorises. `advance` does `depth` Euler steps on a strip of rows as a wavefront: only three rows of each
-intermediate level live in a ring, which stays in the cache however large the grid is. All forward motion goes through
-this one loop, so every path gives the same bits.
+and vectorises. `step` does one Euler step of a grid that fits the cache; `advance` does `depth` of them on a strip of
+rows as a wavefront: only three rows of each intermediate level live in a ring, which stays in the cache however large
+the grid is. Both have one loop body, so every path gives the same bits (a test holds this).
 """
 
 import dataclasses
@@ -150,55 +150,82 @@ def _forward_source(spec: KernelSpec) -> str:
     low, high = ("start - reach", "stop + reach") if periodic else ("max(start - reach, 0)", "min(stop + reach, H)")
     # Rows of an intermediate level wrap only when the input is read: i itself may leave 0…H on a periodic grid.
     wrap = "m = i % H; up = i - 1; down = i + 1" if periodic else "m = i; up = max(i - 1, 0); down = min(i + 1, H - 1)"
-    from_input = [f"r{f}n = x[{f}, up % H]; r{f}m = x[{f}, m]; r{f}s = x[{f}, down % H]" for f in names.fields]
-    from_ring = [
-        f"r{f}n = ring[below, {f}, (up + far) % 3]; r{f}m = ring[below, {f}, (i + far) % 3]; "
-        f"r{f}s = ring[below, {f}, (down + far) % 3]"
+    # Numba is slow where views of two arrays meet in one name, so each branch hands its own views to `line`.
+    x_rows = [f"x[{f}, up % H], x[{f}, m], x[{f}, down % H]" for f in names.fields]
+    ring_rows = [
+        f"ring[below, {f}, (up + far) % 3], ring[below, {f}, (i + far) % 3], ring[below, {f}, (down + far) % 3]"
         for f in names.fields
     ]
+    y_rows = [f"y[{f}, m]" for f in names.fields]
+    next_rows = [f"ring[level - 1, {f}, (i + far) % 3]" for f in names.fields]
+    q_rows = [f"q[{slot}, m]" for slot in range(len(names.cellwise))]
+
+    def call(source: list[str], target: list[str]) -> str:
+        return f"line({', '.join([*source, *target, *q_rows])}, p, h, area, W)"
+
+    row_names = [f"r{f}n, r{f}m, r{f}s" for f in names.fields]
+    q_names = [f"q{slot}" for slot in range(len(names.cellwise))]
+    rows = [f"r{f}n = x[{f}, n]; r{f}m = x[{f}, i]; r{f}s = x[{f}, s]; y{f} = y[{f}, i]" for f in names.fields]
+    edges = [_edges(periodic, f"y{f}") for f in names.fields]
     return f'''
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def step(x, y, p, q, h, area):
+    """One step from x to y."""
+    H = x.shape[1]; W = x.shape[2] - 2
+    {_read_parameters(names)}
+    for i in range(H):
+        {_neighbours(periodic)}
+        {_block(rows + _cell_rows(names, "i"), 8)}
+        for j in range(1, W + 1):
+            {_block(cell, 12)}
+        {_block(edges, 8)}
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def roll(x, y, p, q, h, area, steps):
+    """`steps` steps in place, with y as the second buffer; the result is in x."""
+    for _ in range(steps // 2):
+        step(x, y, p, q, h, area)
+        step(y, x, p, q, h, area)
+    if steps % 2:
+        step(x, y, p, q, h, area)
+        x[:] = y
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def record(states, p, q, h, area, steps):
+    """Fill states[1:] from states[0]: the segment that the adjoint walks back over."""
+    for t in range(steps):
+        step(states[t], states[t + 1], p, q, h, area)
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def line({", ".join([*row_names, *names.of("y"), *q_names])}, p, h, area, W):
+    """One row of one step."""
+    {_read_parameters(names)}
+    for j in range(1, W + 1):
+        {_block(cell, 8)}
+    {_block(edges, 4)}
+
+
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def advance(x, y, ring, p, q, h, area, start, stop, depth):
     """`depth` steps from x to the rows start…stop of y, as a wavefront over rows; the rest of y is untouched."""
     H = x.shape[1]; W = x.shape[2] - 2; far = 3 * (depth + 1)
-    {_read_parameters(names)}
     for front in range(start - depth + 2, stop + depth):
         for level in range(1, depth + 1):
             i = front - level; reach = depth - level; below = level - 2
             if i < {low} or i >= {high}:
                 continue
             {wrap}
-            if level == 1:
-                {_block(from_input, 16)}
+            if level == 1 and depth == 1:
+                {call(x_rows, y_rows)}
+            elif level == 1:
+                {call(x_rows, next_rows)}
+            elif level == depth:
+                {call(ring_rows, y_rows)}
             else:
-                {_block(from_ring, 16)}
-            if level == depth:
-                {_block([f"y{f} = y[{f}, m]" for f in names.fields], 16)}
-            else:
-                {_block([f"y{f} = ring[level - 1, {f}, (i + far) % 3]" for f in names.fields], 16)}
-            {_block(_cell_rows(names, "m"), 12)}
-            for j in range(1, W + 1):
-                {_block(cell, 16)}
-            {_block([_edges(periodic, f"y{f}") for f in names.fields], 12)}
-
-
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def roll(x, y, ring, p, q, h, area, steps):
-    """`steps` steps in place, with y as the second buffer; the result is in x."""
-    H = x.shape[1]
-    for _ in range(steps // 2):
-        advance(x, y, ring, p, q, h, area, 0, H, 1)
-        advance(y, x, ring, p, q, h, area, 0, H, 1)
-    if steps % 2:
-        advance(x, y, ring, p, q, h, area, 0, H, 1)
-        x[:] = y
-
-
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def record(states, ring, p, q, h, area, steps):
-    """Fill states[1:] from states[0]: the segment that the adjoint walks back over."""
-    for t in range(steps):
-        advance(states[t], states[t + 1], ring, p, q, h, area, 0, states.shape[2], 1)
+                {call(ring_rows, next_rows)}
 '''
 
 
@@ -293,15 +320,15 @@ def tangent_step(x, dx, out, p, dp, q, dq, h, area):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def roll_tangents(x, y, dx, dy, ring, p, dp, q, dq, h, area, steps):
-    """`steps` steps of x and of each of its K tangents dx (K, C, H, W + 2), in place."""
+def roll_tangents(x, y, dx, dy, p, dp, q, dq, h, area, steps):
+    """`steps` steps of x and of each of its K tangents dx (K, C, H, W + 2); returns the buffers, the results first."""
     for _ in range(steps):
-        advance(x, y, ring, p, q, h, area, 0, x.shape[1], 1)
+        step(x, y, p, q, h, area)
         for k in range(dx.shape[0]):
             tangent_step(x, dx[k], dy[k], p, dp[k], q, dq[k], h, area)
             {_clip_mask(spec, "dy[k]", "y")}
-        x[:] = y
-        dx[:] = dy
+        x, y, dx, dy = y, x, dy, dx
+    return x, y, dx, dy
 '''
 
 

@@ -21,7 +21,7 @@ from .kernels import KernelSpec, compiled
 from .translate import Untranslatable
 
 _CELL_STEPS_A_CALL = 2e8  # about 0.15 s of work between two returns to Python
-_WAVE_BYTES = 1 << 19  # beyond this size of two buffers a wavefront of several steps pays; about half an L2 cache
+_WAVE_BYTES = 1 << 20  # beyond this size of two buffers a wavefront of several steps pays: an L2 cache
 _RING_BYTES = 1 << 18
 
 
@@ -142,7 +142,7 @@ class _Roller:
     def _some(self, steps: int) -> None:
         h, area = self.job.scalars
         if self.depth == 1 and len(self.strips) == 1:
-            self.kernels.roll(self.x, self.y, self.strips[0][2], self.p, self.q, h, area, steps)
+            self.kernels.roll(self.x, self.y, self.p, self.q, h, area, steps)
             return
 
         def strip(bounds):
@@ -215,7 +215,7 @@ def adjoint(job: Job, kept, p, q, bars, *, every: int):
     gp, gq = np.zeros(p.shape, np.float64), np.zeros_like(q)
 
     def sample(b: int) -> None:
-        states, ring = job.padded(length + 1), job.ring()
+        states = job.padded(length + 1)
         lam, other = np.zeros_like(states[0]), np.empty_like(states[0])
         for segment in range(kept.shape[1] - 1, -1, -1):
             first = segment * length
@@ -223,7 +223,7 @@ def adjoint(job: Job, kept, p, q, bars, *, every: int):
             states[0] = job.pad(kept[b, segment])
             for part in range(0, count, job.chunk()):
                 some = min(job.chunk(), count - part)
-                kernels.record(states[part:], ring, p[b], q[b], h, area, some)
+                kernels.record(states[part:], p[b], q[b], h, area, some)
             for part in range(((count - 1) // job.chunk()) * job.chunk(), -1, -job.chunk()):
                 some = min(job.chunk(), count - part)
                 lam, other = kernels.reverse(
@@ -244,12 +244,14 @@ def tangent(job: Job, x, p, q, dx, dp, dq, *, frames: int, every: int):
     chunk = max(1, job.chunk() // (directions + 1))
 
     def sample(b: int) -> None:
-        state, other, ring = job.pad(x[b]), job.padded(), job.ring()
+        state, other = job.pad(x[b]), job.padded()
         moved, spare = job.pad(dx[b]), job.padded(directions)
         for frame in range(frames):
             for done in range(0, every, chunk):
                 some = min(chunk, every - done)
-                kernels.roll_tangents(state, other, moved, spare, ring, p[b], dp[b], q[b], dq[b], h, area, some)
+                state, other, moved, spare = kernels.roll_tangents(
+                    state, other, moved, spare, p[b], dp[b], q[b], dq[b], h, area, some
+                )
                 _check_interrupt()
             out[b, :, frame] = moved[..., 1:-1]
 

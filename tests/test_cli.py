@@ -291,4 +291,6 @@ def test_an_interrupted_recovery_keeps_its_values_and_resumes_from_them(maze, tm
     assert reached["status"] == "interrupted"
     assert reached["parameters"]["F"]["value"] == entries[1]["values"]["F"]
     assert run(*words, "--resume") == 0
-    assert result_of(tmp_path / "r")["parameters"]["F"]["value"] == pytest.approx(0.029, rel=0.05)  # these small pictures still drift
+    assert result_of(tmp_path / "r")["parameters"]["F"]["value"] == pytest.approx(
+        0.029, rel=0.05
+    )  # these small pictures still drift

@@ -32,6 +32,9 @@ class Config(RunOptions):
     noise: tuple[tuple[str, ...], ...] = assignments("known noise: absolute standard deviation by field, as v=0.002")
     dx: float | None = option(None, "side of a cell (default: the source's, or 1)", type=number)
     boundary: str | None = option(None, "periodic or no-flux (default: the source's)", choices=("periodic", "no-flux"))
+    time_step: float | None = option(
+        None, "known Euler step of moving pictures, 0 for a true flow (default: estimated)", type=number, metavar="H"
+    )
     later: float = option(10_000.0, "time units of the film, after the picture", type=number, metavar="T")
     no_film: bool = option(False, "make no film and no picture of later times")
 
@@ -42,6 +45,8 @@ def run(config: Config) -> int:
     from ..recovery.recover import check, recover
     from ..systems import find_system
 
+    if config.time_step is not None and config.time_step < 0:
+        raise BadInput("time-step", "must be 0 or positive", config.time_step)
     if config.later <= 0:
         raise BadInput("later", "must be positive", config.later)
     cls = find_system(config.system)
@@ -67,7 +72,7 @@ def run(config: Config) -> int:
         folder.append_log(last)
 
     try:
-        recovery = recover(cls, pictures, **call, progress=log)
+        recovery = recover(cls, pictures, **call, time_step=config.time_step, progress=log)
     except KeyboardInterrupt:
         return _interrupted(config, folder, last)
     if not last:

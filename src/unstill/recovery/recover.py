@@ -36,6 +36,7 @@ def recover(
     start: Mapping[str, float] | None = None,
     fixed: Mapping[str, float] | None = None,
     noise: Mapping[str, float] | None = None,
+    time_step: float | None = None,
     progress: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> Recovery:
     """Find the parameters, and the fields that are not seen, of a reaction–diffusion system from M unordered pictures.
@@ -48,19 +49,22 @@ def recover(
     Arguments: the system's name, `file.py:NAME` or class; arrays (M, H, W) or (H, W) by field name, or what `load`
     returns; `observe` takes some of its fields; `grid`, by default the pictures' own, else periodic with dx = 1;
     `start`, where the search starts besides its own starts; `fixed`, known parameters; `noise`, the known absolute
-    standard deviation of white noise by field (estimated otherwise); `progress` is called with one dictionary an
-    iteration.
+    standard deviation of white noise by field (estimated otherwise); `time_step`, that of the explicit Euler scheme
+    behind moving pictures of all fields, 0 for a true flow (estimated otherwise: see `recover_weak`); `progress` is
+    called with one dictionary an iteration.
 
     Returns a `Recovery`; its `status` is `converged`, `unidentifiable`, `moving`, `dead`, `no-fit` or `not-converged`.
     Raises `BadInput`.
     """
     started = clock.perf_counter()
+    if time_step is not None and not (np.isfinite(time_step) and time_step >= 0):
+        raise BadInput("time_step", "must be 0 or positive", time_step)
     task = check(system, pictures, observe=observe, grid=grid, start=start, fixed=fixed, noise=noise)
     options = {"start": task.start or None, "fixed": task.fixed}
     cls, seen = task.system, task.pictures
     if set(seen) == set(cls.fields):
         states = np.stack([seen[name] for name in cls.fields], 1)
-        weak = recover_weak(cls, task.grid, states, noise=task.noise or None, **options)
+        weak = recover_weak(cls, task.grid, states, noise=task.noise or None, time_step=time_step, **options)
         found = _of_weak(cls, weak, task.fixed, states)
     else:
         ((name, pictures_of_it),) = seen.items()

@@ -5,7 +5,7 @@ jit, jvp, vjp, jacfwd, jacrev, vmap, scan and checkpoint all work. Second deriva
 or an adjoint with respect to the point raises `NotImplementedError` (use engine="xla" for those).
 
 Operands have one canonical form: x (B, C, H, W), p (B, P) uniform parameters, q (B, Q, H, W) cellwise ones. The primal
-returns its checkpoints, so that a gradient computes the forward motion only twice.
+returns its checkpoints, so that a gradient need not begin with another forward motion.
 """
 
 from collections.abc import Callable
@@ -62,7 +62,7 @@ def _rollout_shapes(x, p, q, *, job: Job, frames: int, every: int, keep: bool):
     shapes = [(batch, frames, *state)]
     if keep:
         steps = frames * every
-        shapes.append((batch, -(-steps // native.segment_length(steps)), *state))
+        shapes.append((batch, -(-steps // native.checkpoint_stride(steps)), *state))
     return shapes
 
 

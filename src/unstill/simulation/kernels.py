@@ -193,6 +193,17 @@ def roll(x, y, p, q, h, area, steps):
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def roll_to(x, y, z, p, q, h, area, steps):
+    """`steps` ≥ 1 steps from x, which stays, to y, with z as a spare buffer."""
+    if steps % 2:
+        step(x, y, p, q, h, area)
+    else:
+        step(x, z, p, q, h, area)
+        step(z, y, p, q, h, area)
+    roll(y, z, p, q, h, area, (steps - 1) // 2 * 2)
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def record(states, p, q, h, area, steps):
     """Fill states[1:] from states[0]: the segment that the adjoint walks back over."""
     for t in range(steps):

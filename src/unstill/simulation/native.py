@@ -177,14 +177,19 @@ def _events(steps: int, *periods: int) -> list[int]:
     return sorted({steps, *(t for period in periods for t in range(period, steps + 1, period))})
 
 
-def segment_length(steps: int) -> int:
-    """Steps between checkpoints, ⌈√steps⌉: memory for 2√steps states, each step computed twice."""
-    return max(1, math.isqrt(max(steps - 1, 0)) + 1)
+def checkpoint_stride(steps: int) -> int:
+    """Steps between the checkpoints that a rollout keeps, about steps^⅔."""
+    return max(1, math.ceil(max(steps, 1) ** (2 / 3) - 1e-9))
+
+
+def block_length(stride: int) -> int:
+    """Steps between the inner checkpoints, made anew within one stride: about its square root."""
+    return max(1, math.ceil(math.sqrt(stride) - 1e-9))
 
 
 def rollout(job: Job, x, p, q, *, frames: int, every: int, checkpoints: bool = False):
     """Frames (B, T, C, H, W) after every `every` steps, and the checkpoints (B, S, C, H, W) if asked for."""
-    batch, steps, length = len(x), frames * every, segment_length(frames * every)
+    batch, steps, length = len(x), frames * every, checkpoint_stride(frames * every)
     out = np.empty((batch, frames, *x.shape[1:]), job.dtype)
     kept = np.empty((batch, -(-steps // length) if checkpoints else 0, *x.shape[1:]), job.dtype)
     strips = _strips(job, batch)
@@ -206,28 +211,50 @@ def rollout(job: Job, x, p, q, *, frames: int, every: int, checkpoints: bool = F
     return (out, kept) if checkpoints else out
 
 
+_threads_own = threading.local()
+
+
+def _scratch(job: Job, count: int) -> np.ndarray:
+    """`count` padded states that this thread may overwrite. They are kept for its next call, since the first touch of
+    fresh pages was measured to cost as much as several steps."""
+    size = math.prod((count, job.fields, job.grid.shape[0], job.grid.shape[1] + 2))
+    kept = getattr(_threads_own, "buffer", None)
+    if kept is None or kept.dtype != job.dtype or kept.size < size or kept.size > 4 * size:
+        kept = _threads_own.buffer = np.empty(size, job.dtype)
+    return kept[:size].reshape(count, job.fields, job.grid.shape[0], job.grid.shape[1] + 2)
+
+
 def adjoint(job: Job, kept, p, q, bars, *, every: int):
-    """Cotangents of (x, p, q) from those of the frames, walking back over segments recorded from the checkpoints."""
+    """Cotangents of (x, p, q) from those of the frames, in three levels of checkpoints.
+
+    From a kept checkpoint the motion is repeated once to lay inner checkpoints, and from each of those once more to
+    record every state of a block, over which the adjoint walks back. So about 3·steps^⅓ states are held, blocks stay in
+    the cache, and a gradient costs three motions and one adjoint motion.
+    """
     kernels = compiled(job.spec, "adjoint")
     batch, steps = len(kept), bars.shape[1] * every
-    length, (h, area) = segment_length(steps), job.scalars
+    stride, (h, area) = checkpoint_stride(steps), job.scalars
+    length = block_length(stride)
     gx = np.empty((batch, *kept.shape[2:]), job.dtype)
     gp, gq = np.zeros(p.shape, np.float64), np.zeros_like(q)
 
     def sample(b: int) -> None:
-        states = job.padded(length + 1)
-        lam, other = np.zeros_like(states[0]), np.empty_like(states[0])
+        count = -(-stride // length)
+        buffers = _scratch(job, count + length + 4)
+        inner, states, (spare, lam, other) = buffers[:count], buffers[count:-3], buffers[-3:]
+        lam[:] = 0
         for segment in range(kept.shape[1] - 1, -1, -1):
-            first = segment * length
-            count = min(length, steps - first)
-            states[0] = job.pad(kept[b, segment])
-            for part in range(0, count, job.chunk()):
-                some = min(job.chunk(), count - part)
-                kernels.record(states[part:], p[b], q[b], h, area, some)
-            for part in range(((count - 1) // job.chunk()) * job.chunk(), -1, -job.chunk()):
-                some = min(job.chunk(), count - part)
+            first = segment * stride
+            starts = range(first, min(first + stride, steps), length)
+            inner[0] = job.pad(kept[b, segment])
+            for i in range(1, len(starts)):
+                kernels.roll_to(inner[i - 1], inner[i], spare, p[b], q[b], h, area, length)
+            for i in range(len(starts) - 1, -1, -1):
+                some = min(length, first + stride - starts[i], steps - starts[i])
+                states[0] = inner[i]
+                kernels.record(states, p[b], q[b], h, area, some)
                 lam, other = kernels.reverse(
-                    states[part:], lam, other, bars[b], p[b], q[b], gp[b], gq[b], h, area, first + part, some, every
+                    states, lam, other, bars[b], p[b], q[b], gp[b], gq[b], h, area, starts[i], some, every
                 )
                 _check_interrupt()
         gx[b] = lam[..., 1:-1]

@@ -76,12 +76,12 @@ def operands(system: ReactionDiffusion, spec: KernelSpec, shape: tuple[int, int]
 
 
 def _scan(step, state, steps: int):
-    """`steps` steps, in checkpointed segments of about √steps: reverse mode keeps 2√steps states."""
+    """`steps` steps, in checkpointed segments of √steps: reverse mode keeps 2√steps states."""
 
     def several(state, count: int):
         return jax.lax.scan(lambda c, _: (step(c), None), state, None, length=count)[0]
 
-    length = native.segment_length(steps)
+    length = max(1, math.isqrt(steps))
     segment = jax.checkpoint(lambda c: several(c, length))
     state, _ = jax.lax.scan(lambda c, _: (segment(c), None), state, None, length=steps // length)
     return several(state, steps % length)
@@ -125,7 +125,8 @@ def rollout(
 
     Pure and differentiable with respect to the state and to the system's parameters (uniform ones, and cellwise ones
     of shape (H, W) except diffusion coefficients), under jit, grad, jacfwd, jacrev and vmap; batch with vmap. Reverse
-    mode keeps about 2√steps states. The native engine has no second derivatives (`NotImplementedError`).
+    mode keeps about 3·steps^⅓ states in the native engine, 2√steps in XLA. The native engine has no second derivatives
+    (`NotImplementedError`).
 
     Arguments: the dynamics (a system, or anything with a drift); the state, whose dtype is computed in; `dt`, by
     default the system's; `clip` clamps every field to [0, 1] after each step. Raises `BadInput`.

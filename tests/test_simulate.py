@@ -1,5 +1,6 @@
 """`simulate`: stopping, statuses, frames, batches, interruption; initial states."""
 
+import equinox as eqx
 import numpy as np
 import pytest
 
@@ -7,7 +8,7 @@ from registry import REACTION_DIFFUSION, rough_state
 from unstill import Status
 from unstill._errors import BadInput
 from unstill.simulation import INITIAL_STATES, Grid, initial_state, rollout, simulate
-from unstill.systems import GrayScott, Lorenz
+from unstill.systems import GrayScott, Lorenz, ReactionDiffusion, parameter
 
 SMALL = Grid((32, 32))
 
@@ -170,3 +171,86 @@ def test_bad_input(call, words):
         call()
     for word in words:
         assert word in str(caught.value)
+
+
+def test_drift_is_looked_at_whatever_frames_are_kept():
+    dead = np.stack([np.ones(SMALL.shape), np.zeros(SMALL.shape)])
+    run = simulate(GrayScott(), dead, until_drift=1e-6, save_every=70, max_steps=5000)
+    assert run.steps.tolist() == [100]
+    assert run.status == (Status.DEAD,)
+    run = simulate(GrayScott(), grid=SMALL, until_drift=10.0, max_steps=50)
+    assert run.status == (Status.STEADY,)
+
+
+def test_an_interrupt_while_polishing_keeps_the_motion(monkeypatch):
+    import importlib
+
+    module = importlib.import_module("unstill.simulation.simulate")
+    calls = []
+
+    def stop_at_the_second(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return arguments[2], 0.0, Status.STEADY
+
+    monkeypatch.setattr(module, "polish_state", stop_at_the_second)
+    options = {"grid": SMALL, "samples": 3, "steps": 300, "init": "discs", "polish": True}
+    maze = GrayScott.make("maze")
+    part = simulate(maze, **options)
+    assert part.status == (Status.STEADY, Status.INTERRUPTED, Status.INTERRUPTED)
+    assert part.steps.tolist() == [300] * 3
+    rest = simulate(maze, **options, resume=part)
+    assert rest.status == (Status.STEADY,) * 3
+    assert rest.steps.tolist() == [300] * 3
+
+
+def test_the_default_time_step_is_stable_for_any_diffusion():
+    run = simulate(GrayScott(Du=0.9), grid=SMALL, steps=20)
+    assert run.dt == pytest.approx(0.8 / (4 * 0.9))
+    assert Status.BLOW_UP not in run.status
+
+
+class Powered(ReactionDiffusion):
+    """Kinetics that depend on a field which is no parameter: kernels of the class cannot know it."""
+
+    name, fields, diffusion, equations = "powered", ("u",), {"u": "D"}, ("",)
+    D: float = parameter(0.1, (0, 1))
+    power: int = eqx.field(static=True, default=2)
+
+    def kinetics(self, u):
+        return (u**self.power - u,)
+
+    def rest(self):
+        return (0.0,)
+
+
+def test_fields_that_are_no_parameters_are_not_forgotten():
+    state = np.linspace(0.1, 0.9, 100).reshape(1, 10, 10)
+    for power in (2, 3):
+        system = Powered(power=power)
+        auto = rollout(system, state, steps=5, dt=0.1)
+        np.testing.assert_array_equal(auto, rollout(system, state, steps=5, dt=0.1, engine="xla"))
+    with pytest.raises(BadInput, match="power"):
+        rollout(Powered(), state, steps=5, engine="native")
+
+
+@pytest.mark.parametrize(
+    ("call", "word"),
+    [
+        (
+            lambda: rollout(GrayScott(), np.ones((2, 64, 64)), steps=3, grid=SMALL),
+            "`state` must have shape",
+        ),
+        (lambda: rollout(GrayScott(), np.ones((1, 32, 32)), steps=3), "`state`"),
+        (lambda: rollout(GrayScott(), np.ones((3, 2, 32, 32)), steps=3), "jax.vmap"),
+        (lambda: rollout(GrayScott(F=np.full((4, 4), 0.03)), np.ones((2, 32, 32)), steps=3), "`F` must vary over"),
+        (lambda: rollout(GrayScott(F=np.full(1, 0.03)), np.ones((2, 32, 32)), steps=3), "`F` cannot vary over samples"),
+        (lambda: rollout(GrayScott(), np.ones((2, 32, 32)), steps=-5), "`steps` must not be negative"),
+        (lambda: simulate(Lorenz(rho=np.full(3, 28.0)), np.ones((5, 3)), steps=3), "`rho` must have one entry"),
+    ],
+)
+def test_shapes_that_would_reach_beyond_the_arrays_are_refused(call, word):
+    with pytest.raises(BadInput) as caught:
+        call()
+    assert word in str(caught.value)

@@ -7,10 +7,12 @@ A folder with saved frames is filmed as it stands; one without, or with --time o
 """
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Any
 
 from .._errors import BadInput, NumericalFailure
+from .._types import Status
 from .arguments import count, number, option, positional
 from .common import Options, progress_bar, say
 from .dynamics import MotionOptions, build_state, build_systems, stack_systems
@@ -36,11 +38,16 @@ def run(config: Config) -> int:
 
     path = _film_path(config)
     film = _of_folder(config) if Path(config.source or " ").is_dir() else _of_parameters(config)
+    if Status.INTERRUPTED in film.status:
+        raise KeyboardInterrupt
     if film.frames is None or film.ts is None:  # blew up before the first picture
         raise NumericalFailure(
             "blow-up", "the motion left the finite numbers before the first picture: take a smaller --dt"
         )
     animate(film, path, field=config.field or None, fps=config.fps)
+    if Status.BLOW_UP in film.status:
+        print("unstill animate: blow-up: the film holds what was finite: take a smaller --dt", file=sys.stderr)
+        return 3
     say(config, f"{path}: {len(film.frames)} pictures of {film.frames.shape[1]} samples to time {film.ts[-1]:g}")
     return 0
 
@@ -62,11 +69,14 @@ def _of_folder(config: Config):
     from ..data import load_trajectory
 
     kept = load_trajectory(config.source)
-    if config.set or config.preset:
-        raise BadInput("set", f"must be left out: {config.source} has its own parameters")
+    for name in ("set", "preset", "size", "dx", "boundary"):
+        if getattr(config, name):
+            raise BadInput(name, f"must be left out: {config.source} has its own")
+    if config.samples != 1 or config.init != "square":
+        raise BadInput("init", f"must be left out, as --samples: {config.source} has its own states")
     if kept.frames is not None and config.time is None and config.steps is None:
         return kept
-    return _filmed(config, kept.dynamics, kept.state, kept.grid, dt=config.dt or kept.dt)
+    return _filmed(config, kept.dynamics, kept.state, kept.grid, dt=kept.dt if config.dt is None else config.dt)
 
 
 def _of_parameters(config: Config):
@@ -82,9 +92,13 @@ def _of_parameters(config: Config):
 
 def _filmed(config: Config, system, state, grid, dt: float | None):
     """The motion in `frames` nearly equal parts, at most one a step."""
-    from ..simulation import OnGrid, default_dt, simulate
+    from ..simulation import OnGrid, default_dt, sample, simulate
 
-    dt = dt or default_dt(OnGrid(system, grid))
+    dt = default_dt(OnGrid(sample(system, 0), grid)) if dt is None else dt
+    if config.steps is not None and config.time is not None:
+        raise BadInput("time", "must be left out where --steps is given", config.time)
+    if config.time is not None and config.time <= 0:
+        raise BadInput("time", "must be positive", config.time)
     steps = config.steps or max(1, round((10_000 if config.time is None else config.time) / dt))
     every = max(1, round(steps / config.frames))
     options: dict[str, Any] = {name: getattr(config, name) for name in ("stepper", "engine", "clip", "dtype")}

@@ -14,9 +14,11 @@ class MotionOptions:
     set: tuple[tuple[str, ...], ...] = assignments(
         "parameters; given again, another set; LOW:HIGH:COUNT makes COUNT sets"
     )
-    size: tuple[int, int] = option((128, 128), "cells: N or ROWSxCOLUMNS", type=size, metavar="N")
-    dx: float = option(1.0, "side of a cell", type=number)
-    boundary: str = option("periodic", "periodic or no-flux", choices=("periodic", "no-flux"))
+    size: tuple[int, int] | None = option(None, "cells: N or ROWSxCOLUMNS (default: 128)", type=size, metavar="N")
+    dx: float | None = option(None, "side of a cell (default: 1, or that of --init)", type=number)
+    boundary: str | None = option(
+        None, "periodic or no-flux (default: periodic, or that of --init)", choices=("periodic", "no-flux")
+    )
     dt: float | None = option(None, "time step (default: the system's)", type=number)
     stepper: str = option("euler", "euler, rk4 or etdrk4", metavar="NAME")
     engine: str = option("auto", "auto, native or xla", choices=("auto", "native", "xla"))
@@ -49,7 +51,8 @@ def stack_systems(systems, samples: int):
 def build_grid(options: MotionOptions):
     from ..simulation import Grid
 
-    return Grid(options.size, options.dx, options.boundary)
+    dx = 1.0 if options.dx is None else options.dx
+    return Grid(options.size or (128, 128), dx, options.boundary or "periodic")
 
 
 def build_state(cls, systems, options: MotionOptions, seed: int):
@@ -60,6 +63,11 @@ def build_state(cls, systems, options: MotionOptions, seed: int):
     from ..systems import ReactionDiffusion
 
     if not issubclass(cls, ReactionDiffusion):
+        for name in ("size", "dx", "boundary"):
+            if getattr(options, name) is not None:
+                raise BadInput(name, f"must be left out: {cls.name} has no grid", getattr(options, name))
+        if options.init != "square":
+            raise BadInput("init", f"must be left out: {cls.name} starts near its state of rest", options.init)
         return None, None
     if options.init in INITIAL_STATES or not _is_path(options.init):
         grid = build_grid(options)
@@ -72,7 +80,11 @@ def build_state(cls, systems, options: MotionOptions, seed: int):
     if options.samples not in (1, len(state)):
         rule = f"must be left out: {options.init} holds {len(state)} states"
         raise BadInput("samples", rule, options.samples)
-    return np.concatenate([state] * len(systems)), Grid(snapshots.shape, options.dx, options.boundary)
+    if options.size not in (None, snapshots.shape):
+        raise BadInput("size", f"must be left out: {options.init} has {snapshots.shape}", options.size)
+    known = snapshots.grid or Grid(snapshots.shape)
+    dx = known.dx if options.dx is None else options.dx
+    return np.concatenate([state] * len(systems)), Grid(known.shape, dx, options.boundary or known.boundary)
 
 
 def _is_path(text: str) -> bool:

@@ -50,11 +50,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UnstillError as error:
         print(f"unstill {verb}: {error}", file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:
+        return 0
+    except MemoryError as error:
+        print(f"unstill {verb}: needs more memory than there is ({error}): take a smaller --size", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"unstill {verb}: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print(f"unstill {verb}: interrupted before anything was reached", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        return 0
 
 
 if __name__ == "__main__":

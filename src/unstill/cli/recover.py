@@ -8,6 +8,7 @@ unstill recover v.npz --system my_system.py:MySystem --out runs/r
 
 import dataclasses
 import sys
+from pathlib import Path
 from typing import Any
 
 from .._errors import BadInput
@@ -41,7 +42,7 @@ class Config(RunOptions):
 
 def run(config: Config) -> int:
     """Recover, write the run folder, print a table; returns the exit code."""
-    from ..data import load
+    from ..data import load, read_result
     from ..recovery.recover import check, recover
     from ..systems import find_system
 
@@ -60,9 +61,18 @@ def run(config: Config) -> int:
         "noise": given["noise"],
     }
     check(cls, pictures, **call)
+    if (Path(config.source) / "result.json").exists():
+        sets = read_result(config.source).get("parameters")
+        if isinstance(sets, list) and len(sets) > 1:
+            rule = "must hold pictures of one parameter set"
+            raise BadInput("source", rule, f"{len(sets)} sets in {config.source}", "Simulate each set by itself.")
+    if Path(config.source).resolve() == Path(config.out or ".").resolve():
+        raise BadInput("out", "must not be the source", config.out)
     folder = claim_folder(config)
     if config.resume:
-        call["start"] = _reached(folder) | given["start"]
+        infos = cls.parameters()
+        reached = {n: float(v) for n, v in _reached(folder).items() if n in infos and n not in given["fix"]}
+        call["start"] = {n: min(max(v, infos[n].low), infos[n].high) for n, v in reached.items()} | given["start"]
     last: dict[str, Any] = {}
 
     def log(entry) -> None:
@@ -89,21 +99,25 @@ def _reached(folder) -> dict[str, float]:
 
     log = folder / "log.jsonl"
     lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    return json.loads(lines[-1])["values"] if lines else {}
+    try:
+        return dict(json.loads(lines[-1])["values"]) if lines else {}
+    except (ValueError, KeyError, TypeError):  # a line cut short
+        return {}
 
 
 def _grid(config: Config, pictures):
     from ..simulation import Grid
 
     known = pictures.grid or Grid(pictures.shape)
-    return Grid(known.shape, config.dx or known.dx, config.boundary or known.boundary)
+    return Grid(known.shape, known.dx if config.dx is None else config.dx, config.boundary or known.boundary)
 
 
 def _interrupted(config: Config, folder, last: dict[str, Any]) -> int:
+    if not last:
+        raise KeyboardInterrupt
     values = last.get("values", {})
     parameters = {name: {"value": value, "std": None, "interval95": None} for name, value in values.items()}
-    if last:
-        folder.write_result({"system": config.system, "status": str(Status.INTERRUPTED), "parameters": parameters})
+    folder.write_result({"system": config.system, "status": str(Status.INTERRUPTED), "parameters": parameters})
     print("unstill recover: interrupted; the same command with --resume goes on from here", file=sys.stderr)
     return 130
 
@@ -123,8 +137,9 @@ def _write(config: Config, folder, recovery) -> int:
     result = describe(config, recovery)
     folder.write_result(result)
     film = None if config.no_film or recovery.status not in DONE else _film(config, folder, recovery)
-    later = None if film is None else film.state[0]
-    save_figure(plot_recovery(recovery, later, config.later if film is not None else None), folder / "recovery.png")
+    whole = film is not None and not {Status.BLOW_UP, Status.INTERRUPTED} & set(film.status)
+    later = film.state[0] if film is not None and whole else None
+    save_figure(plot_recovery(recovery, later, None if later is None else config.later), folder / "recovery.png")
     say(config, *_table(recovery), f"{folder.path}: {recovery.method}, {recovery.seconds:.1f} s")
     finish(config, result)
     if recovery.status not in DONE:
@@ -170,10 +185,10 @@ def _film(config: Config, folder, recovery):
     import numpy as np
 
     from ..plotting import animate
-    from ..simulation import OnGrid, default_dt, initial_state, simulate, stability_limit
+    from ..simulation import OnGrid, default_dt, initial_state, simulate
 
     system, grid = recovery.system, recovery.grid
-    dt = min(default_dt(OnGrid(system, grid)), 0.8 * stability_limit(system, grid))
+    dt = default_dt(OnGrid(system, grid))
     every = max(1, round(config.later / dt / 150))
     steps = max(every, round(config.later / dt / every) * every)
     states = np.stack([recovery.state, initial_state(system, grid, seed=config.seed)[0]])

@@ -35,7 +35,9 @@ def load_trajectory(path: str | os.PathLike) -> Trajectory:
         if (folder / "fields.npz").exists():
             return _recovered(folder, result, cls, grid)  # pyright: ignore[reportArgumentType]
         return _simulated(folder, result, cls, grid)
-    except (KeyError, TypeError, IndexError) as error:
+    except BadInput:
+        raise
+    except (KeyError, TypeError, IndexError, ValueError) as error:
         raise BadInput("path", f"must be a whole run folder of simulate or recover ({error!r})", folder) from error
 
 
@@ -74,14 +76,17 @@ def _simulated(folder: Path, result: dict[str, Any], cls, grid: Grid | None) -> 
 
 
 def _recovered(folder: Path, result: dict[str, Any], cls: type[ReactionDiffusion], grid: Grid | None) -> Trajectory:
-    from ..simulation import Trajectory
+    from ..simulation import OnGrid, Trajectory, default_dt
 
     state = _stack(read_npz(folder / "fields.npz"), cls, 1)
+    if len(state) == 0:
+        raise BadInput("path", "must hold a fitted state", folder, f"The recovery ended {result['status']}.")
+    system = cls().with_values(**result["fitted_parameters"])
     M, drift = len(state), result["drift_per_time"]
     return Trajectory(
-        dynamics=cls().with_values(**result["fitted_parameters"]),
+        dynamics=system,
         grid=grid,
-        dt=cls.dt * min(1.0, grid.dx**2) if grid else cls.dt,
+        dt=default_dt(OnGrid(system, grid)) if grid else cls.dt,
         state=state,
         frames=None,
         ts=None,

@@ -261,7 +261,7 @@ def _empty(problem: Problem, noise: Noise, status: Status, message: str) -> Hidd
         fixed=dict(problem.fixed),
         values=dict.fromkeys(names),
         std=dict.fromkeys(names),
-        estimate={},
+        estimate=dict(problem.fixed),
         covariance=np.full((len(names), len(names)), np.inf),
         logarithmic=scaling.logarithmic,
         scale=scaling.scale,

@@ -16,6 +16,10 @@ from .result import Estimate, Recovery
 from .weak import WeakResult, recover_weak
 
 
+# Intervals hold where the method's assumptions do: a recovery that ended otherwise keeps its values, without them.
+DONE = (Status.CONVERGED, Status.UNIDENTIFIABLE)
+
+
 @runtime_checkable
 class Pictures(Protocol):
     """What `us.load` returns: arrays (M, H, W) by field name, and the grid where it is known."""
@@ -31,7 +35,7 @@ def recover(
     system: str | type[AbstractSystem],
     pictures: Pictures | Mapping[str, np.ndarray],
     *,
-    observe: Sequence[str] | None = None,
+    observe: Sequence[str] | str | None = None,
     grid: Grid | None = None,
     start: Mapping[str, float] | None = None,
     fixed: Mapping[str, float] | None = None,
@@ -96,6 +100,8 @@ def check(system, pictures, *, observe=None, grid=None, start=None, fixed=None, 
     if 1 < len(arrays) < len(cls.fields):
         raise BadInput("observe", f"must name one field or all of {', '.join(cls.fields)}", ", ".join(arrays))
     start, fixed = _known(cls, "start", start), _known(cls, "fix", fixed)
+    if set(fixed) == set(cls.parameters()):
+        raise BadInput("fix", "must leave a parameter to be found")
     return Task(cls, arrays, grid, start, fixed, _noise(noise, arrays))
 
 
@@ -109,6 +115,8 @@ def _system_class(system: str | type[AbstractSystem]) -> type[ReactionDiffusion]
 def _arrays(pictures, observe, grid, cls) -> tuple[dict[str, np.ndarray], Grid]:
     fields = dict(pictures.fields if isinstance(pictures, Pictures) else pictures)
     known = pictures.grid if isinstance(pictures, Pictures) else None
+    if isinstance(observe, str):
+        observe = [word.strip() for word in observe.split(",")]
     names = tuple(observe) if observe else tuple(name for name in fields if name in cls.fields)
     if not names:
         raise BadInput("observe", f"must name fields of {cls.name}", ", ".join(fields), nearest("", cls.fields))
@@ -176,7 +184,7 @@ def _of_weak(cls, found: WeakResult, fixed, states: np.ndarray) -> dict[str, Any
         "method": "weak form, steady" if found.steady else "weak form, ensemble",
         "status": found.status,
         "message": found.message,
-        "parameters": _estimates(cls, found.values, found.std, fixed),
+        "parameters": _estimates(cls, found.values, found.std if found.status in DONE else {}, fixed),
         "combinations": {text: Estimate.normal(*pair) for text, pair in found.combinations.items()},
         "noise": dict(found.noise),
         "drift_per_time": found.drift_per_time,
@@ -191,12 +199,11 @@ def _of_hidden(found: HiddenResult, name: str) -> dict[str, Any]:
         "method": "hidden-field elimination, constrained Gauss–Newton",
         "status": found.status,
         "message": found.message,
-        # Intervals hold for a steady pattern only: a fit that failed keeps its values, without them.
         "parameters": _estimates(
-            found.system_class, found.values, found.std if found.status is Status.CONVERGED else {}, found.fixed
+            found.system_class, found.values, found.std if found.status in DONE else {}, found.fixed
         ),
         "combinations": {str(c): Estimate.normal(c.value, c.std * abs(c.value)) for c in found.combinations},
         "noise": {name: found.noise},
-        "drift_per_time": found.drift,
+        "drift_per_time": found.drift if len(found.fields) else None,
         "fields": found.fields,
     }

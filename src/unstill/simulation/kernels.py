@@ -343,6 +343,7 @@ def roll_tangents(x, y, dx, dy, p, dp, q, dq, h, area, steps):
 '''
 
 
+@functools.lru_cache(maxsize=1)
 def cache_folder() -> Path:
     """Where generated kernels lie: `UNSTILL_CACHE`, or the user's cache folder, or a temporary one if unwritable."""
     chosen = os.environ.get("UNSTILL_CACHE")

@@ -51,8 +51,10 @@ def _map(function: Callable, items: Iterable) -> list:
             _interrupt.set()
         for future in futures:
             future.cancel()
-        concurrent.futures.wait(futures)
-        _interrupt.clear()
+        try:
+            concurrent.futures.wait(futures)
+        finally:  # a second Ctrl-C must not leave the flag set
+            _interrupt.clear()
         raise
 
 
@@ -104,9 +106,10 @@ class Job:
 
 
 def supports(spec: KernelSpec) -> str | None:
-    """None where the kernels can be generated, otherwise the reason why not."""
+    """None where all kernels can be generated, otherwise the reason why not."""
     try:
-        compiled(spec, "forward")
+        for part in ("forward", "adjoint", "tangent"):
+            compiled(spec, part)
     except Untranslatable as reason:
         return str(reason)
     return None

@@ -1,5 +1,6 @@
 """`rollout`: the pure, differentiable motion of one state. Two engines with one meaning, native and XLA."""
 
+import dataclasses
 import functools
 import logging
 import math
@@ -8,10 +9,11 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from .._errors import BadInput
-from ..systems import Dynamics, ReactionDiffusion
+from ..systems import AbstractSystem, Dynamics, ReactionDiffusion
 from . import native
 from .adjoints import native_rollout
 from .grid import Grid, OnGrid
@@ -39,6 +41,11 @@ def _reason_against_native(spec: KernelSpec) -> str | None:
     return reason
 
 
+def _other_fields(system: ReactionDiffusion) -> list[str]:
+    """Fields of an instance that are not parameters: kernels are made for a class and cannot know them."""
+    return [field.name for field in dataclasses.fields(system) if "parameter" not in field.metadata]
+
+
 def choose_engine(engine: str, dynamics: Dynamics, stepper: str, spec: KernelSpec | None) -> str:
     """ "native" or "xla". Automatic: native on a CPU for Euler steps of a system whose kinetics translate."""
     if engine not in ENGINES:
@@ -49,6 +56,8 @@ def choose_engine(engine: str, dynamics: Dynamics, stepper: str, spec: KernelSpe
     reason = "it is not a reaction–diffusion system" if spec is None else None
     if reason is None and stepper != "euler":
         reason = f"the stepper is {stepper}"
+    if reason is None and isinstance(dynamics, OnGrid) and _other_fields(dynamics.system):
+        reason = f"it depends on {', '.join(_other_fields(dynamics.system))}, which is no parameter"
     if reason is None and spec is not None:
         reason = _reason_against_native(spec)
     if reason and engine == "native":
@@ -131,12 +140,19 @@ def rollout(
     Arguments: the dynamics (a system, or anything with a drift); the state, whose dtype is computed in; `dt`, by
     default the system's; `clip` clamps every field to [0, 1] after each step. Raises `BadInput`.
     """
-    if steps < 0 or (save_every is not None and (save_every < 1 or steps % save_every)):
+    if steps < 0:
+        raise BadInput("steps", "must not be negative", steps)
+    if save_every is not None and (save_every < 1 or steps % save_every):
         raise BadInput("save_every", f"must divide steps = {steps}", save_every)
     state = jnp.asarray(state)
-    if isinstance(dynamics, ReactionDiffusion):
-        check_parameter_shapes(dynamics, 1)
+    if not jnp.issubdtype(state.dtype, jnp.floating):
+        raise BadInput("state", "must be float32 or float64", state.dtype)
     dynamics = place(dynamics, grid, state.shape)
+    if isinstance(dynamics, OnGrid):
+        wanted = (len(dynamics.system.fields), *dynamics.grid.shape)
+        if state.shape != wanted:
+            raise BadInput("state", f"must have shape {wanted}", state.shape, "Batch with jax.vmap.")
+        check_parameter_shapes(dynamics.system, None, dynamics.grid.shape)
     dt = default_dt(dynamics) if dt is None else dt
     if steps == 0:
         return state if save_every is None else jnp.zeros((0, *state.shape), state.dtype)
@@ -153,21 +169,33 @@ def rollout(
     return out[-1] if save_every is None else out
 
 
-def check_parameter_shapes(system: ReactionDiffusion, samples: int) -> None:
-    """Raises `BadInput` where a parameter's sample axis is not of length M, or diffusion varies over cells."""
+def check_parameter_shapes(system: AbstractSystem, samples: int | None, shape: tuple[int, ...] | None) -> None:
+    """Raises `BadInput` for a parameter that is neither one number, nor one a sample (M,), nor one a cell (H, W) or
+    (M, H, W), and for diffusion that varies over cells. `samples` None: there is no sample axis."""
     for name, value in system.values().items():
-        if jnp.ndim(value) in (1, 3) and len(value) != samples:
-            raise BadInput(name, f"must have one entry for each of {samples} samples", f"{len(value)} entries")
-    for name in system.diffusion.values():
-        if jnp.ndim(getattr(system, name)) >= 2:
+        ndim = jnp.ndim(value)
+        if ndim in (1, 3) and (samples is None or len(value) != samples):
+            rule = (
+                "cannot vary over samples here"
+                if samples is None
+                else f"must have one entry for each of {samples} samples"
+            )
+            raise BadInput(name, rule, f"{len(value)} entries")
+        if ndim >= 2 and (shape is None or tuple(value.shape[-2:]) != tuple(shape)):
+            raise BadInput(name, f"must vary over the grid's cells {shape}", value.shape)
+        if ndim >= 2 and isinstance(system, ReactionDiffusion) and name in system.diffusion.values():
             raise BadInput(name, "cannot vary over cells: it is a diffusion coefficient", None, "Pass one number.")
 
 
 def default_dt(dynamics: Dynamics) -> float:
-    """The time step that suits the system's defaults, scaled by dx² on finer grids than dx = 1."""
-    if isinstance(dynamics, OnGrid):
-        return dynamics.system.dt * min(1.0, dynamics.grid.dx**2)
-    return float(getattr(dynamics, "dt", 0.01))
+    """The time step that suits the system's defaults, scaled by dx² on finer grids than dx = 1 and kept to 0.8 of the
+    stability limit where diffusion is known (not while it is traced)."""
+    if not isinstance(dynamics, OnGrid):
+        return float(getattr(dynamics, "dt", 0.01))
+    dt = dynamics.system.dt * min(1.0, dynamics.grid.dx**2)
+    if any(isinstance(D, Tracer) for D in dynamics.system.diffusivities()):
+        return dt
+    return min(dt, 0.8 * stability_limit(dynamics.system, dynamics.grid))
 
 
 def stability_limit(system: ReactionDiffusion, grid: Grid) -> float:

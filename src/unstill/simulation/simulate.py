@@ -8,7 +8,7 @@ import numpy as np
 
 from .._errors import BadInput
 from .._types import Status
-from ..systems import Dynamics, ReactionDiffusion
+from ..systems import Dynamics, OrdinarySystem, ReactionDiffusion
 from .grid import Grid, OnGrid
 from .initial import initial_state
 from .motion import Motion, sample
@@ -114,8 +114,10 @@ def _check(dynamics, grid, state, dt, stepper, save_every, dtype) -> None:
         raise BadInput("save_every", "must be at least 1", save_every)
     if dtype not in ("float32", "float64"):
         raise BadInput("dtype", "must be float32 or float64", dtype)
+    if isinstance(dynamics, OrdinarySystem):
+        check_parameter_shapes(dynamics, len(state), None)
     if isinstance(dynamics, ReactionDiffusion):
-        check_parameter_shapes(dynamics, len(state))
+        check_parameter_shapes(dynamics, len(state), state.shape[-2:])
         grid = grid or Grid(state.shape[-2:])
         if tuple(grid.shape) != tuple(state.shape[-2:]):
             raise BadInput("state", f"must be of the grid's shape {grid.shape}", state.shape[-2:])
@@ -162,7 +164,8 @@ class Simulation:
         self.status = [None if s is Status.INTERRUPTED else s for s in earlier.status]
         self.steps = earlier.steps.copy()
         waiting = [n for n, s in zip(self.steps, self.status, strict=True) if s is None]
-        self.now = int(waiting[0]) if waiting else int(self.steps.max())
+        # Waiting samples stand at one step, unless they were interrupted while being polished: then all motion is over.
+        self.now = int(waiting[0]) if len(set(waiting)) == 1 else self.total
         if earlier.frames is not None and earlier.ts is not None:
             self.frames, self.ts = list(earlier.frames), list(earlier.ts)
 
@@ -179,13 +182,13 @@ class Simulation:
             for m in self.active:
                 self.status[m] = Status.INTERRUPTED
         trajectory = self._finish()
-        return _polished(trajectory) if self.polish else trajectory
+        return _polished(trajectory) if self.polish and Status.INTERRUPTED not in trajectory.status else trajectory
 
     def _next_look(self) -> int:
         cells = max(1, self.state[0, 0].size) * len(self.active)
         stride = max(1, int(_CELL_STEPS / cells))
-        if self.tolerance is not None:
-            stride = _CHECK_EVERY
+        if self.tolerance is not None:  # looks stay on multiples, whatever the frames do in between
+            stride = _CHECK_EVERY - self.now % _CHECK_EVERY
         elif stride > _CHECK_EVERY:
             stride -= stride % _CHECK_EVERY
         look = min(self.now + stride, self.total)
@@ -204,7 +207,7 @@ class Simulation:
         for m in active[~alive]:
             self.status[m] = Status.BLOW_UP
         self.now = look
-        if self.tolerance is not None and look % _CHECK_EVERY == 0:
+        if self.tolerance is not None and (look % _CHECK_EVERY == 0 or look == self.total):
             self._stop_the_steady()
         if self.save_every and look % self.save_every == 0:
             self.frames.append(self.state.copy())
@@ -226,7 +229,7 @@ class Simulation:
         drift = self.motion.drift(self.state, np.arange(len(self.state)))
         for m in self.active:
             dead = self.state.ndim == 4 and is_dead(self.state[m], float(drift[m]))
-            steady = self.tolerance is None and drift[m] <= STEADY_DRIFT
+            steady = drift[m] <= (STEADY_DRIFT if self.tolerance is None else self.tolerance)
             late = Status.NOT_CONVERGED if self.tolerance is not None else Status.MOVING
             self.status[m] = Status.DEAD if dead else Status.STEADY if steady else late
         kept, moved = bool(self.save_every) and len(self.frames) > 0, self.motion.dynamics
@@ -249,7 +252,11 @@ def _polished(trajectory: Trajectory) -> Trajectory:
     assert isinstance(system, ReactionDiffusion)
     assert grid is not None
     state, drift, status = trajectory.state.copy(), trajectory.drift.copy(), list(trajectory.status)
-    for m, ended in enumerate(status):
-        if ended not in (Status.DEAD, Status.BLOW_UP, Status.INTERRUPTED):
-            state[m], drift[m], status[m] = polish_state(sample(system, m), grid, state[m].astype(np.float64))
+    try:
+        for m, ended in enumerate(trajectory.status):
+            if ended not in (Status.DEAD, Status.BLOW_UP):
+                status[m] = Status.INTERRUPTED  # until it is polished
+                state[m], drift[m], status[m] = polish_state(sample(system, m), grid, state[m].astype(np.float64))
+    except KeyboardInterrupt:
+        status[m + 1 :] = [Status.INTERRUPTED] * len(status[m + 1 :])
     return dataclasses.replace(trajectory, state=state, drift=drift, status=tuple(status))

@@ -15,7 +15,6 @@ from .hidden import HiddenResult, recover_hidden
 from .result import Estimate, Recovery
 from .weak import WeakResult, recover_weak
 
-
 # Intervals hold where the method's assumptions do: a recovery that ended otherwise keeps its values, without them.
 DONE = (Status.CONVERGED, Status.UNIDENTIFIABLE)
 

@@ -52,26 +52,26 @@ class Motion:
         spec = kernel_spec(one, self.dtype, clip)
         self.engine = choose_engine(engine, one, stepper, spec)
         self._job = Job(spec, self.grid, float(dt)) if self.engine == "native" and spec and self.grid else None
-        self._moves: dict[int, Callable] = {}
+        if self._job is not None and isinstance(self.dynamics, OnGrid):
+            self._parameters = self._operands(self.dynamics, self._job, shape[0])
+        self._moves: dict[int, Callable] = {}  # the XLA engine's compiled motion by number of steps
+        self._drift: Callable | None = None
 
     def _axes(self):
         if isinstance(self.dynamics, (OnGrid, AbstractSystem)):
             return sample_axes(self.dynamics)
         return None
 
-    def _operands(self, index: np.ndarray):
-        """p (M, P) and q (M, Q, H, W) of the chosen samples."""
-        assert isinstance(self.dynamics, OnGrid)
-        assert self._job is not None
-        system, spec = self.dynamics.system, self._job.spec
+    def _operands(self, dynamics: OnGrid, job: Job, samples: int):
+        """p (M, P) and q (M, Q, H, W) of all samples."""
         with enable_x64():
-            rows = [operands(sample(system, int(m)), spec, self.dynamics.grid.shape) for m in index]
+            rows = [operands(sample(dynamics.system, m), job.spec, dynamics.grid.shape) for m in range(samples)]
         return tuple(np.stack([np.asarray(row[i]) for row in rows]) for i in range(2))
 
     def advance(self, states: np.ndarray, steps: int, index: np.ndarray) -> np.ndarray:
         """The states of the samples `index` after `steps` steps."""
         if self._job is not None:
-            p, q = self._operands(index)
+            p, q = (operand[index] for operand in self._parameters)
             return np.asarray(native.rollout(self._job, states, p, q, frames=1, every=steps))[:, 0]
         if steps not in self._moves:
             self._moves[steps] = self._mapped(
@@ -89,10 +89,9 @@ class Motion:
             rate = dynamics.drift(c)
             return jnp.max(jnp.sqrt(jnp.mean(rate**2, axis=tuple(range(1, rate.ndim)))))
 
-        if 0 not in self._moves:
-            self._moves[0] = self._mapped(rms)
+        self._drift = self._drift or self._mapped(rms)
         with enable_x64():
-            return np.asarray(self._moves[0](self._of(index), jnp.asarray(states, jnp.float64)))
+            return np.asarray(self._drift(self._of(index), jnp.asarray(states, jnp.float64)))
 
     def _mapped(self, function: Callable) -> Callable:
         return eqx.filter_jit(jax.vmap(function, in_axes=(self._axes(), 0)))

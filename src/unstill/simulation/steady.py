@@ -37,7 +37,8 @@ def polish(
     (translations, a labyrinth's defects) feel 1/τ and are not thrown far away.
 
     Arguments: `state` of shape (C, H, W); `tolerance` on the drift, the rms over cells of ∂c/∂t, largest of the fields.
-    Returns the state (float64), its drift, and `STEADY`, `NOT_CONVERGED`, or `DEAD` where no pattern is left.
+    Returns the state of least drift that was met (float64), its drift, and `STEADY`, `NOT_CONVERGED`, or `DEAD` where
+    no pattern is left.
     The steady state need not be stable: a wave or a chaotic state may be led to an unstable one, so
     polish only what simulation has brought near rest.
     """
@@ -47,6 +48,7 @@ def polish(
     pattern, plan = jacobian_pattern(grid, len(state)), elimination(grid, len(state), 1)
     drift = drift_of(system, grid, state)
     size, step = rms_drift(drift), FIRST_STEP
+    best, least = state, size  # on the way drift may rise: what soft motion stirs up, later steps settle
     for _ in range(max_iterations):
         if size <= tolerance:
             break
@@ -67,11 +69,13 @@ def polish(
             state = state + change + second
             drift = drift_of(system, grid, state)
             size = rms_drift(drift)
+            if size < least:
+                best, least = state, size
         step = (
             min(step * float(np.clip(AIMED_RATIO / max(ratio, 1e-300), 0.1, 30)), LONGEST_STEP)
             if ratio < np.inf
             else 0.1 * step
         )
-    if is_uniform(state):
-        return state, size, Status.DEAD
-    return state, size, Status.STEADY if size <= tolerance else Status.NOT_CONVERGED
+    if is_uniform(best):
+        return best, least, Status.DEAD
+    return best, least, Status.STEADY if least <= tolerance else Status.NOT_CONVERGED

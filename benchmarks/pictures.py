@@ -36,14 +36,15 @@ def late(folder: Path, preset: str) -> np.ndarray:
 
 
 def polished(folder: Path, preset: str) -> tuple[np.ndarray, float, str]:
-    """(state, drift, status of polishing): `late` moved 40,000 steps on and polished, whether or not that converged."""
+    """(state, drift, status of polishing): `late` moved on to a drift of 1e-6 (at most a million steps) and polished."""
 
     def make():
-        run = us.simulate(system(preset), late(folder, preset)[None], grid=GRID, steps=2 * STEPS)
+        options = {"grid": GRID, "until_drift": 1e-6, "max_steps": 1_000_000}
+        run = us.simulate(system(preset), late(folder, preset)[None], **options)
         state, drift, status = us.polish(system(preset), GRID, run.state[0])
         return {"state": state, "drift": drift, "status": str(status.value)}
 
-    kept = _kept(folder / f"{preset}-polished.npz", make)
+    kept = _kept(folder / f"{preset}-polished-1e6.npz", make)
     return kept["state"], float(kept["drift"]), str(kept["status"])
 
 

@@ -36,7 +36,7 @@ def late(folder: Path, preset: str) -> np.ndarray:
 
 
 def polished(folder: Path, preset: str) -> tuple[np.ndarray, float, str]:
-    """(state, drift, status of polishing): `late` moved on to a drift of 1e-6 (at most a million steps) and polished."""
+    """(state, drift, status of polishing): `late` moved on to a drift of 1e-6 (a million steps at most), polished."""
 
     def make():
         options = {"grid": GRID, "until_drift": 1e-6, "max_steps": 1_000_000}

@@ -25,6 +25,7 @@ _TEMPLATES = {
     "neg": "(-{})",
     "abs": "abs({})",
     "square": "({0}*{0})",
+    "one_minus_square": "(ONE-{0}*{0})",
     "rsqrt": "(ONE/math.sqrt({}))",
     "logistic": "(ONE/(ONE+math.exp(-{})))",
     "pow": "({}**{})",
@@ -57,7 +58,16 @@ def _literal(value) -> str:
     return f"REAL({float(value)!r})" if math.isfinite(value) else f"REAL(np.float64('{value!r}'))"
 
 
+# Primitives that only call an inner jaxpr once; loops and branches hold one too, and mean something else.
+_CALL_PRIMITIVES = {
+    "pjit", "jit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr",
+    "remat", "remat2", "checkpoint",
+}  # fmt: skip
+
+
 def _inner(equation):
+    if equation.primitive.name not in _CALL_PRIMITIVES:
+        return None
     for key in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
         if key in equation.params:
             inner = equation.params[key]

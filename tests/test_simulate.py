@@ -207,7 +207,7 @@ def test_an_interrupt_while_polishing_keeps_the_motion(monkeypatch):
 
 def test_the_default_time_step_is_stable_for_any_diffusion():
     run = simulate(GrayScott(Du=0.9), grid=SMALL, steps=20)
-    assert run.dt == pytest.approx(0.8 / (4 * 0.9))
+    assert run.dt == pytest.approx(0.9 / (4 * 0.9))
     assert Status.BLOW_UP not in run.status
 
 

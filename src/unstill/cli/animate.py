@@ -92,9 +92,9 @@ def _of_parameters(config: Config):
 
 def _filmed(config: Config, system, state, grid, dt: float | None):
     """The motion in `frames` nearly equal parts, at most one a step."""
-    from ..simulation import OnGrid, default_dt, sample, simulate
+    from ..simulation import OnGrid, sample, simulate, stable_dt
 
-    dt = default_dt(OnGrid(sample(system, 0), grid)) if dt is None else dt
+    dt = stable_dt(OnGrid(sample(system, 0), grid)) if dt is None else dt
     if config.steps is not None and config.time is not None:
         raise BadInput("time", "must be left out where --steps is given", config.time)
     if config.time is not None and config.time <= 0:

@@ -185,10 +185,10 @@ def _film(config: Config, folder, recovery):
     import numpy as np
 
     from ..plotting import animate
-    from ..simulation import OnGrid, default_dt, initial_state, simulate
+    from ..simulation import OnGrid, initial_state, simulate, stable_dt
 
     system, grid = recovery.system, recovery.grid
-    dt = default_dt(OnGrid(system, grid))
+    dt = stable_dt(OnGrid(system, grid))
     every = max(1, round(config.later / dt / 150))
     steps = max(every, round(config.later / dt / every) * every)
     states = np.stack([recovery.state, initial_state(system, grid, seed=config.seed)[0]])

@@ -76,7 +76,7 @@ def _simulated(folder: Path, result: dict[str, Any], cls, grid: Grid | None) -> 
 
 
 def _recovered(folder: Path, result: dict[str, Any], cls: type[ReactionDiffusion], grid: Grid | None) -> Trajectory:
-    from ..simulation import OnGrid, Trajectory, default_dt
+    from ..simulation import OnGrid, Trajectory, stable_dt
 
     state = _stack(read_npz(folder / "fields.npz"), cls, 1)
     if len(state) == 0:
@@ -86,7 +86,7 @@ def _recovered(folder: Path, result: dict[str, Any], cls: type[ReactionDiffusion
     return Trajectory(
         dynamics=system,
         grid=grid,
-        dt=default_dt(OnGrid(system, grid)) if grid else cls.dt,
+        dt=stable_dt(OnGrid(system, grid)) if grid else cls.dt,
         state=state,
         frames=None,
         ts=None,

@@ -12,7 +12,7 @@ from ..systems import Dynamics, OrdinarySystem, ReactionDiffusion
 from .grid import Grid, OnGrid
 from .initial import initial_state
 from .motion import Motion, sample
-from .rollout import check_parameter_shapes, default_dt, place, stability_limit
+from .rollout import check_parameter_shapes, place, stability_limit, stable_dt
 from .steady import polish as polish_state
 from .trajectory import Trajectory
 
@@ -145,7 +145,7 @@ class Simulation:
     ):  # fmt: skip
         state = _starting_state(dynamics, state, grid, init, samples, seed, resume)
         placed = place(dynamics, grid, state.shape)
-        dt = default_dt(placed) if dt is None else float(dt)
+        dt = stable_dt(placed) if dt is None else float(dt)
         self.total = _total_steps(steps, time, until_drift, max_steps, dt)
         _check(dynamics, grid, state, dt, stepper, save_every, dtype)
         if polish and not isinstance(dynamics, ReactionDiffusion):

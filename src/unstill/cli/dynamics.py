@@ -19,7 +19,7 @@ class MotionOptions:
     boundary: str | None = option(
         None, "periodic or no-flux (default: periodic, or that of --init)", choices=("periodic", "no-flux")
     )
-    dt: float | None = option(None, "time step (default: the system's)", type=number)
+    dt: float | None = option(None, "time step (default: the system's, below the stability limit)", type=number)
     stepper: str = option("euler", "euler, rk4 or etdrk4", metavar="NAME")
     engine: str = option("auto", "auto, native or xla", choices=("auto", "native", "xla"))
     dtype: str = option("float64", "float64 or float32", choices=("float64", "float32"))

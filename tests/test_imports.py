@@ -12,8 +12,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "unstill"
 RANK = {
     "_types": 0, "_errors": 0, "_jax": 0,
     "systems": 1, "simulation": 2,
-    "stationarity": 3, "analysis": 3,
-    "recovery": 4, "data": 5, "plotting": 6, "cli": 7,
+    "stationarity": 3, "analysis": 3, "training": 3,
+    "recovery": 4, "fitting": 5, "discovery": 5, "data": 6, "plotting": 7, "cli": 8,
 }  # fmt: skip
 
 

@@ -10,6 +10,9 @@ from .._errors import BadInput, UnstillError, nearest
 VERBS = {
     "simulate": "move patterns: from an initial state, for steps, a time, or until they rest",
     "recover": "find the parameters (and hidden fields) behind pictures of a pattern",
+    "fit": "fit parameters by gradient, against pictures and a loss",
+    "landscape": "map a loss along one parameter, over a list of sets, or over a section",
+    "compare": "pairwise losses within a set of pictures",
     "animate": "film a run folder, or parameter sets side by side",
     "systems": "list the systems: equations, parameters, presets",
     "doctor": "show versions, devices, precision, engines, threads and caches",

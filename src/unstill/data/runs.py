@@ -10,7 +10,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,12 @@ class RunFolder:
         with open(self.path / LOG, "a", encoding="utf-8") as log:
             log.write(line)
 
+    def write_log(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Replace `log.jsonl` by these entries, whole or not at all."""
+        text = "".join(_dumps(entry, indent=None) + "\n" for entry in entries)
+        with replacing(self.path / LOG, "out") as part:
+            part.write_text(text, encoding="utf-8")
+
     def write_arrays(self, name: str, **arrays: np.ndarray) -> None:
         """Write `name` (such as "states.npz") whole or not at all."""
         with replacing(self.path / name, "out") as part:
@@ -120,6 +126,26 @@ def read_run(path: str | os.PathLike) -> dict[str, Any]:
 def read_result(path: str | os.PathLike) -> dict[str, Any]:
     """`result.json` of a run folder; raises `BadInput`."""
     return _read_json(Path(path) / RESULT)
+
+
+def read_log(path: str | os.PathLike) -> list[dict[str, Any]]:
+    """The entries of `log.jsonl`, none where there is no log; a last line cut short is left out. Raises `BadInput`."""
+    log = Path(path) / LOG
+    if not log.exists():
+        return []
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    entries = []
+    for number, line in enumerate(lines, 1):
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            if number == len(lines):
+                break
+            raise BadInput("path", f"must hold whole lines in {LOG}", f"line {number} of {log}") from error
+        if not isinstance(entry, dict):
+            raise BadInput("path", f"must hold objects in {LOG}", f"line {number} of {log}")
+        entries.append(entry)
+    return entries
 
 
 def _read_json(path: Path) -> dict[str, Any]:

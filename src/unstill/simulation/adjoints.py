@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._jax import Primitive, ShapedArray, ad, batching, mlir
+from .._jax import Primitive, ShapedArray, ad, batching, host_call, mlir
 from . import native
 from .native import Job
 
@@ -42,9 +42,9 @@ def _primitive(name: str, compute: Callable, shapes: Callable) -> Primitive:
 
     def traced(*operands, **params):
         def host(*arrays):
-            return tuple(compute(*map(np.asarray, arrays), **params))
+            return compute(*arrays, **params)
 
-        return jax.pure_callback(host, outputs(*operands, **params), *operands, vmap_method="sequential")
+        return host_call(host, outputs(*operands, **params), *operands)
 
     primitive.def_impl(eager)
     primitive.def_abstract_eval(lambda *a, **params: [ShapedArray(shape, a[0].dtype) for shape in shapes(*a, **params)])

@@ -1,0 +1,7 @@
+"""Fitting by gradient: losses, strategies, landscapes, and a measured answer to when gradients work."""
+
+from .fit import Resume, fit
+from .losses import LOSSES, find_loss
+from .plan import Plan
+from .result import Fit
+from .strategies import STRATEGIES

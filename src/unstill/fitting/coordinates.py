@@ -1,0 +1,148 @@
+"""Parameters as the unbounded numbers that optimisers move, and back."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from .._errors import BadInput, nearest
+from ..systems import ReactionDiffusion
+from ..training import Variables
+
+CONSTRAINTS = {
+    "log": "θ = exp q where the range is positive, θ = s q elsewhere",
+    "founding": "softplus for diffusion coefficients, 0.1·sigmoid for the others (founding system A)",
+    "range": "a sigmoid between the bounds of the system's range",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Coordinates:
+    """Elementwise maps θ(q) for the free parameters of a system class; `fixed` ones keep their values.
+
+    `values`, `numbers` and `slope` are θ(q), q(θ) and dθ/dq, parameter by parameter; parameters may be numbers or
+    fields (H, W). Raises `BadInput` for a value that a map cannot reach.
+    """
+
+    system_class: type[ReactionDiffusion]
+    fixed: Mapping[str, float]
+    constraint: str = "log"
+    states: tuple[str, ...] = ()  # variables that are states, moved as they are
+
+    tiny: ClassVar[float] = 1e-8
+
+    def __post_init__(self):
+        if self.constraint not in CONSTRAINTS:
+            known = nearest(self.constraint, CONSTRAINTS)
+            raise BadInput("constraint", "must be a known map", repr(self.constraint), known)
+        if set(self.fixed) >= set(self.system_class.parameters()):
+            raise BadInput("fix", "must leave a parameter to be found")
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        return tuple(name for name in self.system_class.parameters() if name not in self.fixed)
+
+    def _map(self, name: str) -> "_Map":
+        if name in self.states:
+            return _Linear(1.0)
+        info = self.system_class.parameters()[name]
+        if self.constraint == "founding":
+            return _Softplus() if name in self.system_class.diffusion.values() else _Sigmoid(0.0, 0.1)
+        if self.constraint == "range":
+            return _Sigmoid(info.low, info.high)
+        default = abs(self.system_class.defaults()[name])
+        scale = default if default > 0 else 0.1 * max(abs(info.low), abs(info.high))
+        return _Exponential(self.tiny * scale) if info.low >= 0 else _Linear(scale)
+
+    def values(self, q: Variables) -> dict[str, np.ndarray]:
+        """θ(q), and the free states."""
+        return {name: self._map(name).value(np.asarray(q[name], float)) for name in (*self.free, *self.states)}
+
+    def numbers(self, values: Mapping[str, np.ndarray | float]) -> Variables:
+        """q(θ), and the free states; raises `BadInput`."""
+        out = {}
+        for name in (*self.free, *self.states):
+            value = np.asarray(values[name], float)
+            with np.errstate(all="ignore"):
+                out[name] = self._map(name).number(value)
+            if not np.isfinite(out[name]).all():
+                rule = f"cannot be reached under --constraint {self.constraint} ({CONSTRAINTS[self.constraint]})"
+                raise BadInput(f"start {name}", rule, f"{value.min():g}" if value.size else value)
+        return out
+
+    def slope(self, q: Variables) -> dict[str, np.ndarray]:
+        """dθ/dq."""
+        return {name: self._map(name).slope(np.asarray(q[name], float)) for name in (*self.free, *self.states)}
+
+    def system(self, values: Mapping[str, np.ndarray]) -> ReactionDiffusion:
+        """The system at these values, unchecked, with float64 leaves."""
+        base = self.system_class(**self.system_class.defaults())
+        every = {**self.fixed, **{name: values[name] for name in self.free}}
+        return base.with_values(**{name: np.asarray(value, float) for name, value in every.items()})
+
+
+class _Map(Protocol):
+    """An increasing function θ(q), elementwise."""
+
+    def value(self, q): ...
+
+    def number(self, value): ...
+
+    def slope(self, q): ...
+
+
+@dataclasses.dataclass(frozen=True)
+class _Exponential:
+    least: float
+
+    def value(self, q):
+        return np.exp(np.clip(q, np.log(self.least), 50.0))
+
+    def number(self, value):
+        return np.log(np.maximum(value, self.least))
+
+    def slope(self, q):
+        return self.value(q)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Linear:
+    scale: float
+
+    def value(self, q):
+        return q * self.scale
+
+    def number(self, value):
+        return value / self.scale
+
+    def slope(self, q):
+        return np.full_like(q, self.scale)
+
+
+class _Softplus:
+    def value(self, q):
+        return np.logaddexp(0.0, q)
+
+    def number(self, value):
+        return value + np.log(-np.expm1(-value))
+
+    def slope(self, q):
+        return 1 / (1 + np.exp(-q))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Sigmoid:
+    low: float
+    high: float
+
+    def value(self, q):
+        return self.low + (self.high - self.low) / (1 + np.exp(-q))
+
+    def number(self, value):
+        share = (value - self.low) / (self.high - self.low)
+        return np.log(share / (1 - share))
+
+    def slope(self, q):
+        share = 1 / (1 + np.exp(-q))
+        return (self.high - self.low) * share * (1 - share)

@@ -1,0 +1,284 @@
+"""`fit`: parameters (or fields of them, or initial states) by gradient against a loss."""
+
+import dataclasses
+import time as clock
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .._errors import BadInput
+from .._types import Status
+from ..recovery._noise import estimate_noise
+from ..recovery.recover import Task, check
+from ..simulation import Grid, OnGrid, default_dt
+from ..simulation.steady import is_uniform
+from ..systems import AbstractSystem
+from ..training import AbstractOptimiser, Outcome, Variables, make_optimiser, minimise
+from .coordinates import Coordinates
+from .losses import AbstractLoss, check_loss, find_loss
+from .objective import Evaluator, FitObjective
+from .plan import Plan
+from .problem import Problem
+from .result import Fit
+from .starts import check_start, clip, starts_around, warm_start
+from .strategies import AbstractStrategy, make_strategy
+
+MISFIT = 0.02  # of the contrast: pictures at rest under the right system differ by less, beyond their noise
+CHI_SQUARE = 3.0  # of the stationarity loss, which is about 1 for the right system
+BEST = (("observed-start", "pixel", None), ("observed-start", "stationarity", 1))  # and the window
+ENSEMBLE = 64  # targets an iteration of the stationarity loss: it needs a covariance
+ITERATIONS = {"levenberg-marquardt": 80, "cma-es": 100}
+
+
+@dataclasses.dataclass(frozen=True)
+class Resume:
+    """Where to go on: the number of the start (over all roads), and the outcome that it had reached."""
+
+    start: int
+    outcome: Outcome
+
+
+@dataclasses.dataclass(frozen=True)
+class Road:
+    """One way of fitting: what is compared, how the derivative comes about, and who moves the variables."""
+
+    problem: Problem
+    strategy: AbstractStrategy
+    strategy_name: str
+    loss: AbstractLoss
+    loss_name: str
+    optimiser: AbstractOptimiser
+    optimiser_name: str
+    iterations: int
+    coordinates: Coordinates
+
+    def evaluator(self, plan: Plan) -> Evaluator:
+        paired = None if plan.pair is None else plan.pair == "each"
+        return Evaluator(self.problem, self.strategy, self.loss, self.coordinates, plan.smoothness, paired)
+
+
+def fit(
+    system: str | type[AbstractSystem],
+    targets: Any,
+    plan: Plan | None = None,
+    *,
+    observe: Any = None,
+    grid: Grid | None = None,
+    record: Callable[[dict[str, Any]], None] = lambda entry: None,
+    keep: Callable[[int, Outcome], None] = lambda start, outcome: None,
+    resume: Resume | None = None,
+    **options: Any,
+) -> Fit:
+    """Fit the parameters of a reaction–diffusion system to pictures by rolling out and differentiating.
+
+    Without a strategy: the best proven one, rollouts of a few steps from the pictures (`observed-start`), from up to
+    8 starts until one fits; and for pictures of all fields that do not rest, the same with the `stationarity` loss.
+
+    Arguments: the system's name or class and pictures, `observe` and `grid` as for `recover`; a `Plan`, or its fields
+    as keywords. `record` gets one dictionary an iteration, `keep` every outcome reached; `resume` goes on from one.
+
+    Returns a `Fit` with status `converged`, `not-converged` (the iterations are done), `no-fit` (converged, but the
+    pictures are not explained), `dead` (the prediction carries no pattern), `blow-up` (no sound step was found) or
+    `interrupted`. Raises `BadInput`; `NumericalFailure` where a hidden field does not follow from the pictures.
+    """
+    started = clock.perf_counter()
+    plan = dataclasses.replace(plan or Plan(), **options)
+    task = check(system, targets, observe=observe, grid=grid, fixed=plan.fix)
+    roads, runs = prepare(task, plan), []
+    first = first_start(task, roads[0].problem.dt, plan)
+    starts = starts_around(task.system, task.grid, roads[0].problem.dt, first, plan.count, seed=plan.seed)
+    for number in range(resume.start if resume else 0, len(roads) * plan.count):
+        road, start = roads[number // plan.count], starts[number % plan.count]
+        here = resume.outcome if resume and resume.start == number else None
+        run = _run(road, plan, start, (number // plan.count, number), record, keep, here)
+        runs.append(run)
+        if run.outcome.status in (Status.CONVERGED, Status.INTERRUPTED):
+            break
+    best = runs[-1] if runs[-1].outcome.status in (Status.CONVERGED, Status.INTERRUPTED) else min(runs, key=_rank)
+    return _result(best, task, [row for run in runs for row in run.rows], clock.perf_counter() - started)
+
+
+def prepare(task: Task, plan: Plan) -> list[Road]:
+    """The roads of a plan, all of it checked before anything is computed; raises `BadInput`."""
+    roads = plan_roads(task, plan)
+    check_start(task.system, task.grid, roads[0].problem.dt, plan.start)
+    missing = [name for name in roads[0].coordinates.free if name not in plan.start]
+    if missing and not plan.warm_start:
+        free = [f"{name}={task.system.defaults()[name]:g}" for name in roads[0].coordinates.free]
+        rule = "must give every free parameter, or --warm-start recover must find them"
+        raise BadInput("start", rule, f"no {', '.join(missing)}", f"For example --start {','.join(free)}")
+    return roads
+
+
+def plan_roads(task: Task, plan: Plan) -> list[Road]:
+    """The roads that a plan names, or the best ones; raises `BadInput`."""
+    cls, whole = task.system, set(task.pictures) == set(task.system.fields)
+    dt = default_dt(OnGrid(cls(), task.grid)) if plan.dt is None else float(plan.dt)
+    pictures = np.stack(list(task.pictures.values()), 1)
+    observed = tuple(cls.fields.index(name) for name in task.pictures)
+    named = [(plan.strategy, plan.loss, plan.window)]
+    if plan.strategy is None:
+        best = BEST if whole and plan.loss is None else BEST[:1]
+        named = [(name, plan.loss or loss, plan.window or window) for name, loss, window in best]
+    roads = []
+    for name, loss_name, window in named:
+        assert name is not None
+        strategy = make_strategy(name, window)
+        loss_name = loss_name or strategy.loss
+        batch = max(plan.batch, ENSEMBLE) if loss_name == "stationarity" else plan.batch
+        problem = Problem(
+            cls, task.grid, dt, observed, pictures, plan.init, plan.horizon, plan.until_change, batch, plan.seed
+        )
+        loss = find_loss(loss_name)
+        if not loss.has_residual:
+            check_loss(loss, np.asarray(pictures[:2]))
+        optimiser = plan.optimiser or _suited(strategy, loss, plan)
+        method = make_optimiser(optimiser, plan.rate, plan.seed)
+        iterations = plan.iterations or ITERATIONS.get(optimiser, 200)
+        states = ("state",) if plan.free_state else ()
+        states += tuple(strategy.state_names)
+        coordinates = Coordinates(cls, dict(task.fixed), plan.constraint, states)
+        road = Road(problem, strategy, name, loss, loss_name, method, optimiser, iterations, coordinates)
+        _check(road, plan)
+        roads.append(road)
+    return roads
+
+
+def _suited(strategy: AbstractStrategy, loss: AbstractLoss, plan: Plan) -> str:
+    """The strategy's optimiser, or a first-order one where its own does not serve."""
+    many = plan.cellwise or plan.free_state
+    return (
+        "adam"
+        if strategy.optimiser == "levenberg-marquardt" and (many or not loss.has_residual)
+        else strategy.optimiser
+    )
+
+
+def _check(road: Road, plan: Plan) -> None:
+    if road.optimiser.needs_residual and not road.loss.has_residual:
+        rule = f"must be first order: {road.loss_name} is no sum of squares"
+        raise BadInput("optimiser", rule, road.optimiser_name, "Take --optimiser adam.")
+    many = plan.cellwise or road.coordinates.states
+    if many and (road.optimiser.needs_residual or road.optimiser_name == "cma-es"):
+        rule = "must be first order where fields or states are fitted"
+        raise BadInput("optimiser", rule, road.optimiser_name, "Take --optimiser adam.")
+    if plan.free_state and road.strategy.at_target:
+        raise BadInput("free-state", f"must be left out: {plan.strategy} starts at its targets")
+    if road.coordinates.states and not road.problem.whole:
+        rule = f"must be at least {len(road.problem.targets)}, all targets, where states are fitted"
+        raise BadInput("batch", rule, road.problem.batch)
+    for name in plan.cellwise:
+        if name not in road.coordinates.free or name in road.problem.system_class.diffusion.values():
+            raise BadInput("cellwise", "must name free kinetic parameters", repr(name))
+
+
+def first_start(task: Task, dt: float, plan: Plan) -> dict[str, float]:
+    """The plan's start, or what `recover` finds, a value for every free parameter. Raises `BadInput`."""
+    free = [name for name in task.system.parameters() if name not in task.fixed]
+    found: Mapping[str, float] = {}
+    if plan.warm_start:
+        values, status = warm_start(task.system, task.grid, task.pictures, task.fixed)
+        if status in (Status.DEAD, Status.NO_FIT):
+            raise BadInput("warm-start", f"recover ends as {status} on these pictures", None, "Give --start instead.")
+        found = clip(task.system, task.grid, dt, values)
+    start = {**found, **plan.start}
+    return {name: float(start[name]) for name in free}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    road: Road
+    outcome: Outcome
+    rows: list[dict[str, Any]]
+    states: np.ndarray
+    targets: np.ndarray
+
+
+def _run(road: Road, plan: Plan, start, numbers: tuple[int, int], record, keep, reached: Outcome | None) -> _Run:
+    """One minimisation from one start, and what its end looks like; `numbers` are those of the road and the start."""
+    evaluator, rows = road.evaluator(plan), []
+
+    def at(iteration: int) -> FitObjective:
+        return FitObjective(evaluator, road.problem.draw(iteration))
+
+    def describe(objective: FitObjective, x: Variables) -> dict[str, Any]:
+        values = road.coordinates.values(x)
+        shown = {name: float(np.mean(values[name])) for name in road.coordinates.free}
+        counted = {"steps": objective.steps, "steps_differentiated": objective.steps_differentiated}
+        return {"road": numbers[0], "start": numbers[1], "parameters": shown, **objective.first, **counted}
+
+    def tell(row: dict[str, Any]) -> None:
+        rows.append(row)
+        record(row)
+
+    x, state, first = variables(road, plan, start), None, 0
+    if reached is not None:
+        x, state, first = reached.x, reached.state, reached.iterations
+    outcome = minimise(
+        road.optimiser, at, x, iterations=road.iterations, state=state, first=first, record=tell,
+        keep=lambda reached: keep(numbers[1], reached), describe=describe,
+    )  # fmt: skip
+    batch = road.problem.draw(max(outcome.iterations - 1, 0))
+    if outcome.status is Status.INTERRUPTED:
+        nothing = np.zeros((0, len(road.problem.system_class.fields), *road.problem.grid.shape))
+        return _Run(road, outcome, rows, nothing, batch.targets)
+    look = FitObjective(evaluator, batch).look(outcome.x)
+    outcome = _judge(road, dataclasses.replace(outcome, loss=look.loss), look.states)
+    return _Run(road, outcome, rows, look.states, batch.targets)
+
+
+def variables(road: Road, plan: Plan, start: Mapping[str, float]) -> Variables:
+    """The optimiser's variables at a start: numbers, fields and states."""
+    shape, batch = road.problem.grid.shape, road.problem.draw(0)
+    values: dict[str, Any] = {n: np.full(shape, v) if n in plan.cellwise else v for n, v in start.items()}
+    system = road.coordinates.system({name: np.asarray(v, float) for name, v in values.items()})
+    values |= road.strategy.free_states(road.problem, system, batch)
+    if plan.free_state:
+        values["state"] = road.problem.start(batch)
+    return road.coordinates.numbers(values)
+
+
+def _judge(road: Road, outcome: Outcome, states: np.ndarray) -> Outcome:
+    """What the end means: a small gradient is no fit yet."""
+    if np.isfinite(states).all() and all(is_uniform(c) for c in states):
+        message = "the prediction carries no pattern (the dead state): its gradient is zero"
+        return dataclasses.replace(outcome, status=Status.DEAD, message=message)
+    if outcome.status is not Status.CONVERGED:
+        return outcome
+    if road.loss_name == "stationarity" and outcome.loss > CHI_SQUARE:
+        message = f"the statistics change by {np.sqrt(outcome.loss):.1f} standard errors under the best parameters"
+        return dataclasses.replace(outcome, status=Status.NO_FIT, message=message)
+    if road.loss_name == "pixel" and road.strategy.at_target:
+        noise = estimate_noise(road.problem.targets[:, 0], road.problem.grid)
+        contrast = float(road.problem.targets[:, 0].std((-2, -1)).mean())
+        misfit = float(np.sqrt(outcome.loss)) / contrast
+        if misfit > np.hypot(MISFIT, 2 * noise.std / contrast if noise.detected else 0.0):
+            message = f"{100 * misfit:.1f} % of the contrast stays unexplained: not at rest, or not of this system"
+            return dataclasses.replace(outcome, status=Status.NO_FIT, message=message)
+    return dataclasses.replace(outcome, message=outcome.message or "no step makes the loss smaller")
+
+
+def _rank(run: _Run):
+    return run.outcome.status in (Status.BLOW_UP, Status.DEAD), np.nan_to_num(run.outcome.loss, nan=np.inf)
+
+
+def _result(run: _Run, task: Task, history, seconds: float) -> Fit:
+    road, values = run.road, run.road.coordinates.values(run.outcome.x)
+    return Fit(
+        system=road.coordinates.system(values),
+        grid=task.grid,
+        observed=tuple(task.pictures),
+        free=road.coordinates.free,
+        strategy=road.strategy_name,
+        loss_name=road.loss_name,
+        optimiser=road.optimiser_name,
+        status=run.outcome.status,
+        message=run.outcome.message,
+        loss=run.outcome.loss,
+        iterations=run.outcome.iterations,
+        history=history,
+        states=run.states,
+        targets=run.targets,
+        seconds=seconds,
+    )

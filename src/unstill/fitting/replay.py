@@ -1,0 +1,55 @@
+"""The motion that an iteration of a fit computed, once more and bit for bit, as films and figures want it."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .._errors import BadInput, NumericalFailure
+from .._jax import enable_x64
+from .._types import Status
+from ..recovery.recover import Task
+from ..simulation import Trajectory, simulate
+from .fit import plan_roads
+from .objective import checksum
+from .plan import Plan
+
+
+def replay(task: Task, plan: Plan, row: Mapping[str, Any], *, frames: int = 150) -> Trajectory:
+    """The rollout of one line of a fit's log, with about `frames` frames, the last one included.
+
+    Starts, batches and parameters follow from the plan and the logged numbers; the last state is compared with the
+    checksum that training wrote. Raises `BadInput` for a fit whose variables the log does not hold (fields, states)
+    and for one without a motion, `NumericalFailure` where the bits differ (another version of the code or a library).
+    """
+    road = plan_roads(task, plan)[int(row["road"])]
+    if plan.cellwise or road.coordinates.states:
+        raise BadInput("iterations", "cannot be replayed: the log holds no fields or states", road.strategy_name)
+    batch = road.problem.draw(int(row["iteration"]))
+    system = road.coordinates.system({name: np.asarray(row["parameters"][name]) for name in road.coordinates.free})
+    prepared = road.strategy.prepare(road.problem, system, batch)
+    if prepared.total == 0:
+        raise BadInput("iterations", f"cannot be filmed: {road.strategy_name} ends at rest, without a motion")
+    first = prepared.first
+    if first is None:
+        with enable_x64():
+            first = np.asarray(road.strategy.begin(road.problem, system, prepared.arrays))
+    film = _film(system, first, task, road.problem.dt, prepared.total, frames)
+    if checksum(film.state) != row["checksum"]:
+        raise NumericalFailure(Status.NO_FIT, f"iteration {row['iteration']} does not repeat bit for bit")
+    return film
+
+
+def _film(system, first: np.ndarray, task: Task, dt: float, steps: int, frames: int) -> Trajectory:
+    """Frames after every so many steps, the first state and the last one."""
+    every = max(1, steps // frames)
+    film = simulate(system, first, grid=task.grid, dt=dt, steps=steps // every * every, save_every=every)
+    if film.frames is None or film.ts is None:  # blew up before the first frame
+        raise NumericalFailure(Status.BLOW_UP, "the motion left the finite numbers before the first picture")
+    pictures, ts = [first[None], film.frames], [[0.0], film.ts]
+    if steps % every:
+        film = simulate(system, film.state, grid=task.grid, dt=dt, steps=steps % every)
+        pictures.append(film.state[None])
+        ts.append([steps * dt])
+    return dataclasses.replace(film, frames=np.concatenate(pictures), ts=np.concatenate(ts))

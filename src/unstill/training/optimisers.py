@@ -1,0 +1,246 @@
+"""Optimisers as small classes with `init` and `step`, on unbounded variables: a dictionary name → array.
+
+Each step may look at the objective more than once (trial runs); what it looked at is told in the step's record.
+"""
+
+import abc
+import dataclasses
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from .._errors import BadInput, nearest
+from .._types import Status
+
+Variables = dict[str, np.ndarray]
+
+
+class Objective(Protocol):
+    """What is minimised. `sound` says whether the look met neither overflow, NaN nor a state outside its bounds."""
+
+    def value(self, x: Variables) -> tuple[float, bool]: ...
+
+    def gradient(self, x: Variables) -> tuple[float, Variables]: ...
+
+    def residual(self, x: Variables) -> tuple[np.ndarray, np.ndarray]:
+        """Residuals (R,) whose squares sum to the loss, and their derivatives (R, N) by the flattened variables."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """Where a step led: the new variables, the optimiser's state, the loss before the step, what to log, and a status
+    where the run must end (`None`: go on)."""
+
+    x: Variables
+    state: Any
+    loss: float
+    record: dict[str, Any]
+    status: Status | None = None
+    message: str = ""
+
+
+class AbstractOptimiser(abc.ABC):
+    """`init` makes the state (a pytree of arrays), `step` moves the variables once."""
+
+    about: ClassVar[str]
+    needs_residual: ClassVar[bool] = False
+
+    @abc.abstractmethod
+    def init(self, x: Variables) -> Any: ...
+
+    @abc.abstractmethod
+    def step(self, objective: Objective, x: Variables, state: Any) -> Step: ...
+
+    def portable(self, state: Any) -> Any:
+        """The part of the state that a file can keep, with the structure that `init` gives."""
+        return state
+
+
+def flatten(x: Variables) -> np.ndarray:
+    """All variables as one vector, in the dictionary's order."""
+    return np.concatenate([np.ravel(value) for value in x.values()])
+
+
+def unflatten(vector: np.ndarray, like: Variables) -> Variables:
+    """The inverse of `flatten`."""
+    ends = np.cumsum([np.size(value) for value in like.values()])[:-1]
+    parts = np.split(np.asarray(vector, float), ends)
+    return {name: part.reshape(np.shape(value)) for (name, value), part in zip(like.items(), parts, strict=True)}
+
+
+def is_finite(x: Variables) -> bool:
+    return bool(all(np.isfinite(value).all() for value in x.values()))
+
+
+_NOT_FINITE = "the loss or its gradient is not finite: start elsewhere, shorten the window, or take a smaller dt"
+
+
+@dataclasses.dataclass(frozen=True)
+class AdaptiveRate(AbstractOptimiser):
+    """Founding system A's descent: x − r (∇L + w x), with r found by trial runs.
+
+    The step of the base rate is tried by a forward run; on overflow, NaN or a state outside [0, 1] the rate shrinks by
+    ×0.1, at most 4 times; then it grows from the base by ×1.2, at most 4 times; then the run stops with an error.
+    Fails on plateaus (the step follows the gradient's size) and where the loss is ill conditioned.
+    """
+
+    about: ClassVar = "gradient descent with weight decay and trial rates (founding system A)"
+    rate: float = 1e-4
+    weight_decay: float = 5e-4
+    tries: int = 4
+
+    def init(self, x: Variables) -> dict[str, Any]:
+        return {}
+
+    def rates(self) -> list[float]:
+        """The rates to try, in order."""
+        shrink = [self.rate * 0.1**i for i in range(self.tries + 1)]
+        return shrink + [self.rate * 1.2**i for i in range(1, self.tries + 1)]
+
+    def step(self, objective: Objective, x: Variables, state: Any) -> Step:
+        loss, gradient = objective.gradient(x)
+        record: dict[str, Any] = {"rates_tried": []}
+        if np.isfinite(loss) and is_finite(gradient):
+            for rate in self.rates():
+                record["rates_tried"].append(rate)
+                moved = {n: x[n] - rate * (gradient[n] + self.weight_decay * x[n]) for n in x}
+                if objective.value(moved)[1]:
+                    return Step(moved, state, loss, {**record, "rate": rate})
+        message = f"no rate of {', '.join(f'{r:.3g}' for r in record['rates_tried'])} gave a sound forward run"
+        return Step(
+            x, state, loss, {**record, "rate": None}, Status.BLOW_UP, message if record["rates_tried"] else _NOT_FINITE
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Optax(AbstractOptimiser):
+    """An optimiser of the Optax library by name, at a constant rate; gradients are clipped to a global norm."""
+
+    about: ClassVar = "an Optax optimiser"
+    method: str = "adam"
+    rate: float = 2e-2
+    clip: float = 10.0
+
+    def _transform(self):
+        import optax
+
+        return optax.chain(optax.clip_by_global_norm(self.clip), getattr(optax, self.method)(self.rate))
+
+    def init(self, x: Variables) -> Any:
+        return self._transform().init(x)
+
+    def step(self, objective: Objective, x: Variables, state: Any) -> Step:
+        loss, gradient = objective.gradient(x)
+        if not (np.isfinite(loss) and is_finite(gradient)):
+            return Step(x, state, loss, {"rate": None}, Status.BLOW_UP, _NOT_FINITE)
+        updates, state = self._transform().update(gradient, state, x)
+        return Step({n: x[n] + np.asarray(updates[n]) for n in x}, state, loss, {"rate": self.rate})
+
+
+@dataclasses.dataclass(frozen=True)
+class LevenbergMarquardt(AbstractOptimiser):
+    """(JᵀJ + λ diag JᵀJ) δ = −Jᵀr for a loss |r|²: J. J. Moré, Lect. Notes Math. 630, 105 (1978), with a cap on |δ|.
+
+    For few variables and losses that are sums of squares. Fails on plateaus, where J = 0, and follows the nearest
+    valley whatever its depth.
+    """
+
+    about: ClassVar = "Levenberg–Marquardt: for few parameters and losses that are sums of squares"
+    needs_residual: ClassVar = True
+    damping: float = 1e-2
+    longest: float = 0.7
+    tries: int = 10
+    tolerance: float = 1e-7
+
+    def init(self, x: Variables) -> dict[str, Any]:
+        return {"damping": np.float64(self.damping)}
+
+    def step(self, objective: Objective, x: Variables, state: Any) -> Step:
+        r, J = objective.residual(x)
+        damping, loss = float(state["damping"]), float(r @ r)
+        if not (np.isfinite(loss) and np.isfinite(J).all()):
+            return Step(x, state, loss, {"rate": None}, Status.BLOW_UP, _NOT_FINITE)
+        H, g, tried = J.T @ J, J.T @ r, []
+        scale = np.diag(H) + 1e-12 * max(np.diag(H).max(), 1e-300)
+        start = flatten(x)
+        for _ in range(self.tries):
+            tried.append(damping)
+            change = -np.linalg.lstsq(H + damping * np.diag(scale), g, rcond=1e-15)[0]
+            change *= min(1.0, self.longest / max(float(np.abs(change).max()), 1e-300))
+            moved = unflatten(start + change, x)
+            value, sound = objective.value(moved)
+            record = {"rates_tried": tried, "rate": damping}
+            if sound and value < loss:
+                state = {"damping": np.float64(max(damping / 5, 1e-9))}
+                small = np.abs(change).max() <= self.tolerance or loss - value <= 1e-12 * loss
+                return Step(moved, state, loss, record, Status.CONVERGED if small else None)
+            if np.abs(change).max() <= self.tolerance:
+                break
+            damping = max(damping * 4, 1e-6)
+        return Step(x, state, loss, {"rates_tried": tried, "rate": None}, Status.CONVERGED)
+
+
+@dataclasses.dataclass(frozen=True)
+class EvolutionStrategy(AbstractOptimiser):
+    """CMA-ES, one generation a step: no gradient. N. Hansen, arXiv:1604.00772, by the library `cmaes`.
+
+    A resumed run restarts its covariance at the mean and step size that were reached.
+    """
+
+    about: ClassVar = "CMA-ES: no gradient, a population of runs a step"
+    spread: float = 0.3
+    population: int = 12
+    seed: int = 0
+    tolerance: float = 1e-4
+
+    def init(self, x: Variables) -> dict[str, Any]:
+        return {"spread": np.float64(self.spread), "generation": np.int64(0)}
+
+    def _strategy(self, x: Variables, spread: float):
+        from cmaes import CMA
+
+        return CMA(mean=flatten(x), sigma=spread, population_size=self.population, seed=self.seed)
+
+    def step(self, objective: Objective, x: Variables, state: Any) -> Step:
+        strategy = state.get("strategy") or self._strategy(x, float(state["spread"]))
+        told, best = [], (np.inf, flatten(x))
+        for _ in range(strategy.population_size):
+            point = strategy.ask()
+            value, sound = objective.value(unflatten(point, x))
+            value = value if sound and np.isfinite(value) else 1e6
+            told.append((point, value))
+            best = min(best, (value, point), key=lambda pair: pair[0])
+        strategy.tell(told)
+        spread = float(strategy._sigma)
+        state = {"spread": np.float64(spread), "generation": state["generation"] + 1, "strategy": strategy}
+        status = Status.CONVERGED if spread < self.tolerance or strategy.should_stop() else None
+        return Step(unflatten(strategy.mean, x), state, best[0], {"rate": spread}, status)
+
+    def portable(self, state: Any) -> dict[str, Any]:
+        return {name: state[name] for name in ("spread", "generation")}
+
+
+OPTIMISERS: dict[str, AbstractOptimiser] = {
+    "adaptive": AdaptiveRate(),
+    "adam": Optax("adam"),
+    "sgd": Optax("sgd", 1e-3),
+    "rmsprop": Optax("rmsprop", 1e-2),
+    "levenberg-marquardt": LevenbergMarquardt(),
+    "cma-es": EvolutionStrategy(),
+}
+
+
+def make_optimiser(name: str, rate: float | None = None, seed: int = 0) -> AbstractOptimiser:
+    """The optimiser of a name, at a rate where one is given; raises `BadInput`."""
+    if name not in OPTIMISERS:
+        raise BadInput("optimiser", "must be a known optimiser", repr(name), nearest(name, OPTIMISERS))
+    optimiser: Any = OPTIMISERS[name]
+    if isinstance(optimiser, EvolutionStrategy):
+        optimiser = dataclasses.replace(optimiser, seed=seed)
+    if rate is None:
+        return optimiser
+    if not (np.isfinite(rate) and rate > 0):
+        raise BadInput("rate", "must be positive", rate)
+    knob = next((k for k in ("rate", "damping", "spread") if hasattr(optimiser, k)), "")
+    return dataclasses.replace(optimiser, **{knob: float(rate)})

@@ -12,7 +12,7 @@ VERBS = {
     "recover": "find the parameters (and hidden fields) behind pictures of a pattern",
     "fit": "fit parameters by gradient, against pictures and a loss",
     "landscape": "map a loss along one parameter, over a list of sets, or over a section",
-    "compare": "pairwise losses within a set of pictures",
+    "compare": "measure the pictures of a set against each other, by one or more losses",
     "animate": "film a run folder, or parameter sets side by side",
     "systems": "list the systems: equations, parameters, presets",
     "doctor": "show versions, devices, precision, engines, threads and caches",

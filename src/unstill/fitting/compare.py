@@ -11,9 +11,10 @@ from .losses_base import AbstractLoss, FeatureLoss
 def compare(states: Float[np.ndarray, "M C H W"], loss: AbstractLoss) -> Float[np.ndarray, "M M"]:
     """D_ij = L(c_i, c_j), the loss of picture i against picture j, in float64.
 
-    Off the diagonal it is the *floor* of this loss on this set: a fit to pictures of unknown initial state cannot be
-    expected to come below it. Features are computed once a picture, so M pictures cost M evaluations; a user's loss
-    costs M². Raises `BadInput` for fewer than two pictures, a loss of whole ensembles, or a value that is not finite.
+    On a set of one kind, its entries off the diagonal are what the true parameters still cost when one picture is held
+    against another from an unlike initial state. Features are computed once a picture: M pictures cost
+    M evaluations, and M² of a user's loss. Raises `BadInput` for fewer than two pictures, a loss of whole ensembles,
+    or a value that is not finite.
     """
     if len(states) < 2:
         raise BadInput("states", "must be at least two pictures", len(states))

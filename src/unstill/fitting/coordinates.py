@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -82,6 +82,7 @@ class Coordinates:
         return base.with_values(**{name: np.asarray(value, float) for name, value in every.items()})
 
 
+@runtime_checkable
 class _Map(Protocol):
     """An increasing function θ(q), elementwise."""
 

@@ -46,7 +46,7 @@ def clamped(system_class: type[ReactionDiffusion], observed: tuple[int, ...]) ->
     values = {name: (system_class.defaults()[name], info) for name, info in system_class.parameters().items()}
     namespace = {name: parameter(default, (info.low, info.high)) for name, (default, info) in values.items()}
     namespace |= {f: parameter(0.0, (-np.inf, np.inf)) for f in seen}
-    annotations = {name: Number for name in namespace} | dict.fromkeys(("name", "fields", "diffusion"), ClassVar)
+    annotations = dict.fromkeys(namespace, Number) | dict.fromkeys(("name", "fields", "diffusion"), ClassVar)
     namespace |= {
         "__annotations__": annotations,
         "__module__": __name__,

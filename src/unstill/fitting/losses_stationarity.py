@@ -57,7 +57,7 @@ class Stationarity(FeatureLoss):
             return super().residual(predicted, target, paired=False)
         change = self._functionals(predicted, target) - self._functionals(target, target)
         mean, M = change.mean(0), len(change)
-        scatter = change - mean
+        scatter = change - mean[None]
         S = scatter.T @ scatter / M**2
         diagonal = jnp.diag(S)
         S = (1 - self.shrinkage) * S + jnp.diag(self.shrinkage * diagonal + 1e-30 + 1e-12 * diagonal.max())

@@ -119,7 +119,11 @@ class FitObjective:
 
     def look(self, x: Variables) -> Look:
         """The loss without derivatives, and the states behind it."""
-        values, prepared = self._prepare(x)
+        return self.look_at(self.evaluator.coordinates.values(x))
+
+    def look_at(self, values: dict[str, np.ndarray]) -> Look:
+        """The same at parameter values."""
+        prepared = self._prepared_at(values)
         with enable_x64():
             loss, (states, _) = self.evaluator.value(values, prepared.arrays, self.batch.targets, prepared.steps)
         states = np.asarray(states)
@@ -151,6 +155,9 @@ class FitObjective:
     def _prepare(self, x: Variables) -> tuple[dict[str, np.ndarray], Prepared]:
         """Values and what the strategy prepared; kept, since trial and derivative often look at one place."""
         values = self.evaluator.coordinates.values(x)
+        return values, self._prepared_at(values)
+
+    def _prepared_at(self, values: dict[str, np.ndarray]) -> Prepared:
         key = b"" if self.evaluator.strategy.alternates else b"".join(v.tobytes() for v in values.values())
         if self._prepared is None or self._prepared[0] != key:
             system = self.evaluator.coordinates.system(values)
@@ -158,7 +165,7 @@ class FitObjective:
             prepared = self.evaluator.strategy.prepare(self.evaluator.problem, system, batch)
             self._prepared = (key, prepared)
             self.steps += prepared.cost
-        return values, self._prepared[1]
+        return self._prepared[1]
 
     def _is_sound(self, states: np.ndarray) -> bool:
         if not np.isfinite(states).all():

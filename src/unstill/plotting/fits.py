@@ -108,9 +108,10 @@ def _draw_parameter(axes: Axes, x: np.ndarray, values: np.ndarray, name: str, tr
     _draw_series(axes, x, values, f"{name} = {last[0]:.5g}" if len(last) else name)
     if truth is not None:
         axes.axhline(float(truth), color=_TRUTH, linewidth=1.1, linestyle=(0, (4, 3)), zorder=0)
+        high = float(truth) > np.mean(axes.get_ylim())  # the word stands on the inner side of the line
         axes.annotate(
-            f"truth {float(truth):.4g}", (0.02, float(truth)), (0, 3), xycoords=axes.get_yaxis_transform(),
-            textcoords="offset points", fontsize=8, color=_TRUTH, parse_math=False,
+            f"truth {float(truth):.4g}", (0.02, float(truth)), (0, -3 if high else 3), fontsize=8, color=_TRUTH,
+            xycoords=axes.get_yaxis_transform(), textcoords="offset points", va="top" if high else "bottom",
         )  # fmt: skip
 
 

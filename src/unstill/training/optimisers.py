@@ -5,7 +5,7 @@ Each step may look at the objective more than once (trial runs); what it looked 
 
 import abc
 import dataclasses
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from .._types import Status
 Variables = dict[str, np.ndarray]
 
 
+@runtime_checkable
 class Objective(Protocol):
     """What is minimised. `sound` says whether the look met neither overflow, NaN nor a state outside its bounds."""
 

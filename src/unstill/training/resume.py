@@ -1,6 +1,5 @@
 """The state of a minimisation as plain arrays: what a resume file holds."""
 
-from typing import Any
 
 import jax
 import numpy as np

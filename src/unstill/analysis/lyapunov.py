@@ -1,0 +1,213 @@
+"""Lyapunov exponents: how fast nearby states part, per unit of time, by tangent vectors in float64.
+
+K tangent vectors move with the state under the derivative of the discrete step and are made orthonormal by QR every few
+steps; the means of log|Rᵢᵢ| are the exponents. So they are those of the numbers that are computed: for explicit Euler
+a rate −F shows as ln(1 − F·dt)/dt.
+
+Sources: G. Benettin, L. Galgani, A. Giorgilli & J.-M. Strelcyn, Meccanica 15, 9 and 21 (1980), doi:10.1007/BF02128236;
+I. Shimada & T. Nagashima, Prog. Theor. Phys. 61, 1605 (1979), doi:10.1143/PTP.61.1605.
+"""
+
+import dataclasses
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from scipy.stats import t as student
+
+from .._errors import BadInput, NumericalFailure
+from .._jax import enable_x64
+from .._types import Status
+from ..simulation import Grid
+from ..systems import Dynamics, ReactionDiffusion
+from .tangents import advance, orthonormal_frames, place_orbits, plan
+
+Bounds = tuple[Any, Any]  # least and greatest value, one number or one a variable
+
+
+@dataclasses.dataclass(frozen=True)
+class Exponent:
+    """λ₁ per unit time, with the standard deviation of the estimate and a 95 % interval; `time` was counted, in
+    `segments` whose own exponents are kept (averaged over orbits)."""
+
+    value: float
+    std: float
+    interval95: tuple[float, float]
+    time: float
+    segments: Float[np.ndarray, " B"]
+    lost: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Spectrum:
+    """The K greatest Lyapunov exponents per unit time, in falling order, and what to judge them by.
+
+    `sum` must equal `mean_divergence`, the time mean of ∇·f along the same orbits (`None` unless K is the number of
+    variables); `per_arc_length` is λ/⟨|f|⟩ (`None` at rest), free of the flow's arbitrary pace; `kaplan_yorke` is the
+    Lyapunov dimension (`None` if more exponents than K are needed to know it); `lost` is the share of orbits that left
+    the bounds or the finite numbers and are not in the means; `orbits` are the exponents orbit by orbit; `history`
+    holds the running estimates after each segment, at the counted times `ts`.
+    """
+
+    exponents: Float[np.ndarray, " K"]
+    std: Float[np.ndarray, " K"]
+    interval95: Float[np.ndarray, "K 2"]
+    sum: float
+    mean_divergence: float | None
+    mean_speed: float
+    per_arc_length: Float[np.ndarray, " K"] | None
+    kaplan_yorke: float | None
+    lost: float
+    orbits: Float[np.ndarray, "M K"]
+    segments: Float[np.ndarray, "B K"]
+    ts: Float[np.ndarray, " B"]
+
+    @property
+    def history(self) -> Float[np.ndarray, "B K"]:
+        return np.cumsum(self.segments, 0) / np.arange(1, len(self.segments) + 1)[:, None]
+
+
+def leading_exponent(
+    dynamics: Dynamics | ReactionDiffusion,
+    state: np.ndarray,
+    *,
+    time: float,
+    transient: float = 0.0,
+    dt: float | None = None,
+    grid: Grid | None = None,
+    stepper: str | None = None,
+    renormalise_every: int | None = None,
+    segments: int = 20,
+    bounds: Bounds | None = None,
+    seed: int = 0,
+) -> Exponent:
+    """λ₁ = lim ln(|δ(t)|/|δ(0)|)/t: `lyapunov_spectrum` with one tangent vector, where arguments are explained.
+
+    On a grid each segment runs in the native tangent kernels. Raises `BadInput` and `NumericalFailure`.
+    """
+    found = lyapunov_spectrum(
+        dynamics, state, count=1, time=time, transient=transient, dt=dt, grid=grid, stepper=stepper,
+        renormalise_every=renormalise_every, segments=segments, bounds=bounds, seed=seed,
+    )  # fmt: skip
+    low, high = (float(end) for end in found.interval95[0])
+    value, std = float(found.exponents[0]), float(found.std[0])
+    return Exponent(value, std, (low, high), float(found.ts[-1]), found.segments[:, 0], found.lost)
+
+
+def lyapunov_spectrum(
+    dynamics: Dynamics | ReactionDiffusion,
+    state: np.ndarray,
+    *,
+    time: float,
+    count: int | None = None,
+    transient: float = 0.0,
+    dt: float | None = None,
+    grid: Grid | None = None,
+    stepper: str | None = None,
+    renormalise_every: int | None = None,
+    segments: int = 20,
+    bounds: Bounds | None = None,
+    seed: int = 0,
+) -> Spectrum:
+    """The `count` greatest Lyapunov exponents (by default all), from one orbit or the mean of several.
+
+    λᵢ = lim (1/t) Σ ln|Rᵢᵢ| over the QR decompositions (Shimada & Nagashima 1979; Benettin et al. 1980, part 2).
+
+    Arguments: states (D,) or (M, D), on a grid (C, H, W) or (M, C, H, W); `time` is counted, after `transient`, during
+    which state and tangent vectors settle (settle the state alone with `simulate`, which is cheaper); `stepper` is by
+    default "euler" on a grid and "rk4" otherwise, `renormalise_every` 100 and 10 steps; `segments` equal parts of the
+    time give the standard deviation, by the variance of their means and the covariance of neighbours, or by the scatter
+    of the orbits where that is greater: it is honest if a segment is longer than the motion's memory. An orbit that
+    is not finite, or leaves `bounds` (low, high), is lost and counted in `lost`.
+
+    Fails where the limit is not reached: in integrable systems estimates fall as ln(t)/t from above.
+    Raises `BadInput`; `NumericalFailure` ("blow-up") where every orbit is lost.
+    """
+    placed, states = place_orbits(dynamics, grid, state)
+    run = plan(placed, states, count, dt, stepper, renormalise_every)
+    settling, each = _intervals(time, transient, segments, run.interval)
+    limits = tuple(np.broadcast_to(np.asarray(b, np.float64), states.shape[1:]) for b in bounds or (-np.inf, np.inf))
+    frames = orthonormal_frames(run.count, states.shape, seed)
+    with enable_x64():
+        carry = (jnp.asarray(states), jnp.asarray(frames), jnp.ones(len(states), bool))
+        if settling:
+            carry, _ = advance(run, settling, placed, limits, carry)
+        parts = []
+        for _ in range(segments):
+            carry, integrals = advance(run, each, placed, limits, carry)
+            parts.append([np.asarray(values) for values in integrals])
+    length = each * run.interval
+    logs, speed, divergence = (np.stack(values, 1) / length for values in zip(*parts, strict=True))
+    alive = np.asarray(carry[2]) & np.isfinite(logs).all((1, 2))
+    if not alive.any():
+        what = "left the bounds or the finite numbers; pass a smaller dt"
+        raise NumericalFailure(str(Status.BLOW_UP), f"all {len(alive)} orbits {what}")
+    ts = length * np.arange(1.0, segments + 1)
+    return _spectrum(logs[alive], speed[alive], divergence[alive] if run.full else None, 1 - float(alive.mean()), ts)
+
+
+def _intervals(time: float, transient: float, segments: int, interval: float) -> tuple[int, int]:
+    """Intervals between two QR decompositions: how many in the transient, and in each segment."""
+    if segments < 2:
+        raise BadInput("segments", "must be at least 2", segments)
+    if not (np.isfinite(transient) and transient >= 0):
+        raise BadInput("transient", "must not be negative", transient)
+    if not (np.isfinite(time) and time >= segments * interval * (1 - 1e-9)):
+        rule = f"must be at least segments × renormalise_every × dt = {segments * interval:g}"
+        raise BadInput("time", rule, time, "Pass a longer time or fewer segments.")
+    return round(transient / interval), round(time / (segments * interval))
+
+
+def _spectrum(logs, speed, divergence, lost: float, ts) -> Spectrum:
+    order = np.argsort(-logs.mean((0, 1)))
+    logs = logs[:, :, order]
+    exponents, std, interval = batch_means(logs)
+    mean_speed = float(speed.mean())
+    return Spectrum(
+        exponents=exponents,
+        std=std,
+        interval95=interval,
+        sum=float(exponents.sum()),
+        mean_divergence=None if divergence is None else float(divergence.mean()),
+        mean_speed=mean_speed,
+        per_arc_length=exponents / mean_speed if mean_speed > 0 else None,
+        kaplan_yorke=kaplan_yorke(exponents, complete=divergence is not None),
+        lost=lost,
+        orbits=logs.mean(1),
+        segments=logs.mean(0),
+        ts=ts,
+    )
+
+
+def batch_means(
+    local: Float[np.ndarray, "M B K"],
+) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, " K"], Float[np.ndarray, "K 2"]]:
+    """Mean, its standard deviation and Student's 95 % interval, from M orbits of B successive means each.
+
+    var = (γ₀ + 2 max(γ₁, 0))/n with γ₁ the covariance of neighbours, or the orbits' own scatter where that is greater.
+    """
+    M, B, _ = local.shape
+    mean = local.mean((0, 1))
+    rest = local - mean[None, None]
+    neighbours = np.maximum((rest[:, 1:] * rest[:, :-1]).mean((0, 1)), 0)
+    variance, freedom = ((rest**2).mean((0, 1)) + 2 * neighbours) / (M * B - 1), M * B - 1
+    width = student.ppf(0.975, freedom) * np.sqrt(variance)
+    if M > 1:
+        scatter = local.mean(1).var(0, ddof=1) / M
+        width = np.maximum(width, student.ppf(0.975, M - 1) * np.sqrt(scatter))
+        variance = np.maximum(variance, scatter)
+    return mean, np.sqrt(variance), np.stack([mean - width, mean + width], -1)
+
+
+def kaplan_yorke(exponents: Float[np.ndarray, " K"], *, complete: bool = True) -> float | None:
+    """The Lyapunov dimension j + (λ₁ + … + λⱼ)/|λⱼ₊₁|, j the last with a sum ≥ 0; exponents in falling order.
+
+    `None` where the sum is still ≥ 0 and the exponents are not `complete`. Source: J. L. Kaplan & J. A. Yorke, Lect.
+    Notes Math. 730, 204 (1979).
+    """
+    sums = np.cumsum(exponents)
+    j = int(np.sum(np.cumprod(sums >= 0)))
+    if j == len(exponents):
+        return float(j) if complete else None
+    return j + (float(sums[j - 1]) / abs(float(exponents[j])) if j else 0.0)

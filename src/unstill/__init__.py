@@ -11,11 +11,13 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from ._errors import BadInput, NumericalFailure, UnstillError
     from ._types import Status
-    from .analysis import growth_rates
+    from .analysis import growth_rates, leading_exponent, lyapunov_spectrum
     from .data import Snapshots, load, save
+    from .fitting import LOSSES, STRATEGIES, Fit, Plan, find_loss, fit
     from .plotting import animate, plot_recovery, plot_states, save_figure
     from .recovery import Estimate, Recovery, recover
-    from .simulation import Grid, OnGrid, Trajectory, initial_state, polish, rollout, simulate
+    from .simulation import Grid, OnGrid, Simulator, Trajectory, initial_state, polish, rollout, simulate
+    from .simulation.torch_layer import TorchSimulator
     from .systems import (
         SYSTEMS,
         Brusselator,
@@ -34,11 +36,13 @@ if TYPE_CHECKING:
 _ROOMS = {
     "_errors": ("BadInput", "NumericalFailure", "UnstillError"),
     "_types": ("Status",),
-    "analysis": ("growth_rates",),
+    "analysis": ("growth_rates", "leading_exponent", "lyapunov_spectrum"),
     "data": ("Snapshots", "load", "save"),
+    "fitting": ("LOSSES", "STRATEGIES", "Fit", "Plan", "find_loss", "fit"),
     "plotting": ("animate", "plot_recovery", "plot_states", "save_figure"),
     "recovery": ("Estimate", "Recovery", "recover"),
-    "simulation": ("Grid", "OnGrid", "Trajectory", "initial_state", "polish", "rollout", "simulate"),
+    "simulation": ("Grid", "OnGrid", "Simulator", "Trajectory", "initial_state", "polish", "rollout", "simulate"),
+    "simulation.torch_layer": ("TorchSimulator",),
     "systems": (
         "SYSTEMS", "Brusselator", "Dynamics", "FitzHughNagumo", "GiererMeinhardt", "GrayScott", "Lorenz",
         "OrdinarySystem", "ReactionDiffusion", "Schnakenberg", "find_system", "parameter",
@@ -46,7 +50,8 @@ _ROOMS = {
 }  # fmt: skip
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 
-__all__ = ["__version__", *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
+_OPTIONAL = {"TorchSimulator"}  # `import *` must not ask for PyTorch
+__all__ = ["__version__", *(_HOME.keys() - _OPTIONAL)]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ unstill landscape gray-scott --set F=.03 k=.06 --set F=.035 k=.065 --target runs
 """
 
 import dataclasses
+import sys
 import time as clock
 from typing import Any
 
@@ -49,7 +50,7 @@ def run(config: Config) -> int:
     """Map, write the run folder; returns the exit code."""
     from ..data import load
     from ..fitting import Plan
-    from ..fitting.landscape import landscape
+    from ..fitting.landscape import landscape, plan_landscape
     from ..recovery.recover import check
     from ..systems import find_system
 
@@ -61,6 +62,7 @@ def run(config: Config) -> int:
     plan = Plan(**{name: getattr(config, name) for name in _PLAN})
     truth = _truth(config.target, cls)
     axes, sets = _points(config, cls, truth)
+    plan_landscape(task, sets, axes, plan)
     path, path_names = _path(config)
     folder = claim_folder(config)
     known = _known(folder, axes) if folder.resumed else None
@@ -109,8 +111,6 @@ def _points(config: Config, cls, truth):
     if config.along and len(given) > 1:
         raise BadInput("set", "must be given once beside --along", f"{len(given)} sets")
     base = {**(truth or {}), **(given[0] if given else {})}
-    for name in {name for values in given for name in values}:
-        cls.make(**{name: given[0].get(name, cls.defaults()[name])})
     if not config.along:
         if len(given) < 2:
             raise BadInput("along", "must say where to go, or --set must list parameter sets", None)
@@ -126,7 +126,6 @@ def _points(config: Config, cls, truth):
                 raise BadInput(
                     "along", rule, repr(token), f"For example --along {next(iter(cls.parameters()))}=.03:.06:31"
                 )
-            cls.make(**{name: values[0]}), cls.make(**{name: values[-1]})
             axes[name] = np.array(values)
     return axes, _whole(cls, sections(base, axes))
 
@@ -149,7 +148,7 @@ def _path(config: Config):
 
     rows = read_log(config.path)
     rows = [row for row in rows if row.get("start") == rows[-1].get("start")]
-    if not rows or "parameters" not in rows[0]:
+    if not rows or not isinstance(rows[0].get("parameters"), dict):
         raise BadInput("path", "must be the run folder of a fit", config.path)
     names_ = tuple(rows[0]["parameters"])
     return np.array([[row["parameters"][name] for name in names_] for row in rows], float), names_
@@ -196,4 +195,6 @@ def _write(config: Config, folder, found, seconds: float) -> int:
         values = ", ".join(f"{name} {value:.6g}" for name, value in found.best.items())
         say(config, f"least loss {np.nanmin(found.losses):.4g} at {values}")
     finish(config, result)
+    if not finite:
+        print(f"unstill landscape: no point has a finite loss ({told})", file=sys.stderr)
     return 0 if finite else 3

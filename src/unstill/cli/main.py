@@ -11,6 +11,7 @@ VERBS = {
     "simulate": "move patterns: from an initial state, for steps, a time, or until they rest",
     "recover": "find the parameters (and hidden fields) behind pictures of a pattern",
     "fit": "fit parameters by gradient, against pictures and a loss",
+    "viability": "study when gradients find parameters: strategies, losses, regimes",
     "landscape": "map a loss along one parameter, over a list of sets, or over a section",
     "compare": "measure the pictures of a set against each other, by one or more losses",
     "animate": "film a run folder, or parameter sets side by side",

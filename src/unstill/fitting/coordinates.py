@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -57,23 +57,39 @@ class Coordinates:
 
     def values(self, q: Variables) -> dict[str, np.ndarray]:
         """θ(q), and the free states."""
-        return {name: self._map(name).value(np.asarray(q[name], float)) for name in (*self.free, *self.states)}
+        return {
+            name: np.asarray(self._map(name).value(np.asarray(q[name], float))) for name in (*self.free, *self.states)
+        }
 
     def numbers(self, values: Mapping[str, np.ndarray | float]) -> Variables:
         """q(θ), and the free states; raises `BadInput`."""
-        out = {}
-        for name in (*self.free, *self.states):
-            value = np.asarray(values[name], float)
-            with np.errstate(all="ignore"):
-                out[name] = self._map(name).number(value)
-            if not np.isfinite(out[name]).all():
-                rule = f"cannot be reached under --constraint {self.constraint} ({CONSTRAINTS[self.constraint]})"
-                raise BadInput(f"start {name}", rule, f"{value.min():g}" if value.size else value)
-        return out
+        return {name: self.number(name, values[name]) for name in (*self.free, *self.states)}
+
+    def number(self, name: str, value: np.ndarray | float) -> np.ndarray:
+        """q(θ) of one variable; raises `BadInput`."""
+        value = np.asarray(value, float)
+        with np.errstate(all="ignore"):
+            number = np.asarray(self._map(name).number(value))
+        if not np.isfinite(number).all():
+            rule = f"cannot be reached under --constraint {self.constraint} ({CONSTRAINTS[self.constraint]})"
+            raise BadInput(f"start {name}", rule, f"{value.min():g}" if value.size else value)
+        return number
+
+    def inside(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Numbers moved to within a thousandth of what bounded maps can reach: a box of starts may stick out."""
+        moved = dict(values)
+        for name in values:
+            bounds = self._map(name)
+            if isinstance(bounds, _Sigmoid):
+                margin = 1e-3 * (bounds.high - bounds.low)
+                moved[name] = float(np.clip(values[name], bounds.low + margin, bounds.high - margin))
+        return moved
 
     def slope(self, q: Variables) -> dict[str, np.ndarray]:
         """dθ/dq."""
-        return {name: self._map(name).slope(np.asarray(q[name], float)) for name in (*self.free, *self.states)}
+        return {
+            name: np.asarray(self._map(name).slope(np.asarray(q[name], float))) for name in (*self.free, *self.states)
+        }
 
     def system(self, values: Mapping[str, np.ndarray]) -> ReactionDiffusion:
         """The system at these values, unchecked, with float64 leaves."""
@@ -86,11 +102,11 @@ class Coordinates:
 class _Map(Protocol):
     """An increasing function θ(q), elementwise."""
 
-    def value(self, q): ...
+    def value(self, q) -> Any: ...
 
-    def number(self, value): ...
+    def number(self, value) -> Any: ...
 
-    def slope(self, q): ...
+    def slope(self, q) -> Any: ...
 
 
 @dataclasses.dataclass(frozen=True)

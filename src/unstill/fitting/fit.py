@@ -1,23 +1,25 @@
 """`fit`: parameters (or fields of them, or initial states) by gradient against a loss."""
 
 import dataclasses
+import functools
 import time as clock
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
-from .._errors import BadInput
+from .._errors import BadInput, NumericalFailure
+from .._jax import enable_x64
 from .._types import Status
 from ..recovery._noise import estimate_noise
 from ..recovery.recover import Task, check
 from ..simulation import Grid, OnGrid, default_dt
-from ..simulation.steady import is_uniform
 from ..systems import AbstractSystem
 from ..training import AbstractOptimiser, Outcome, Variables, make_optimiser, minimise
 from .coordinates import Coordinates
 from .losses import AbstractLoss, check_loss, find_loss
-from .objective import Evaluator, FitObjective
+from .objective import Evaluator, FitObjective, is_dead
 from .plan import Plan
 from .problem import Problem
 from .result import Fit
@@ -28,7 +30,9 @@ MISFIT = 0.02  # of the contrast: pictures at rest under the right system differ
 CHI_SQUARE = 3.0  # of the stationarity loss, which is about 1 for the right system
 BEST = (("observed-start", "pixel", None), ("observed-start", "stationarity", 1))  # and the window
 ENSEMBLE = 64  # targets an iteration of the stationarity loss: it needs a covariance
-ITERATIONS = {"levenberg-marquardt": 80, "cma-es": 100}
+_DEAD = "the prediction carries no pattern (the dead state): nothing pulls it back"
+GLOBAL = ("cma-es", "hybrid")
+ITERATIONS = {"levenberg-marquardt": 80, "cma-es": 100, "hybrid": 60}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,10 +56,13 @@ class Road:
     optimiser_name: str
     iterations: int
     coordinates: Coordinates
+    smoothness: float
+    pair: str | None
 
-    def evaluator(self, plan: Plan) -> Evaluator:
-        paired = None if plan.pair is None else plan.pair == "each"
-        return Evaluator(self.problem, self.strategy, self.loss, self.coordinates, plan.smoothness, paired)
+    @functools.cached_property
+    def evaluator(self) -> Evaluator:
+        """The compiled functions, shared by all starts."""
+        return Evaluator(self.problem, self.strategy, self.loss, self.coordinates, self.smoothness, self.pair)
 
 
 def fit(
@@ -85,16 +92,22 @@ def fit(
     started = clock.perf_counter()
     plan = dataclasses.replace(plan or Plan(), **options)
     task = check(system, targets, observe=observe, grid=grid, fixed=plan.fix)
-    roads, runs = prepare(task, plan), []
+    roads, runs, failed = prepare(task, plan), [], None
     first = first_start(task, roads[0].problem.dt, plan)
     starts = starts_around(task.system, task.grid, roads[0].problem.dt, first, plan.count, seed=plan.seed)
+    starts[1:] = [roads[0].coordinates.inside(start) for start in starts[1:]]
     for number in range(resume.start if resume else 0, len(roads) * plan.count):
         road, start = roads[number // plan.count], starts[number % plan.count]
         here = resume.outcome if resume and resume.start == number else None
-        run = _run(road, plan, start, (number // plan.count, number), record, keep, here)
-        runs.append(run)
-        if run.outcome.status in (Status.CONVERGED, Status.INTERRUPTED):
+        try:
+            runs.append(run_start(road, plan, start, (number // plan.count, number), record, keep, here))
+        except NumericalFailure as failure:  # no hidden field beside the pictures there: another start may have one
+            failed = failure
+            continue
+        if runs[-1].outcome.status in (Status.CONVERGED, Status.INTERRUPTED):
             break
+    if not runs:
+        raise failed or BadInput("resume", "must find a start that is not done")
     best = runs[-1] if runs[-1].outcome.status in (Status.CONVERGED, Status.INTERRUPTED) else min(runs, key=_rank)
     return _result(best, task, [row for run in runs for row in run.rows], clock.perf_counter() - started)
 
@@ -103,6 +116,8 @@ def prepare(task: Task, plan: Plan) -> list[Road]:
     """The roads of a plan, all of it checked before anything is computed; raises `BadInput`."""
     roads = plan_roads(task, plan)
     check_start(task.system, task.grid, roads[0].problem.dt, plan.start)
+    for name in (name for name in roads[0].coordinates.free if name in plan.start):
+        roads[0].coordinates.number(name, plan.start[name])
     missing = [name for name in roads[0].coordinates.free if name not in plan.start]
     if missing and not plan.warm_start:
         free = [f"{name}={task.system.defaults()[name]:g}" for name in roads[0].coordinates.free]
@@ -132,14 +147,27 @@ def plan_roads(task: Task, plan: Plan) -> list[Road]:
         )
         loss = find_loss(loss_name)
         if not loss.has_residual:
-            check_loss(loss, np.asarray(pictures[:2]))
+            with enable_x64():
+                check_loss(loss, jnp.asarray(pictures[:2]))
         optimiser = plan.optimiser or _suited(strategy, loss, plan)
         method = make_optimiser(optimiser, plan.rate, plan.seed)
         iterations = plan.iterations or ITERATIONS.get(optimiser, 200)
         states = ("state",) if plan.free_state else ()
         states += tuple(strategy.state_names)
         coordinates = Coordinates(cls, dict(task.fixed), plan.constraint, states)
-        road = Road(problem, strategy, name, loss, loss_name, method, optimiser, iterations, coordinates)
+        road = Road(
+            problem,
+            strategy,
+            name,
+            loss,
+            loss_name,
+            method,
+            optimiser,
+            iterations,
+            coordinates,
+            plan.smoothness,
+            plan.pair,
+        )
         _check(road, plan)
         roads.append(road)
     return roads
@@ -156,15 +184,20 @@ def _suited(strategy: AbstractStrategy, loss: AbstractLoss, plan: Plan) -> str:
 
 
 def _check(road: Road, plan: Plan) -> None:
+    window = 0 if road.strategy.at_target else getattr(road.strategy, "window", 0)
+    if window > plan.horizon:
+        raise BadInput("window", f"must not be longer than the horizon, {plan.horizon} steps", window)
+    if not road.strategy.at_target:
+        road.problem.start(road.problem.draw(0))  # `init` is a known rule
     if road.optimiser.needs_residual and not road.loss.has_residual:
         rule = f"must be first order: {road.loss_name} is no sum of squares"
         raise BadInput("optimiser", rule, road.optimiser_name, "Take --optimiser adam.")
     many = plan.cellwise or road.coordinates.states
-    if many and (road.optimiser.needs_residual or road.optimiser_name == "cma-es"):
+    if many and (road.optimiser.needs_residual or road.optimiser_name in GLOBAL):
         rule = "must be first order where fields or states are fitted"
         raise BadInput("optimiser", rule, road.optimiser_name, "Take --optimiser adam.")
     if plan.free_state and road.strategy.at_target:
-        raise BadInput("free-state", f"must be left out: {plan.strategy} starts at its targets")
+        raise BadInput("free-state", f"must be left out: {road.strategy_name} starts at its targets")
     if road.coordinates.states and not road.problem.whole:
         rule = f"must be at least {len(road.problem.targets)}, all targets, where states are fitted"
         raise BadInput("batch", rule, road.problem.batch)
@@ -187,7 +220,9 @@ def first_start(task: Task, dt: float, plan: Plan) -> dict[str, float]:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Run:
+class Run:
+    """One minimisation: its road, its end, its log, and the last prediction with the targets beside it."""
+
     road: Road
     outcome: Outcome
     rows: list[dict[str, Any]]
@@ -195,9 +230,17 @@ class _Run:
     targets: np.ndarray
 
 
-def _run(road: Road, plan: Plan, start, numbers: tuple[int, int], record, keep, reached: Outcome | None) -> _Run:
+def run_start(
+    road: Road,
+    plan: Plan,
+    start: Mapping[str, float],
+    numbers: tuple[int, int] = (0, 0),
+    record: Callable[[dict[str, Any]], None] = lambda entry: None,
+    keep: Callable[[int, Outcome], None] = lambda start, outcome: None,
+    reached: Outcome | None = None,
+) -> Run:
     """One minimisation from one start, and what its end looks like; `numbers` are those of the road and the start."""
-    evaluator, rows = road.evaluator(plan), []
+    evaluator, rows = road.evaluator, []
 
     def at(iteration: int) -> FitObjective:
         return FitObjective(evaluator, road.problem.draw(iteration))
@@ -217,15 +260,19 @@ def _run(road: Road, plan: Plan, start, numbers: tuple[int, int], record, keep, 
         x, state, first = reached.x, reached.state, reached.iterations
     outcome = minimise(
         road.optimiser, at, x, iterations=road.iterations, state=state, first=first, record=tell,
-        keep=lambda reached: keep(numbers[1], reached), describe=describe,
+        keep=lambda reached: keep(numbers[1], reached), describe=describe, halt=_halt,
     )  # fmt: skip
     batch = road.problem.draw(max(outcome.iterations - 1, 0))
     if outcome.status is Status.INTERRUPTED:
         nothing = np.zeros((0, len(road.problem.system_class.fields), *road.problem.grid.shape))
-        return _Run(road, outcome, rows, nothing, batch.targets)
+        return Run(road, outcome, rows, nothing, batch.targets)
     look = FitObjective(evaluator, batch).look(outcome.x)
     outcome = _judge(road, dataclasses.replace(outcome, loss=look.loss), look.states)
-    return _Run(road, outcome, rows, look.states, batch.targets)
+    return Run(road, outcome, rows, look.states, batch.targets)
+
+
+def _halt(objective: FitObjective) -> tuple[Status, str] | None:
+    return (Status.DEAD, _DEAD) if objective.first.get("dead") else None
 
 
 def variables(road: Road, plan: Plan, start: Mapping[str, float]) -> Variables:
@@ -241,9 +288,8 @@ def variables(road: Road, plan: Plan, start: Mapping[str, float]) -> Variables:
 
 def _judge(road: Road, outcome: Outcome, states: np.ndarray) -> Outcome:
     """What the end means: a small gradient is no fit yet."""
-    if np.isfinite(states).all() and all(is_uniform(c) for c in states):
-        message = "the prediction carries no pattern (the dead state): its gradient is zero"
-        return dataclasses.replace(outcome, status=Status.DEAD, message=message)
+    if is_dead(road.problem, states):
+        return dataclasses.replace(outcome, status=Status.DEAD, message=_DEAD)
     if outcome.status is not Status.CONVERGED:
         return outcome
     if road.loss_name == "stationarity" and outcome.loss > CHI_SQUARE:
@@ -259,11 +305,11 @@ def _judge(road: Road, outcome: Outcome, states: np.ndarray) -> Outcome:
     return dataclasses.replace(outcome, message=outcome.message or "no step makes the loss smaller")
 
 
-def _rank(run: _Run):
+def _rank(run: Run):
     return run.outcome.status in (Status.BLOW_UP, Status.DEAD), np.nan_to_num(run.outcome.loss, nan=np.inf)
 
 
-def _result(run: _Run, task: Task, history, seconds: float) -> Fit:
+def _result(run: Run, task: Task, history, seconds: float) -> Fit:
     road, values = run.road, run.road.coordinates.values(run.outcome.x)
     return Fit(
         system=road.coordinates.system(values),

@@ -128,7 +128,9 @@ def follow(
 
 
 def join(
-    observed: tuple[int, ...], pictures: Float[Array, "M K H W"], hidden: Float[Array, "M L H W"]
+    observed: tuple[int, ...],
+    pictures: Float[Array | np.ndarray, "M K H W"],
+    hidden: Float[Array | np.ndarray, "M L H W"],
 ) -> Float[Array, "M C H W"]:
     """All fields in the system's order."""
     count = pictures.shape[1] + hidden.shape[1]

@@ -9,12 +9,11 @@ import numpy as np
 from .._errors import BadInput, NumericalFailure
 from ..analysis.bifurcations import curves
 from ..recovery.recover import Task
-from ..simulation.steady import is_uniform
 from ..systems import GrayScott, ReactionDiffusion
-from .fit import plan_roads
-from .objective import FitObjective
+from .fit import Road, plan_roads
+from .objective import FitObjective, is_dead
 from .plan import Plan
-from .starts import check_start, largest_diffusion
+from .starts import check_parameters, largest_diffusion
 
 LIST = "parameter set"
 
@@ -54,6 +53,21 @@ def sections(base: Mapping[str, float], along: Mapping[str, np.ndarray]) -> list
     return [{**base, **dict(zip(along, map(float, point), strict=True))} for point in points]
 
 
+def plan_landscape(task: Task, sets: Sequence[Mapping[str, float]], axes: Mapping[str, np.ndarray], plan: Plan) -> Road:
+    """The road that looks at every point, all of it checked before anything is computed; raises `BadInput`."""
+    road = plan_roads(task, plan)[0]
+    if not 1 <= len(axes) <= 2 or int(np.prod([len(values) for values in axes.values()])) != len(sets):
+        raise BadInput("along", "must name one or two parameters", ", ".join(axes))
+    if road.coordinates.states:
+        raise BadInput("strategy", "must be one without free states", road.strategy_name)
+    for values in sets:
+        check_parameters(task.system, "set", values)
+        missing = [name for name in task.system.parameters() if name not in values]
+        if missing:
+            raise BadInput("set", "must give every parameter", f"no {', '.join(missing)}")
+    return road
+
+
 def landscape(
     task: Task,
     sets: Sequence[Mapping[str, float]],
@@ -71,13 +85,8 @@ def landscape(
     `known` holds losses and status of an earlier, unfinished call: only open points are computed. Each evaluation uses
     all threads over its batch. `progress` gets what is known after every point. Raises `BadInput`.
     """
-    road = plan_roads(task, plan)[0]
-    shape = tuple(len(values) for values in axes.values())
-    if not axes or len(axes) > 2 or int(np.prod(shape)) != len(sets):
-        raise BadInput("along", "must name one or two parameters", ", ".join(axes))
-    for name in {name for values in sets for name in values} - set(task.system.parameters()):
-        check_start(task.system, task.grid, road.problem.dt, {name: 0.0})
-    evaluator, batch = road.evaluator(plan), road.problem.draw(0)
+    road, shape = plan_landscape(task, sets, axes, plan), tuple(len(values) for values in axes.values())
+    evaluator, batch = road.evaluator, road.problem.draw(0)
     losses, status = known or (np.full(shape, np.nan), np.full(shape, "", dtype="<U10"))
     found = Landscape(
         task.system, axes, sets, losses, status, road.loss_name, road.strategy_name, truth, path, path_names,
@@ -105,7 +114,7 @@ def _point(objective: FitObjective, road, values: Mapping[str, float], limit: fl
         return np.nan, str(failure.status)
     if not (np.isfinite(look.loss) and np.isfinite(look.states).all()):
         return np.nan, "blow-up"
-    return look.loss, "dead" if all(is_uniform(c) for c in look.states) else "ok"
+    return look.loss, "dead" if is_dead(road.problem, look.states) else "ok"
 
 
 def _curves(system, axes: Mapping[str, np.ndarray], sets) -> dict[str, Any] | None:

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._errors import NumericalFailure
 from .._jax import enable_x64
-from ..simulation.steady import is_uniform
 from ..training import Variables
 from .coordinates import Coordinates
 from .losses import AbstractLoss
@@ -18,6 +18,8 @@ from .problem import Batch, Problem
 from .strategies import AbstractStrategy, Prepared
 
 _OUTSIDE = 1e-6  # beyond [0, 1] that counts as round-off
+DEAD = 0.01  # of the targets' contrast
+FLAT = 1e-6  # of their size: uniform targets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,11 +45,11 @@ class Evaluator:
         loss: AbstractLoss,
         coordinates: Coordinates,
         smoothness: float = 0.0,
-        paired: bool | None = None,
+        pair: str | None = None,
     ):
         self.problem, self.strategy, self.loss, self.coordinates = problem, strategy, loss, coordinates
         self.smoothness = smoothness
-        self.paired = strategy.at_target if paired is None else paired
+        self.paired = strategy.at_target if pair is None else pair == "each"
         self.at_rest = strategy.at_target and loss.depends_on_start
         self.value = eqx.filter_jit(self._value)
         self.gradient = eqx.filter_jit(jax.value_and_grad(self._value, has_aux=True))
@@ -114,7 +116,10 @@ class FitObjective:
         self._prepared: tuple[bytes, Prepared] | None = None
 
     def value(self, x: Variables) -> tuple[float, bool]:
-        look = self.look(x)
+        try:
+            look = self.look(x)
+        except NumericalFailure:  # no hidden field there: a trial step too far, not the end of the fit
+            return np.inf, False
         return look.loss, look.sound
 
     def look(self, x: Variables) -> Look:
@@ -139,7 +144,7 @@ class FitObjective:
         slopes = {name: np.asarray(value) for name, value in slopes.items()}
         self._tell(float(loss), np.asarray(states), slopes, prepared, float(slope))
         chain = self.evaluator.coordinates.slope(x)
-        return float(loss), {name: slopes[name] * chain[name] for name in x}
+        return float(loss), {name: np.asarray(slopes[name] * chain[name]) for name in x}
 
     def residual(self, x: Variables) -> tuple[np.ndarray, np.ndarray]:
         values, prepared = self._prepare(x)
@@ -147,7 +152,7 @@ class FitObjective:
             r, slopes, states = self.evaluator.jacobian(values, prepared.arrays, self.batch.targets, prepared.steps)
         r = np.asarray(r)
         slopes = {name: np.asarray(value).reshape(len(r), -1) for name, value in slopes.items()}
-        gradient = {name: 2 * (r @ J).reshape(np.shape(values[name])) for name, J in slopes.items()}
+        gradient = {name: np.asarray(2 * (r @ J)).reshape(np.shape(values[name])) for name, J in slopes.items()}
         self._tell(float(r @ r), np.asarray(states), gradient, prepared, None)
         chain = self.evaluator.coordinates.slope(x)
         return r, np.concatenate([slopes[name] * np.ravel(chain[name])[None] for name in x], 1)
@@ -185,10 +190,19 @@ class FitObjective:
             "prediction_std": float(seen.std()),
             "prediction_range": [float(seen.min()), float(seen.max())],
             "prediction_slope": slope,
-            "dead": bool(np.isfinite(states).all() and all(is_uniform(c) for c in states)),
+            "dead": is_dead(self.evaluator.problem, states),
             "rollout_steps": prepared.total,
             "checksum": checksum(states),
         }
+
+
+def is_dead(problem: Problem, states: np.ndarray) -> bool:
+    """Whether the seen fields of finite states have less than a hundredth of the targets' contrast: nothing pulls a
+    prediction back from there. Never for targets that are uniform themselves."""
+    contrast = float(problem.targets.std((-2, -1)).mean())
+    if contrast <= FLAT * float(np.abs(problem.targets).max()) or not np.isfinite(states).all():
+        return False
+    return float(states[:, list(problem.observed)].std((-2, -1)).max()) < DEAD * contrast
 
 
 def checksum(states: np.ndarray) -> int:

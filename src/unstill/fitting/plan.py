@@ -53,7 +53,7 @@ class Plan:
                 raise BadInput(name, "must be at least 1", value)
         for name in ("smoothness", "until_change"):
             if not getattr(self, name) >= 0:
-                raise BadInput(name, "must not be negative", getattr(self, name))
+                raise BadInput(name.replace("_", "-"), "must not be negative", getattr(self, name))
         if self.dt is not None and not self.dt > 0:
             raise BadInput("dt", "must be positive", self.dt)
         if self.warm_start not in (None, *WARM):

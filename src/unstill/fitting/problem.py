@@ -69,6 +69,11 @@ class Problem:
         seed = int(self.rng(batch.iteration, 1).integers(2**31))
         return initial_state(self.system_class(), self.grid, init=self.init, samples=len(batch.index), seed=seed)
 
+    def rounded(self, steps: int) -> int:
+        """`steps` rounded up to eighths of the horizon: each length is compiled once, and rest lasts."""
+        part = max(1, -(-self.horizon // 8))
+        return min(-(-steps // part) * part, self.horizon)
+
     def motion(self, system: ReactionDiffusion, shape: tuple[int, ...]) -> Motion:
         return Motion(
             system, self.grid, shape, dt=self.dt, dtype="float64", stepper="euler", engine="auto", clip=False

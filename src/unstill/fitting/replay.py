@@ -26,6 +26,8 @@ def replay(task: Task, plan: Plan, row: Mapping[str, Any], *, frames: int = 150)
     road = plan_roads(task, plan)[int(row["road"])]
     if plan.cellwise or road.coordinates.states:
         raise BadInput("iterations", "cannot be replayed: the log holds no fields or states", road.strategy_name)
+    if "checksum" not in row:
+        raise BadInput("iterations", "cannot be replayed: no single motion was logged", road.optimiser_name)
     batch = road.problem.draw(int(row["iteration"]))
     system = road.coordinates.system({name: np.asarray(row["parameters"][name]) for name in road.coordinates.free})
     prepared = road.strategy.prepare(road.problem, system, batch)

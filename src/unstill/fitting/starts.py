@@ -18,13 +18,18 @@ def largest_diffusion(grid: Grid, dt: float) -> float:
     return STABLE * grid.dx**2 / (4 * dt)
 
 
-def check_start(system_class: type[ReactionDiffusion], grid: Grid, dt: float, start: Mapping[str, float]) -> None:
-    """Raises `BadInput` for values that are no parameters, outside their ranges, or unstable."""
-    for name in start:
+def check_parameters(system_class: type[ReactionDiffusion], argument: str, values: Mapping[str, float]) -> None:
+    """Raises `BadInput` for values that are no parameters or outside their ranges."""
+    for name in values:
         if name not in system_class.parameters():
             known = nearest(name, system_class.parameters())
-            raise BadInput("start", f"must name parameters of {system_class.name}", repr(name), known)
-    system_class.make(**start)
+            raise BadInput(argument, f"must name parameters of {system_class.name}", repr(name), known)
+    system_class.make(None, **values)
+
+
+def check_start(system_class: type[ReactionDiffusion], grid: Grid, dt: float, start: Mapping[str, float]) -> None:
+    """Raises `BadInput` for values that are no parameters, outside their ranges, or unstable."""
+    check_parameters(system_class, "start", start)
     limit = largest_diffusion(grid, dt) / STABLE
     for name in set(system_class.diffusion.values()) & set(start):
         if start[name] >= limit:

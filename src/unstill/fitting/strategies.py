@@ -105,7 +105,8 @@ class FullBPTT(AbstractStrategy):
     def prepare(self, problem, system, batch):
         start = problem.start(batch)
         _, steps = problem.settle(system, start)
-        return Prepared({"state": start}, steps, start, steps, steps * len(start))
+        length = problem.rounded(steps)
+        return Prepared({"state": start}, length, start, length, steps * len(start))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,12 +138,15 @@ class Implicit(AbstractStrategy):
     """A fresh initial state run to rest and polished; the derivative by the implicit function theorem."""
 
     about: ClassVar = "implicit differentiation at the polished steady state"
+    tolerance: float = 1e-8
+    polishing: int = 4
 
     def prepare(self, problem, system, batch):
         start = problem.start(batch)
         warm, steps = problem.settle(system, start)
         sound = np.isfinite(warm).all()
-        state = np.stack([polish(system, problem.grid, c)[0] for c in warm]) if sound else warm
+        options: Any = {"tolerance": self.tolerance, "max_iterations": self.polishing}
+        state = np.stack([polish(system, problem.grid, c, **options)[0] for c in warm]) if sound else warm
         return Prepared({"state": state}, 0, None, 0, steps * len(start))
 
     def begin(self, problem, system, arrays):

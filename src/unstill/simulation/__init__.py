@@ -2,6 +2,7 @@
 
 from .grid import BOUNDARIES, Grid, OnGrid
 from .initial import INITIAL_STATES, initial_state
+from .layer import Simulator
 from .motion import sample
 from .rollout import ENGINES, default_dt, rollout, stability_limit, stable_dt
 from .simulate import STEADY_DRIFT, Simulation, simulate

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._jax import enable_x64
 from .._types import Status
-from .optimisers import AbstractOptimiser, Objective, Variables
+from .optimisers import AbstractOptimiser, Variables
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Outcome:
 
 def minimise(
     optimiser: AbstractOptimiser,
-    objective: Callable[[int], Objective],
+    objective: Callable[[int], Any],
     x: Variables,
     *,
     iterations: int,
@@ -34,19 +34,21 @@ def minimise(
     first: int = 0,
     record: Callable[[dict[str, Any]], None] = lambda entry: None,
     keep: Callable[[Outcome], None] = lambda outcome: None,
-    describe: Callable[[Objective, Variables], dict[str, Any]] = lambda objective, x: {},
+    describe: Callable[[Any, Variables], dict[str, Any]] = lambda objective, x: {},
+    halt: Callable[[Any], tuple[Status, str] | None] = lambda objective: None,
 ) -> Outcome:
     """Step until the optimiser says stop or `iterations` are done.
 
     `objective(i)` is what iteration i minimises (a new batch, a longer window); `describe(objective, x)` is added to
     the record of the iteration that started at x; `keep` is called with every outcome reached, so that it can be
-    saved. Ctrl-C ends with status `interrupted` after the last whole step.
+    saved; `halt(objective)` may end the run for what an iteration has seen. Ctrl-C ends with status `interrupted`
+    after the last whole step.
     """
     with enable_x64():
-        return _minimise(optimiser, objective, x, iterations, state, first, record, keep, describe)
+        return _minimise(optimiser, objective, x, iterations, state, first, record, keep, describe, halt)
 
 
-def _minimise(optimiser, objective, x, iterations, state, first, record, keep, describe) -> Outcome:
+def _minimise(optimiser, objective, x, iterations, state, first, record, keep, describe, halt) -> Outcome:
     state = optimiser.init(x) if state is None else state
     reached = Outcome(x, state, first, np.nan, Status.NOT_CONVERGED, f"{iterations} iterations are done")
     for i in range(first, iterations):
@@ -58,6 +60,9 @@ def _minimise(optimiser, objective, x, iterations, state, first, record, keep, d
         except KeyboardInterrupt:
             return dataclasses.replace(reached, status=Status.INTERRUPTED, message="interrupted")
         seconds = clock.perf_counter() - started
+        stop = halt(at)
+        if stop is not None:
+            step = dataclasses.replace(step, status=stop[0], message=stop[1])
         record({"iteration": i, "loss": step.loss, **seen, **step.record, "seconds": seconds, "status": step.status})
         x, state = step.x, step.state
         done = i + 1

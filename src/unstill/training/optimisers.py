@@ -74,6 +74,7 @@ def is_finite(x: Variables) -> bool:
     return bool(all(np.isfinite(value).all() for value in x.values()))
 
 
+_UNSOUND = 1e6  # the loss that CMA-ES is told of a run that blew up
 _NOT_FINITE = "the loss or its gradient is not finite: start elsewhere, shorten the window, or take a smaller dt"
 
 
@@ -209,17 +210,43 @@ class EvolutionStrategy(AbstractOptimiser):
         for _ in range(strategy.population_size):
             point = strategy.ask()
             value, sound = objective.value(unflatten(point, x))
-            value = value if sound and np.isfinite(value) else 1e6
+            value = value if sound and np.isfinite(value) else _UNSOUND
             told.append((point, value))
             best = min(best, (value, point), key=lambda pair: pair[0])
         strategy.tell(told)
         spread = float(strategy._sigma)
         state = {"spread": np.float64(spread), "generation": state["generation"] + 1, "strategy": strategy}
         status = Status.CONVERGED if spread < self.tolerance or strategy.should_stop() else None
+        if status and best[0] >= _UNSOUND:
+            return Step(x, state, np.nan, {"rate": spread}, Status.BLOW_UP, "no run of the population was sound")
         return Step(unflatten(strategy.mean, x), state, best[0], {"rate": spread}, status)
 
     def portable(self, state: Any) -> dict[str, Any]:
         return {name: state[name] for name in ("spread", "generation")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Hybrid(AbstractOptimiser):
+    """CMA-ES for `switch` generations, then Levenberg–Marquardt from its mean: a basin first, then its bottom."""
+
+    about: ClassVar = "CMA-ES, then Levenberg–Marquardt"
+    needs_residual: ClassVar = True
+    search: EvolutionStrategy = EvolutionStrategy()
+    polish: LevenbergMarquardt = LevenbergMarquardt()
+    switch: int = 8
+
+    def init(self, x: Variables) -> dict[str, Any]:
+        return self.search.init(x) | self.polish.init(x)
+
+    def step(self, objective: Objective, x: Variables, state: Any) -> Step:
+        if int(state["generation"]) < self.switch:
+            step = self.search.step(objective, x, state)
+            return dataclasses.replace(step, state=state | step.state, status=None)
+        step = self.polish.step(objective, x, state)
+        return dataclasses.replace(step, state=state | step.state)
+
+    def portable(self, state: Any) -> dict[str, Any]:
+        return {name: state[name] for name in ("spread", "generation", "damping")}
 
 
 OPTIMISERS: dict[str, AbstractOptimiser] = {
@@ -229,6 +256,7 @@ OPTIMISERS: dict[str, AbstractOptimiser] = {
     "rmsprop": Optax("rmsprop", 1e-2),
     "levenberg-marquardt": LevenbergMarquardt(),
     "cma-es": EvolutionStrategy(),
+    "hybrid": Hybrid(),
 }
 
 
@@ -239,9 +267,13 @@ def make_optimiser(name: str, rate: float | None = None, seed: int = 0) -> Abstr
     optimiser: Any = OPTIMISERS[name]
     if isinstance(optimiser, EvolutionStrategy):
         optimiser = dataclasses.replace(optimiser, seed=seed)
+    if isinstance(optimiser, Hybrid):
+        optimiser = dataclasses.replace(optimiser, search=dataclasses.replace(optimiser.search, seed=seed))
     if rate is None:
         return optimiser
     if not (np.isfinite(rate) and rate > 0):
         raise BadInput("rate", "must be positive", rate)
-    knob = next((k for k in ("rate", "damping", "spread") if hasattr(optimiser, k)), "")
+    knob = next((k for k in ("rate", "damping", "spread") if hasattr(optimiser, k)), None)
+    if knob is None:
+        raise BadInput("rate", f"must be left out: {name} has none", rate)
     return dataclasses.replace(optimiser, **{knob: float(rate)})

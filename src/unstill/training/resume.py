@@ -1,6 +1,5 @@
 """The state of a minimisation as plain arrays: what a resume file holds."""
 
-
 import jax
 import numpy as np
 
@@ -26,7 +25,8 @@ def from_arrays(optimiser: AbstractOptimiser, like: Variables, arrays: dict[str,
     leaves, structure = jax.tree.flatten(template)
     wanted = {f"x_{name}": np.shape(value) for name, value in like.items()}
     wanted |= {f"state_{i}": np.shape(leaf) for i, leaf in enumerate(leaves)} | {"iterations": ()}
-    found = {name: array.shape for name, array in arrays.items() if name in wanted}
+    ours = ("x_", "state_", "iterations")
+    found = {name: array.shape for name, array in arrays.items() if name.startswith(ours)}
     if found != wanted:
         raise BadInput("resume", "must find the state of the same command", f"{found} in state.npz, not {wanted}")
     x = {name: np.asarray(arrays[f"x_{name}"], float) for name in like}

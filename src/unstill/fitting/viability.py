@@ -1,0 +1,273 @@
+"""The viability study: strategies × losses × regimes × distances of the start, and how each failure ended."""
+
+import dataclasses
+import functools
+import time as clock
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .._errors import UnstillError
+from .._types import Status
+from ..analysis import leading_exponent
+from ..recovery.recover import Task, check
+from ..simulation import Grid, initial_state, simulate
+from ..systems import GrayScott
+from .fit import first_start, plan_roads, run_start
+from .plan import Plan
+from .problem import Problem
+from .starts import clip
+
+SUCCESS = 0.02  # of every parameter
+DISTANCES = (0.2, 0.6)  # starts differ from the truth by factors of 1 ± this, uniformly, parameter by parameter
+ENDS = ("success", "dead plateau", "cliff", "exploding gradient", "wrong basin", "budget", "refused")
+_EXPLODED = 1e6  # growth of the gradient over a fit
+
+
+@dataclasses.dataclass(frozen=True)
+class Regime:
+    """A place in parameter space, and what is seen of it: v alone of patterns at rest, else an ensemble of u and v."""
+
+    name: str
+    parameters: Mapping[str, float]
+    steady: bool
+    about: str
+
+
+def _set(Du: float, Dv: float, F: float, k: float) -> dict[str, float]:
+    return {"Du": Du, "Dv": Dv, "F": F, "k": k}
+
+
+REGIMES = (
+    Regime("uniform", _set(0.16, 0.08, 0.05, 0.045), True, "the uniform state: two numbers for four parameters"),
+    Regime("spots", _set(0.16, 0.08, 0.035, 0.065), True, "steady spots, founding system A's target"),
+    Regime("labyrinth", _set(0.16, 0.08, 0.029, 0.057), True, "a steady labyrinth"),
+    Regime("bifurcation", _set(0.16, 0.08, 0.05, 0.06103), True, "on the Turing curve, between pattern and uniformity"),
+    Regime("oscillatory", _set(0.16, 0.08, 0.018, 0.049), False, "waves"),
+    Regime("chaotic", _set(0.10, 0.05, 0.026, 0.051), False, "spatio-temporal chaos"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One way of fitting: a name for the table and the fields of its `Plan`."""
+
+    name: str
+    options: Mapping[str, Any]
+
+
+def _row(name: str, **options: Any) -> Row:
+    return Row(name, options)
+
+
+ROWS = (
+    _row("founding (A)", strategy="tbptt", window=1000, loss="power-spectrum", optimiser="adaptive", rate=1.2e-2,
+         constraint="founding", pair="each"),
+    _row("bptt, power spectrum, adam", strategy="bptt", loss="power-spectrum", optimiser="adam"),
+    _row("tbptt, radial spectrum, adam", strategy="tbptt", window=500, loss="radial-spectrum", optimiser="adam"),
+    _row("forward, radial spectrum, LM", strategy="forward", loss="radial-spectrum", optimiser="levenberg-marquardt", batch=1),
+    _row("implicit, radial spectrum, LM", strategy="implicit", loss="radial-spectrum", optimiser="levenberg-marquardt", batch=1),
+    _row("CMA-ES, moments", strategy="bptt", loss="moments", optimiser="cma-es"),
+    _row("CMA-ES then LM, radial spectrum", strategy="forward", loss="radial-spectrum", optimiser="hybrid", batch=1),
+    _row("observed start, 8 steps, pixel", strategy="observed-start", window=8, loss="pixel"),
+    _row("observed start, 256 steps, pixel", strategy="observed-start", window=256, loss="pixel"),
+    _row("observed start, 8 steps, pixel, adam", strategy="observed-start", window=8, loss="pixel", optimiser="adam"),
+    _row("curriculum to 256 steps, pixel", strategy="curriculum", window=256, loss="pixel"),
+    _row("EM, pixel", strategy="em", loss="pixel"),
+    _row("multiple shooting, pixel, adam", strategy="shooting", loss="pixel"),
+    _row("observed start, 1 step, stationarity", strategy="observed-start", window=1, loss="stationarity"),
+    _row("warm start from recover, pixel", strategy="observed-start", window=8, loss="pixel", warm_start="recover"),
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """The size of a study. `iterations` by optimiser: a first-order step, a Gauss–Newton one, a generation."""
+
+    size: int
+    starts: int
+    horizon: int
+    pictures: int
+    iterations: Mapping[str, int]
+    rows: Sequence[Row] = ROWS
+    regimes: Sequence[Regime] = REGIMES
+    distances: Sequence[float] = DISTANCES
+    seed: int = 0
+
+    def cells(self):
+        """(row, regime, distance, start) of every fit, the rows fastest: an early stop leaves a thinner table."""
+        for start in range(self.starts):
+            for distance in self.distances:
+                for regime in self.regimes:
+                    for row in self.rows:
+                        yield row, regime, distance, start
+
+
+_FEW = {"adaptive": 20, "adam": 25, "levenberg-marquardt": 15, "cma-es": 8, "hybrid": 14}
+_MANY = {"adaptive": 300, "adam": 300, "levenberg-marquardt": 60, "cma-es": 80, "hybrid": 60}
+QUICK = Study(64, 10, 3_000, 2, _FEW)
+FULL = Study(64, 20, 20_000, 4, _MANY)
+FOUNDING_START = _set(0.127, 0.127, 0.05, 0.05)
+
+
+def pictures(regime: Regime, study: Study) -> dict[str, np.ndarray]:
+    """The targets of a regime: v of patterns at rest, or u and v of an ensemble of 64 moving states."""
+    grid = Grid((study.size, study.size))
+    system = GrayScott.make(**regime.parameters)
+    if regime.steady:
+        state = initial_state(system, grid, init="discs", samples=study.pictures, seed=study.seed + 1)
+        film = simulate(system, state, grid=grid, steps=20_000)
+        return {"v": film.state[:, 1]}
+    state = initial_state(system, grid, init="discs", samples=8, seed=study.seed + 1)
+    film = simulate(system, state, grid=grid, steps=20_000, save_every=1_250)
+    assert film.frames is not None
+    states = film.frames[-8:].reshape(-1, 2, *grid.shape)
+    return {"u": states[:, 0], "v": states[:, 1]}
+
+
+def draw_start(regime: Regime, study: Study, distance: float, start: int) -> dict[str, float]:
+    """A random start around the truth, clipped to the ranges and to the stability limit."""
+    rng = np.random.default_rng([study.seed, start, round(1000 * distance)])
+    factors = rng.uniform(1 - distance, 1 + distance, len(regime.parameters))
+    values = {n: v * f for (n, v), f in zip(regime.parameters.items(), factors, strict=True)}
+    return clip(GrayScott, Grid((study.size, study.size)), 1.0, values)
+
+
+class Bench:
+    """The roads of a study, compiled once each: every start of a row and regime shares them."""
+
+    def __init__(self, study: Study):
+        self.study = study
+        self.task = functools.cache(self._task)
+        self.road = functools.cache(self._road)
+        self.warm = functools.cache(self._warm)
+
+    def _task(self, regime_name: str) -> Task:
+        regime = next(r for r in self.study.regimes if r.name == regime_name)
+        return check(GrayScott, pictures(regime, self.study))
+
+    def _road(self, row_name: str, regime_name: str):
+        row = next(r for r in self.study.rows if r.name == row_name)
+        options = {name: value for name, value in row.options.items() if name != "warm_start"}
+        shared = {"horizon": self.study.horizon, "batch": self.study.pictures, "seed": self.study.seed}
+        plan = Plan(**(shared | options))
+        (road,) = plan_roads(self.task(regime_name), plan)
+        return dataclasses.replace(road, iterations=self.study.iterations[road.optimiser_name]), plan
+
+    def _warm(self, regime_name: str) -> Mapping[str, float]:
+        task = self.task(regime_name)
+        return first_start(task, 1.0, Plan(warm_start="recover"))
+
+    def fit(self, row: Row, regime: Regime, distance: float, start: int) -> dict[str, Any]:
+        """One fit as a line of the log: how it ended, its errors, its cost."""
+        began = clock.perf_counter()
+        line: dict[str, Any] = {"row": row.name, "regime": regime.name, "distance": distance, "start": start}
+        try:
+            road, plan = self.road(row.name, regime.name)
+            values = draw_start(regime, self.study, distance, start)
+            if "warm_start" in row.options:
+                values = dict(self.warm(regime.name))
+            run = run_start(road, plan, values)
+        except UnstillError as error:  # a method that does not apply says so
+            seconds = clock.perf_counter() - began
+            return line | {"end": "refused", "why": str(error), "errors": {}, "steps": 0, "seconds": seconds}
+        reached = road.coordinates.values(run.outcome.x)
+        errors = {n: abs(float(np.mean(reached[n])) / v - 1) for n, v in regime.parameters.items()}
+        return line | {
+            "end": _end(run.outcome.status, errors, run.rows),
+            "why": run.outcome.message,
+            "errors": errors,
+            "iterations": run.outcome.iterations,
+            "steps": sum(r["steps"] + r["steps_differentiated"] for r in run.rows),
+            "seconds": clock.perf_counter() - began,
+        }
+
+
+def _end(status: Status, errors: Mapping[str, float], rows: Sequence[Mapping[str, Any]]) -> str:
+    """The way a fit ended, in the words of `ENDS`."""
+    if max(errors.values()) <= SUCCESS:
+        return "success"
+    if status is Status.DEAD:
+        return "dead plateau"
+    sizes = [np.linalg.norm(list(row["gradients"].values())) for row in rows if "gradients" in row]
+    if sizes and (not np.isfinite(sizes).all() or max(sizes) > _EXPLODED * max(sizes[0], 1e-12)):
+        return "exploding gradient"
+    if status is Status.BLOW_UP:
+        return "cliff"
+    return "budget" if status is Status.NOT_CONVERGED else "wrong basin"
+
+
+def study_viability(
+    study: Study, done: Sequence[Mapping[str, Any]] = (), record: Callable[[dict[str, Any]], None] = lambda line: None
+) -> list[dict[str, Any]]:
+    """Every fit of the study that is not among the lines `done`; returns all lines."""
+    lines = [dict(line) for line in done]
+    known = {(line["row"], line["regime"], line["distance"], line["start"]) for line in lines}
+    bench = Bench(study)
+    for row, regime, distance, start in study.cells():
+        if (row.name, regime.name, distance, start) in known:
+            continue
+        line = bench.fit(row, regime, distance, start)
+        lines.append(line)
+        record(line)
+    return lines
+
+
+def founding_at_its_size(*, pictures: int, iterations: int) -> dict[str, Any]:
+    """Founding system A's own configuration at its own size: 128², batch 8, from fresh squares to a change of 1e-4 a
+    step within 40,000 steps, a window of 1,000; its adaptive rate from its start, for as many iterations as asked."""
+    spots = next(r for r in REGIMES if r.name == "spots")
+    grid, system = Grid((128, 128)), GrayScott.make(**spots.parameters)
+    made = Problem(GrayScott, grid, 1.0, (1,), np.zeros((1, 1, 128, 128)))
+    start = initial_state(system, grid, init="square", samples=pictures, seed=7)
+    targets, _ = made.settle(system, start)
+    plan = Plan(**ROWS[0].options, batch=8)
+    (road,) = plan_roads(check(GrayScott, {"v": targets[:, 1]}), plan)
+    began = clock.perf_counter()
+    run = run_start(dataclasses.replace(road, iterations=iterations), plan, FOUNDING_START)
+    reached = road.coordinates.values(run.outcome.x)
+    return {
+        "iterations": run.outcome.iterations,
+        "status": str(run.outcome.status),
+        "message": run.outcome.message,
+        "parameters": {name: float(value) for name, value in reached.items()},
+        "losses": [row["loss"] for row in run.rows],
+        "steps": sum(row["steps"] + row["steps_differentiated"] for row in run.rows),
+        "seconds": clock.perf_counter() - began,
+    }
+
+
+def table(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One entry a row, regime and distance: successes of how many starts, median cost, and the other ends counted."""
+    groups: dict[tuple, list[Mapping[str, Any]]] = {}
+    for line in lines:
+        groups.setdefault((line["row"], line["regime"], line["distance"]), []).append(line)
+    return [
+        {
+            "row": row, "regime": regime, "distance": distance, "starts": len(group),
+            "success": sum(line["end"] == "success" for line in group) / len(group),
+            "steps": float(np.median([line["steps"] for line in group])),
+            "seconds": float(np.median([line["seconds"] for line in group])),
+            "ends": {end: n for end in ENDS if (n := sum(line["end"] == end for line in group))},
+        }
+        for (row, regime, distance), group in groups.items()
+    ]  # fmt: skip
+
+
+def verify_chaos(study: Study, *, time: float = 6_000.0) -> list[dict[str, Any]]:
+    """λ₁ of the moving regimes and of spots in float64 at two time steps: chaotic in time, not by the time step."""
+    grid, out = Grid((study.size, study.size)), []
+    for regime in study.regimes:
+        if regime.name not in ("spots", "oscillatory", "chaotic"):
+            continue
+        system = GrayScott.make(**regime.parameters)
+        state = initial_state(system, grid, init="discs", samples=1, seed=study.seed + 1)
+        for dt in (1.0, 0.5):
+            settled = simulate(system, state, grid=grid, time=20_000.0, dt=dt).state[0]
+            found = leading_exponent(system, settled, grid=grid, time=time, transient=2_000.0, dt=dt)
+            low, high = found.interval95 if found.interval95 is not None else (None, None)
+            out.append(
+                {"regime": regime.name, "dt": dt, "exponent": found.value, "std": found.std, "interval95": [low, high]}
+            )
+    return out

@@ -2,8 +2,10 @@
 
     unstill animate runs/x --out x.mp4
     unstill animate --set F=.03 k=.057 --set F=.035 k=.065 --time 5000 --out two.mp4
+    unstill animate runs/fit --iterations 0,10,100 --out fit.mp4
 
-A folder with saved frames is filmed as it stands; one without, or with --time or --steps, is moved on first.
+A folder with saved frames is filmed as it stands; one without, or with --time or --steps, is moved on first. A fit's
+rollouts are computed anew, bit for bit as training did (a checksum holds it), one panel an iteration.
 """
 
 import dataclasses
@@ -13,7 +15,7 @@ from typing import Any
 
 from .._errors import BadInput, NumericalFailure
 from .._types import Status
-from .arguments import count, number, option, positional
+from .arguments import count, names, number, option, positional, whole
 from .common import Options, progress_bar, say
 from .dynamics import MotionOptions, build_state, build_systems, stack_systems
 
@@ -28,6 +30,10 @@ class Config(MotionOptions, Options):
     steps: int | None = option(None, "film N steps", type=count, metavar="N")
     time: float | None = option(None, "film a time", type=number, metavar="T")
     frames: int = option(150, "pictures in a new film", type=count, metavar="N")
+    iterations: tuple[str, ...] = option(
+        (), "lines of a fit's log, such as 0,10,100 or 0:100:5 (default: five over the whole fit)", type=names
+    )  # fmt: skip
+    sample: int = option(0, "which sample of an iteration's batch", type=whole, metavar="N")
     field: str = option("", "the field to show (default: v, or the last)", metavar="NAME")
     fps: int = option(30, "pictures a second", type=count, metavar="N")
 
@@ -37,6 +43,10 @@ def run(config: Config) -> int:
     from ..plotting import animate
 
     path = _film_path(config)
+    if config.source and _is_fit(config.source):
+        return _film_fit(config, path)
+    if config.iterations:
+        raise BadInput("iterations", "must be left out: the source is no fit", config.source)
     film = _of_folder(config) if Path(config.source or " ").is_dir() else _of_parameters(config)
     if Status.INTERRUPTED in film.status:
         raise KeyboardInterrupt
@@ -50,6 +60,70 @@ def run(config: Config) -> int:
         return 3
     say(config, f"{path}: {len(film.frames)} pictures of {film.frames.shape[1]} samples to time {film.ts[-1]:g}")
     return 0
+
+
+def _is_fit(source: str) -> bool:
+    from ..data.runs import read_run
+
+    return (Path(source) / "run.json").exists() and read_run(source).get("verb") == "fit"
+
+
+def _film_fit(config: Config, path: Path) -> int:
+    """Iterations of a fit side by side."""
+    from ..data.runs import read_log, read_run
+    from ..fitting.replay import replay
+    from ..plotting import animate
+    from .fit import Config as FitConfig
+    from .fit import read_task
+
+    kept = read_run(config.source)
+    task, plan = read_task(FitConfig(**{n: _tuples(value) for n, value in kept["config"].items()}, seed=kept["seed"]))
+    rows = _chosen(config, read_log(config.source))
+    films, labels = [], []
+    for row in rows:
+        film = replay(task, plan, row, frames=config.frames)
+        if config.sample >= film.state.shape[0]:
+            raise BadInput("sample", f"must be below {film.state.shape[0]}, the batch", config.sample)
+        films.append(_one_sample(film, config.sample))
+        values = ", ".join(f"{name} {value:.4g}" for name, value in row["parameters"].items())
+        labels.append(f"iteration {row['iteration']}: {values}")
+    animate(films, path, field=config.field or None, fps=config.fps, labels=labels)
+    say(config, f"{path}: {len(films)} iterations, each as training computed it")
+    return 0
+
+
+def _tuples(value):
+    """JSON's lists as the tuples that a configuration holds."""
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+def _one_sample(film, m: int):
+    return dataclasses.replace(
+        film, state=film.state[m : m + 1], frames=film.frames[:, m : m + 1], status=film.status[m : m + 1],
+        steps=film.steps[m : m + 1], drift=film.drift[m : m + 1],
+    )  # fmt: skip
+
+
+def _chosen(config: Config, rows):
+    """The lines of the last start that --iterations names; raises `BadInput`."""
+    rows = [row for row in rows if row["start"] == rows[-1]["start"]]
+    known = {row["iteration"]: row for row in rows}
+    if not known:
+        raise BadInput("source", "must hold a fit with at least one iteration", config.source)
+    if not config.iterations:
+        every = max(1, -(-len(rows) // 5))
+        return [*rows[:-1:every], rows[-1]]
+    chosen = []
+    for word in config.iterations:
+        parts = word.split(":")
+        if not all(part.isdigit() for part in parts) or len(parts) not in (1, 3):
+            raise BadInput("iterations", "must be numbers or FIRST:LAST:STEP", repr(word))
+        first, last, step = (int(part) for part in (parts if len(parts) == 3 else (word, word, 1)))
+        chosen += range(first, last + 1, max(step, 1))
+    for wanted in chosen:
+        if wanted not in known:
+            raise BadInput("iterations", f"must be in the log, {min(known)} to {max(known)}", wanted)
+    return [known[wanted] for wanted in chosen]
 
 
 def _film_path(config: Config) -> Path:

@@ -57,12 +57,31 @@ def claim_folder(config: RunOptions):
     return RunFolder.create(config.out, force=config.force, resume=config.resume)
 
 
-def begin(folder, verb: str, config: RunOptions, **more: Any) -> None:
-    """Write `run.json`; from here on an older run in the folder is replaced."""
+def _described(config: RunOptions, more: dict[str, Any]) -> dict[str, Any]:
+    """What `run.json` keeps of a configuration: all that the computation depends on."""
     ours = {field.name for field in dataclasses.fields(RunOptions)}  # of this call, not of the computation
     described = {**dataclasses.asdict(config), **more}
-    kept = {name: value for name, value in described.items() if name not in ours}
-    folder.write_run(plain(kept), config.seed, verb=verb)
+    return plain({name: value for name, value in described.items() if name not in ours})
+
+
+def begin(folder, verb: str, config: RunOptions, **more: Any) -> None:
+    """Write `run.json`; from here on an older run in the folder is replaced."""
+    folder.write_run(_described(config, more), config.seed, verb=verb)
+
+
+def finished(config: RunOptions, verb: str, **more: Any) -> dict[str, Any] | None:
+    """The result in the folder of `--out`, where this very command has finished there; else `None`."""
+    from pathlib import Path
+
+    from ..data.runs import read_result, read_run
+
+    path = Path(config.out or " ")
+    if not (path / "run.json").exists() or not (path / "result.json").exists():
+        return None
+    run, result = read_run(path), read_result(path)
+    same = json.loads(json.dumps(_described(config, more)))
+    known = (run.get("verb"), run.get("seed"), run.get("config")) == (verb, config.seed, same)
+    return result if known and "interrupted" not in str(result.get("status")) else None
 
 
 def finish(config: RunOptions, result: dict[str, Any]) -> None:

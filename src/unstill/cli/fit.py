@@ -73,8 +73,10 @@ def run(config: Config) -> int:
     if Path(config.source).resolve() == Path(config.out or ".").resolve():
         raise BadInput("out", "must not be the source", config.out)
     folder = claim_folder(config)
+    if config.from_iteration is not None and not folder.resumed:
+        raise BadInput("from-iteration", "must go on from an existing run", config.out)
+    begin(folder, "fit", dataclasses.replace(config, from_iteration=None))  # another command's run is refused here
     resume = _resume(config, folder, roads, plan) if folder.resumed else None
-    begin(folder, "fit", dataclasses.replace(config, from_iteration=None))
     say(config, _header(task))
 
     def record(row: dict[str, Any]) -> None:
@@ -82,10 +84,12 @@ def run(config: Config) -> int:
         say(config, _line(row))
 
     def keep(start: int, reached) -> None:
+        import numpy as np
+
         from ..training import as_arrays
 
         road = roads[start // plan.count]
-        folder.write_arrays(STATE, start=start, **as_arrays(road.optimiser, reached))
+        folder.write_arrays(STATE, start=np.asarray(start), **as_arrays(road.optimiser, reached))
 
     found = fit(task.system, task.pictures, plan, grid=task.grid, record=record, keep=keep, resume=resume)
     return _write(config, folder, found)

@@ -2,6 +2,7 @@
 
 unstill simulate gray-scott --preset maze --size 128 --steps 20000 --samples 8 --init discs --out runs/maze
 unstill simulate --set F=0.035 k=0.065 --until-drift 1e-6 --max-steps 400000 --polish --out runs/x
+unstill simulate --preset spots --samples 512 --until-change 1e-4 --max-steps 40000 --reuse --out runs/targets
 """
 
 import dataclasses
@@ -10,7 +11,7 @@ from typing import Any
 
 from .._types import Status
 from .arguments import count, number, option, positional
-from .common import RunOptions, begin, claim_folder, finish, plain, progress_bar, say
+from .common import RunOptions, begin, claim_folder, finish, finished, plain, progress_bar, say
 from .dynamics import MotionOptions, build_state, build_systems, stack_systems
 
 
@@ -22,9 +23,13 @@ class Config(MotionOptions, RunOptions):
     steps: int | None = option(None, "stop after N steps", type=count, metavar="N")
     time: float | None = option(None, "stop after a time", type=number, metavar="T")
     until_drift: float | None = option(None, "stop each sample at this drift per unit time", type=number, metavar="X")
-    max_steps: int = option(400_000, "cap on the steps of --until-drift", type=count, metavar="N")
+    until_change: float | None = option(
+        None, "stop each sample when no cell moves by more in a step", type=number, metavar="X"
+    )
+    max_steps: int = option(400_000, "cap on the steps of --until-drift and --until-change", type=count, metavar="N")
     polish: bool = option(False, "go on to a true steady state by Newton–Krylov")
     save_every: int | None = option(None, "keep a frame every N steps", type=count, metavar="N")
+    reuse: bool = option(False, "where the run folder holds the finished run of this very command, leave it")
 
 
 def run(config: Config) -> int:
@@ -38,12 +43,19 @@ def run(config: Config) -> int:
     system, index = stack_systems(systems, per_set)
     arguments: dict[str, Any] = {
         name: getattr(config, name)
-        for name in ("steps", "time", "until_drift", "max_steps", "polish", "dt", "save_every")
+        for name in ("steps", "time", "until_drift", "until_change", "max_steps", "polish", "dt", "save_every")
     } | {name: getattr(config, name) for name in ("stepper", "engine", "clip", "dtype", "seed")}
     arguments |= {"state": state, "grid": grid, "samples": len(index)}
     Simulation(system, **arguments)  # checks the call before an older run is replaced
+    more = {"parameters": [plain(s.values()) for s in systems]}
+    if config.reuse:
+        config = dataclasses.replace(config, reuse=False)
+        if (known := finished(config, "simulate", **more)) is not None:
+            say(config, f"{config.out}: there already, by the same command")
+            finish(config, known)
+            return 0
     folder = claim_folder(config)
-    begin(folder, "simulate", config, parameters=[plain(s.values()) for s in systems])
+    begin(folder, "simulate", config, **more)
     started = clock.perf_counter()
     earlier = load_trajectory(folder.path) if (folder / "result.json").exists() else None
     with progress_bar(config, "steps") as progress:

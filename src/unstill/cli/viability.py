@@ -27,7 +27,7 @@ def run(config: Config) -> int:
     from ..fitting.viability import FULL, QUICK, founding_at_its_size, study_viability, table, verify_chaos
 
     study = dataclasses.replace(QUICK if config.quick else FULL, seed=config.seed)
-    total = sum(1 for _ in study.cells())
+    total = study.fits
     folder = claim_folder(config)
     done = read_log(folder.path) if folder.resumed else []
     begin(folder, "viability", config, study=_described(study))

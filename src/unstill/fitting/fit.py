@@ -30,7 +30,8 @@ MISFIT = 0.02  # of the contrast: pictures at rest under the right system differ
 CHI_SQUARE = 3.0  # of the stationarity loss, which is about 1 for the right system
 BEST = (("observed-start", "pixel", None), ("observed-start", "stationarity", 1))  # and the window
 ENSEMBLE = 64  # targets an iteration of the stationarity loss: it needs a covariance
-_DEAD = "the prediction carries no pattern (the dead state): nothing pulls it back"
+_DEAD = "the prediction carries no pattern: nothing pulls it towards one"
+NOTHING = 1e-12  # a gradient
 GLOBAL = ("cma-es", "hybrid")
 ITERATIONS = {"levenberg-marquardt": 80, "cma-es": 100, "hybrid": 60}
 
@@ -272,7 +273,10 @@ def run_start(
 
 
 def _halt(objective: FitObjective) -> tuple[Status, str] | None:
-    return (Status.DEAD, _DEAD) if objective.first.get("dead") else None
+    """Without pattern and without gradient no optimiser comes back; a small gradient may still lead out."""
+    slopes = objective.first.get("gradients", {}).values()
+    nothing = all(abs(slope) <= NOTHING for slope in slopes)
+    return (Status.DEAD, _DEAD) if objective.first.get("dead") and nothing else None
 
 
 def variables(road: Road, plan: Plan, start: Mapping[str, float]) -> Variables:

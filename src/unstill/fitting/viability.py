@@ -1,7 +1,10 @@
 """The viability study: strategies × losses × regimes × distances of the start, and how each failure ended."""
 
+import concurrent.futures
 import dataclasses
 import functools
+import multiprocessing
+import os
 import time as clock
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,7 +15,7 @@ from .._errors import UnstillError
 from .._types import Status
 from ..analysis import leading_exponent
 from ..recovery.recover import Task, check
-from ..simulation import Grid, initial_state, simulate
+from ..simulation import Grid, initial_state, native, simulate
 from ..systems import GrayScott
 from .fit import first_start, plan_roads, run_start
 from .plan import Plan
@@ -66,8 +69,10 @@ ROWS = (
          constraint="founding", pair="each"),
     _row("bptt, power spectrum, adam", strategy="bptt", loss="power-spectrum", optimiser="adam"),
     _row("tbptt, radial spectrum, adam", strategy="tbptt", window=500, loss="radial-spectrum", optimiser="adam"),
-    _row("forward, radial spectrum, LM", strategy="forward", loss="radial-spectrum", optimiser="levenberg-marquardt", batch=1),
-    _row("implicit, radial spectrum, LM", strategy="implicit", loss="radial-spectrum", optimiser="levenberg-marquardt", batch=1),
+    _row("forward, radial spectrum, LM", strategy="forward", loss="radial-spectrum", optimiser="levenberg-marquardt",
+         batch=1),
+    _row("implicit, radial spectrum, LM", strategy="implicit", loss="radial-spectrum", optimiser="levenberg-marquardt",
+         batch=1),
     _row("CMA-ES, moments", strategy="bptt", loss="moments", optimiser="cma-es"),
     _row("CMA-ES then LM, radial spectrum", strategy="forward", loss="radial-spectrum", optimiser="hybrid", batch=1),
     _row("observed start, 8 steps, pixel", strategy="observed-start", window=8, loss="pixel"),
@@ -95,13 +100,21 @@ class Study:
     distances: Sequence[float] = DISTANCES
     seed: int = 0
 
-    def cells(self):
-        """(row, regime, distance, start) of every fit, the rows fastest: an early stop leaves a thinner table."""
-        for start in range(self.starts):
-            for distance in self.distances:
-                for regime in self.regimes:
-                    for row in self.rows:
-                        yield row, regime, distance, start
+    @property
+    def fits(self) -> int:
+        return self.starts * len(self.distances) * len(self.regimes) * len(self.rows)
+
+    def blocks(self, known=frozenset()):
+        """The open fits (row, regime, distance, start) in blocks of one row and regime, five starts at a time: an early
+        end leaves a thinner table rather than one with holes."""
+        for first in range(0, self.starts, 5):
+            for regime in self.regimes:
+                for row in self.rows:
+                    starts = range(first, min(first + 5, self.starts))
+                    cells = [(row, regime, d, start) for d in self.distances for start in starts]
+                    open_ = [c for c in cells if (c[0].name, c[1].name, c[2], c[3]) not in known]
+                    if open_:
+                        yield open_
 
 
 _FEW = {"adaptive": 20, "adam": 25, "levenberg-marquardt": 15, "cma-es": 8, "hybrid": 14}
@@ -199,19 +212,56 @@ def _end(status: Status, errors: Mapping[str, float], rows: Sequence[Mapping[str
 
 
 def study_viability(
-    study: Study, done: Sequence[Mapping[str, Any]] = (), record: Callable[[dict[str, Any]], None] = lambda line: None
+    study: Study,
+    done: Sequence[Mapping[str, Any]] = (),
+    record: Callable[[dict[str, Any]], None] = lambda line: None,
+    *,
+    workers: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Every fit of the study that is not among the lines `done`; returns all lines."""
+    """Every fit of the study that is not among the lines `done`; returns all lines.
+
+    Blocks of fits that share what is compiled go to `workers` processes of one thread each (by default one a core).
+    """
     lines = [dict(line) for line in done]
     known = {(line["row"], line["regime"], line["distance"], line["start"]) for line in lines}
-    bench = Bench(study)
-    for row, regime, distance, start in study.cells():
-        if (row.name, regime.name, distance, start) in known:
-            continue
-        line = bench.fit(row, regime, distance, start)
-        lines.append(line)
-        record(line)
+    blocks = study.blocks(known)
+    if (workers or native.threads()) == 1:
+        bench = Bench(study)
+        for line in (bench.fit(*cell) for block in blocks for cell in block):
+            lines.append(line)
+            record(line)
+        return lines
+    for finished in _in_processes(study, blocks, workers or native.threads()):
+        for line in finished:
+            lines.append(line)
+            record(line)
     return lines
+
+
+def _in_processes(study: Study, blocks, workers: int):
+    """The lines of each block as it is finished."""
+    context = multiprocessing.get_context("spawn")  # JAX does not survive a fork
+    with concurrent.futures.ProcessPoolExecutor(workers, context, _begin_worker, (study,)) as pool:
+        try:
+            for future in concurrent.futures.as_completed([pool.submit(_fit_block, block) for block in blocks]):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+_bench: Bench | None = None
+
+
+def _begin_worker(study: Study) -> None:
+    global _bench
+    os.environ["UNSTILL_THREADS"] = "1"
+    _bench = Bench(study)
+
+
+def _fit_block(block) -> list[dict[str, Any]]:
+    assert _bench is not None
+    return [_bench.fit(*cell) for cell in block]
 
 
 def founding_at_its_size(*, pictures: int, iterations: int) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def simulate(
     steps: int | None = None,
     time: float | None = None,
     until_drift: float | None = None,
+    until_change: float | None = None,
     max_steps: int = 400_000,
     polish: bool = False,
     grid: Grid | None = None,
@@ -45,11 +46,12 @@ def simulate(
     progress: Progress | None = None,
     resume: Trajectory | None = None,
 ) -> Trajectory:
-    """Move a batch of states; exactly one of `steps`, `time`, `until_drift` says how far.
+    """Move a batch of states; exactly one of `steps`, `time`, `until_drift`, `until_change` says how far.
 
     Arguments: the dynamics (parameters may have a leading axis M, one value a sample); states (M, C, H, W) or (M, D),
     or none to start from `initial_state(init, samples, seed)` on `grid`; `until_drift` stops each sample by itself
-    (looked at every 100 steps, at most `max_steps`); `polish` goes on to a true steady state by Newton–Krylov;
+    (looked at every 100 steps, at most `max_steps`), `until_change` likewise when no cell of any field moves by more
+    in one step (founding system A's rule); `polish` goes on to a true steady state by Newton–Krylov;
     `save_every` keeps every n-th frame; `clip` clamps to [0, 1] after each step; `resume` continues an interrupted
     trajectory of the same call. Ctrl-C returns what was reached with status `interrupted`.
 
@@ -57,9 +59,9 @@ def simulate(
     `moving`, `not-converged` (cap reached), `dead` (uniform and still), `blow-up`. Raises `BadInput`.
     """
     return Simulation(
-        dynamics, state, steps=steps, time=time, until_drift=until_drift, max_steps=max_steps, polish=polish, grid=grid,
-        dt=dt, save_every=save_every, stepper=stepper, engine=engine, clip=clip, dtype=dtype, init=init,
-        samples=samples, seed=seed, progress=progress, resume=resume,
+        dynamics, state, steps=steps, time=time, until_drift=until_drift, until_change=until_change,
+        max_steps=max_steps, polish=polish, grid=grid, dt=dt, save_every=save_every, stepper=stepper, engine=engine,
+        clip=clip, dtype=dtype, init=init, samples=samples, seed=seed, progress=progress, resume=resume,
     ).run()  # fmt: skip
 
 
@@ -91,15 +93,13 @@ def _starting_state(dynamics, state, grid, init, samples, seed, resume) -> np.nd
     return state
 
 
-def _total_steps(steps, time, until_drift, max_steps, dt) -> int:
-    given = [
-        name for name, value in (("steps", steps), ("time", time), ("until_drift", until_drift)) if value is not None
-    ]
+def _total_steps(steps, time, until_drift, until_change, max_steps, dt) -> int:
+    ends = {"steps": steps, "time": time, "until_drift": until_drift, "until_change": until_change}
+    given = [name for name, value in ends.items() if value is not None]
     if len(given) != 1:
-        raise BadInput(
-            "steps", "or time or until_drift must say how far, exactly one of them", ", ".join(given) or "none"
-        )
-    for name, value in (("steps", steps), ("time", time), ("until_drift", until_drift), ("max_steps", max_steps)):
+        rule = "or time, until_drift or until_change must say how far, exactly one of them"
+        raise BadInput("steps", rule, ", ".join(given) or "none")
+    for name, value in {**ends, "max_steps": max_steps}.items():
         if value is not None and not (value > 0 and math.isfinite(value)):
             raise BadInput(name, "must be positive", value)
     if steps is not None:
@@ -139,19 +139,24 @@ class Simulation:
     """
 
     def __init__(
-        self, dynamics, state=None, *, steps=None, time=None, until_drift=None, max_steps=400_000, polish=False,
-        grid=None, dt=None, save_every=None, stepper="euler", engine="auto", clip=False, dtype="float64",
+        self, dynamics, state=None, *, steps=None, time=None, until_drift=None, until_change=None, max_steps=400_000,
+        polish=False, grid=None, dt=None, save_every=None, stepper="euler", engine="auto", clip=False, dtype="float64",
         init="square", samples=1, seed=0, progress=None, resume=None,
     ):  # fmt: skip
         state = _starting_state(dynamics, state, grid, init, samples, seed, resume)
         placed = place(dynamics, grid, state.shape)
         dt = stable_dt(placed) if dt is None else float(dt)
-        self.total = _total_steps(steps, time, until_drift, max_steps, dt)
+        self.total = _total_steps(steps, time, until_drift, until_change, max_steps, dt)
         _check(dynamics, grid, state, dt, stepper, save_every, dtype)
         if polish and not isinstance(dynamics, ReactionDiffusion):
             raise BadInput("polish", "needs a reaction–diffusion system on a grid")
         self.motion = Motion(dynamics, grid, state.shape, dt=dt, dtype=dtype, stepper=stepper, engine=engine, clip=clip)
-        self.tolerance, self.save_every, self.polish = until_drift, save_every, polish
+        self.tolerance, self.largest_change, self.save_every, self.polish = (
+            until_drift,
+            until_change,
+            save_every,
+            polish,
+        )
         self.progress = progress or (lambda done, total: None)
         self.state = state.astype(dtype)
         self.status: list[Status | None] = [None] * len(state)
@@ -173,6 +178,11 @@ class Simulation:
     def active(self) -> np.ndarray:
         return np.array([m for m, status in enumerate(self.status) if status is None], int)
 
+    @property
+    def stops(self) -> bool:
+        """Whether samples stop by themselves."""
+        return self.tolerance is not None or self.largest_change is not None
+
     def run(self) -> Trajectory:
         """Move until the end, or until Ctrl-C."""
         try:
@@ -187,7 +197,7 @@ class Simulation:
     def _next_look(self) -> int:
         cells = max(1, self.state[0, 0].size) * len(self.active)
         stride = max(1, int(_CELL_STEPS / cells))
-        if self.tolerance is not None:  # looks stay on multiples, whatever the frames do in between
+        if self.stops:  # looks stay on multiples, whatever the frames do in between
             stride = _CHECK_EVERY - self.now % _CHECK_EVERY
         elif stride > _CHECK_EVERY:
             stride -= stride % _CHECK_EVERY
@@ -207,7 +217,7 @@ class Simulation:
         for m in active[~alive]:
             self.status[m] = Status.BLOW_UP
         self.now = look
-        if self.tolerance is not None and (look % _CHECK_EVERY == 0 or look == self.total):
+        if self.stops and (look % _CHECK_EVERY == 0 or look == self.total):
             self._stop_the_steady()
         if self.save_every and look % self.save_every == 0:
             self.frames.append(self.state.copy())
@@ -218,9 +228,14 @@ class Simulation:
         active = self.active
         if len(active) == 0:
             return
-        for m, drift in zip(active, self.motion.drift(self.state[active], active), strict=True):
-            if drift < self.tolerance:
-                self.status[m] = self._still(int(m), float(drift))
+        drift = self.motion.drift(self.state[active], active)
+        if self.tolerance is not None:
+            still = drift < self.tolerance
+        else:
+            next_ = self.motion.advance(self.state[active], 1, active)
+            still = np.abs(next_ - self.state[active]).max(axis=tuple(range(1, next_.ndim))) <= self.largest_change
+        for m, d in zip(active[still], drift[still], strict=True):
+            self.status[m] = self._still(int(m), float(d))
 
     def _still(self, m: int, drift: float) -> Status:
         return Status.DEAD if self.state.ndim == 4 and is_dead(self.state[m], drift) else Status.STEADY
@@ -230,7 +245,7 @@ class Simulation:
         for m in self.active:
             dead = self.state.ndim == 4 and is_dead(self.state[m], float(drift[m]))
             steady = drift[m] <= (STEADY_DRIFT if self.tolerance is None else self.tolerance)
-            late = Status.NOT_CONVERGED if self.tolerance is not None else Status.MOVING
+            late = Status.NOT_CONVERGED if self.stops else Status.MOVING
             self.status[m] = Status.DEAD if dead else Status.STEADY if steady else late
         kept, moved = bool(self.save_every) and len(self.frames) > 0, self.motion.dynamics
         return Trajectory(

@@ -106,7 +106,7 @@ class AdaptiveRate(AbstractOptimiser):
         if np.isfinite(loss) and is_finite(gradient):
             for rate in self.rates():
                 record["rates_tried"].append(rate)
-                moved = {n: x[n] - rate * (gradient[n] + self.weight_decay * x[n]) for n in x}
+                moved = {n: np.asarray(x[n] - rate * (gradient[n] + self.weight_decay * x[n])) for n in x}
                 if objective.value(moved)[1]:
                     return Step(moved, state, loss, {**record, "rate": rate})
         message = f"no rate of {', '.join(f'{r:.3g}' for r in record['rates_tried'])} gave a sound forward run"
@@ -137,7 +137,7 @@ class Optax(AbstractOptimiser):
         if not (np.isfinite(loss) and is_finite(gradient)):
             return Step(x, state, loss, {"rate": None}, Status.BLOW_UP, _NOT_FINITE)
         updates, state = self._transform().update(gradient, state, x)
-        return Step({n: x[n] + np.asarray(updates[n]) for n in x}, state, loss, {"rate": self.rate})
+        return Step({n: np.asarray(x[n] + np.asarray(updates[n])) for n in x}, state, loss, {"rate": self.rate})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from ._types import Status
     from .analysis import growth_rates, leading_exponent, lyapunov_spectrum
     from .data import Snapshots, load, save
+    from .data.points import load_points, save_points
+    from .discovery import Discovery, Equations, Ordered, discover
+    from .discovery.point_sets import POINT_SETS
     from .fitting import LOSSES, STRATEGIES, Fit, Plan, find_loss, fit
     from .plotting import animate, plot_recovery, plot_states, save_figure
     from .recovery import Estimate, Recovery, recover
     from .simulation import Grid, OnGrid, Simulator, Trajectory, initial_state, polish, rollout, simulate
     from .simulation.torch_layer import TorchSimulator
+    from .stationarity.points import Points
     from .systems import (
         SYSTEMS,
         Brusselator,
@@ -38,11 +42,15 @@ _ROOMS = {
     "_types": ("Status",),
     "analysis": ("growth_rates", "leading_exponent", "lyapunov_spectrum"),
     "data": ("Snapshots", "load", "save"),
+    "data.points": ("load_points", "save_points"),
+    "discovery": ("Discovery", "Equations", "Ordered", "discover"),
+    "discovery.point_sets": ("POINT_SETS",),
     "fitting": ("LOSSES", "STRATEGIES", "Fit", "Plan", "find_loss", "fit"),
     "plotting": ("animate", "plot_recovery", "plot_states", "save_figure"),
     "recovery": ("Estimate", "Recovery", "recover"),
     "simulation": ("Grid", "OnGrid", "Simulator", "Trajectory", "initial_state", "polish", "rollout", "simulate"),
     "simulation.torch_layer": ("TorchSimulator",),
+    "stationarity.points": ("Points",),
     "systems": (
         "SYSTEMS", "Brusselator", "Dynamics", "FitzHughNagumo", "GiererMeinhardt", "GrayScott", "Lorenz",
         "OrdinarySystem", "ReactionDiffusion", "Schnakenberg", "find_system", "parameter",

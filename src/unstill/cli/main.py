@@ -14,6 +14,8 @@ VERBS = {
     "viability": "study when gradients find parameters: strategies, losses, regimes",
     "landscape": "map a loss along one parameter, over a list of sets, or over a section",
     "compare": "measure the pictures of a set against each other, by one or more losses",
+    "points": "draw a point set: an unordered heap of points",
+    "discover": "find the equations whose motion preserves a heap of points",
     "animate": "film a run folder, or parameter sets side by side",
     "systems": "list the systems: equations, parameters, presets",
     "doctor": "show versions, devices, precision, engines, threads and caches",

@@ -1,0 +1,93 @@
+"""Dynamics from unordered points: cosine with the true field, nullity over many draws, and seconds.
+
+One default serves both kinds of heaps: nothing is said to `discover` about which kind it gets, how much noise there is,
+or how many terms the truth has.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from unstill.discovery import discover
+from unstill.discovery.point_sets import POINT_SETS
+from unstill.stationarity.points import Points
+
+DRAWS = 100
+# points, wanted cosine with the truth, draws in which it is measured
+INDEPENDENT = [(50_000, 0.999, 1), (5_000, 0.995, DRAWS), (1_000, 0.98, DRAWS)]
+# set, library, options of discover, wanted nullity
+NULLITIES = [
+    ("rossler", "poly2", {}, 1),
+    ("van_der_pol", "poly3", {"stochastic": True}, 1),
+    ("hopf", "poly3", {"stochastic": True}, 5),
+    ("hopf", "poly3", {"covariance": {"x:x": 0.2, "y:y": 0.2}}, 3),
+    ("ring", "poly3", {}, 2),
+    ("gaussian", "poly1", {}, 1),
+    ("gaussian", "poly3", {}, 6),
+    ("double_gyre", "trig", {}, 2),
+]
+
+
+def cosine(found, points) -> float:
+    """|cosine| over the points, in units of the variables' standard deviations."""
+    a, b = (np.asarray(d.drift(jnp.asarray(points.x))) / points.x.std(0) for d in (found, points.drift))
+    return float(abs((a * b).sum()) / np.sqrt((a**2).sum() * (b**2).sum()))
+
+
+def test_shuffled_runs(benchmark, figure):
+    points = POINT_SETS["lorenz"]()
+    found = benchmark.pedantic(discover, (points,), rounds=3, warmup_rounds=1)
+    value, seconds = cosine(found, points), float(np.median(benchmark.stats.stats.data))
+    met = found.nullity == 1 and value >= 0.9999 and seconds <= 5
+    measured = f"nullity {found.nullity}, {value:.6f}, {seconds:.1f} s"
+    figure("Lorenz, 50,000 shuffled run points", "nullity 1, ≥ .9999, ≤ 5 s", measured, ".257 (neural flow)", "", met)
+
+
+def test_shuffled_runs_of_many_seeds(benchmark, figure):
+    def draws():
+        sets = [POINT_SETS["lorenz"](seed=seed) for seed in range(1, 11)]
+        return [(one, discover(one)) for one in sets]
+
+    found = benchmark.pedantic(draws, rounds=1)
+    right = sum(d.nullity == 1 for _, d in found)
+    worst = min(cosine(d, points) for points, d in found)
+    figure("the same, 10 seeds", "nullity 1", f"{right} of 10, least cosine {worst:.6f}", "", "", right == 10)
+
+
+def test_noisy_points(benchmark, figure):
+    points = POINT_SETS["lorenz"]()
+    level = 0.05 * points.x.std(0)
+    noisy = points.x + level * np.random.default_rng(1).standard_normal(points.x.shape)
+    found = benchmark.pedantic(discover, (noisy,), rounds=1)
+    value = cosine(found, points)
+    told = (
+        f"noise found: {np.mean(list(found.noise.values()) / level):.3f} of the true"
+        if found.noise
+        else "no noise found"
+    )
+    figure("the same with 5 % noise", "≥ .999", f"{value:.5f}", "", told, value >= 0.999 and found.nullity == 1)
+
+
+@pytest.mark.parametrize(("count", "wanted", "draws"), INDEPENDENT)
+def test_independent_points(benchmark, figure, count, wanted, draws):
+    every = POINT_SETS["lorenz"](count * draws, independent=True, raw=True, seed=11)
+    order = np.random.default_rng(0).permutation(every.count)  # a draw takes points of all runs
+    heaps = [Points(every.x[order[i::draws]], (), every.drift) for i in range(draws)]
+    found = benchmark.pedantic(lambda: [discover(heap) for heap in heaps], rounds=1)
+    values = [cosine(one, heap) for one, heap in zip(found, heaps, strict=True)]
+    right = sum(one.nullity == 1 for one in found)
+    met = right >= 0.95 * draws and float(np.median(values)) >= wanted
+    how = f"cosine least {min(values):.5f}, median {np.median(values):.5f}"
+    name = f"Lorenz, {count:,} independent points, {draws} draws"
+    figure(name, f"≥ {wanted}, nullity 1 in 95 %", f"{np.median(values):.5f}, {right} of {draws}", "", how, met)
+
+
+@pytest.mark.parametrize(("name", "library", "options", "nullity"), NULLITIES)
+def test_nullity(benchmark, figure, name, library, options, nullity):
+    count = 20_000 if POINT_SETS[name].moves else None
+    points = POINT_SETS[name](count, independent=True, seed=2)
+    found = benchmark.pedantic(lambda: discover(points, library, **options), rounds=1)
+    close = f", cosine {cosine(found, points):.5f}" if nullity == 1 and points.drift is not None else ""
+    met = found.nullity == nullity and (not close or cosine(found, points) >= 0.99)
+    given = ", Σ given" if "covariance" in options else ", Σ unknown" if options else ""
+    figure(f"{name}, {library}{given}", f"nullity {nullity}", f"{found.nullity}{close}", "", "independent points", met)

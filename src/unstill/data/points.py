@@ -1,0 +1,129 @@
+"""Points in files: `.npy`, `.npz`, `.csv`, or a run folder, read without trust, and written."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._errors import BadInput
+from .arrays import MOST_ELEMENTS, decoding, read_npy, read_npz, read_npz_headers, write_npz
+from .atomic import replacing
+
+if TYPE_CHECKING:  # importing Points imports JAX, which reading a table does not need
+    from ..stationarity.points import Points
+
+POINTS_FILE = "points.npz"
+_SUFFIXES = (".npy", ".npz", ".csv")
+_MOST_VARIABLES = 1000
+
+
+def load_points(path: str | os.PathLike) -> Points:
+    """Points (M, D) from a file or a folder of `unstill points`.
+
+    - `.npy`: an array (M, D);
+    - `.npz`: an array `x` (M, D) and, where present, `names` (D,); or one array (M,) a variable under its name;
+    - `.csv`: a header of names, or none; then one point a line. Commas, semicolons, tabs or spaces divide the columns.
+
+    Variables without names are x, y, z, w, x5, … Raises `BadInput` for everything that is missing, corrupt or no
+    heap of points; nothing is ever unpickled.
+    """
+    from ..stationarity.points import Points
+
+    path = Path(path).expanduser()
+    file = path / POINTS_FILE if path.is_dir() else path
+    if not file.is_file():
+        what = f"must hold {POINTS_FILE}" if path.is_dir() else "must be an existing file or folder"
+        raise BadInput("points", what, path)
+    suffix = file.suffix.lower()
+    if suffix == ".csv":
+        return Points(*_read_csv(file), source=str(path))
+    if suffix == ".npy":
+        return Points(read_npy(file), source=str(path))
+    if suffix == ".npz":
+        return Points(*_read_npz(file), source=str(path))
+    raise BadInput("points", f"must end in {', '.join(_SUFFIXES)}, or be a folder", path)
+
+
+def save_points(path: str | os.PathLike, points: Points) -> None:
+    """Write points as `.npz` (x and names) or `.csv` (with a header), whole or not at all. Raises `BadInput`."""
+    path = Path(path).expanduser()
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
+        with replacing(path) as part:
+            write_npz(part, point_arrays(points))
+    elif suffix == ".csv":
+        with replacing(path) as part, open(part, "w", newline="", encoding="utf-8") as stream:
+            table = csv.writer(stream)
+            table.writerow(points.names)
+            table.writerows([[repr(float(v)) for v in row] for row in points.x])
+    else:
+        raise BadInput("path", "must end in .npz or .csv", path)
+
+
+def point_arrays(points: Points) -> dict[str, np.ndarray]:
+    """The arrays of a `.npz`: `x` (M, D) and `names` (D,)."""
+    return {"x": points.x, "names": np.array(points.names)}
+
+
+def _read_npz(file: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    shapes = {name: header.shape for name, header in read_npz_headers(file).items()}
+    if len(shapes.get("x", ())) == 2:
+        arrays = read_npz(file, [name for name in ("x", "names") if name in shapes])
+        names = arrays.get("names")
+        if names is not None and (names.ndim != 1 or names.dtype.kind != "U"):
+            raise BadInput("names", "must be an array of texts", f"dtype {names.dtype}, shape {names.shape} in {file}")
+        return arrays["x"], () if names is None else tuple(str(name) for name in names)
+    columns = [name for name, shape in shapes.items() if len(shape) == 1]
+    if not columns or len({shapes[name] for name in columns}) > 1:
+        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "no arrays"
+        raise BadInput("points", "must hold x of shape (M, D), or one array (M,) a variable", f"{listed} in {file}")
+    return _stacked(read_npz(file, columns)), tuple(columns)
+
+
+def _stacked(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    for name, values in arrays.items():
+        if values.dtype.kind not in "fiub":
+            raise BadInput(name, "must hold real numbers", f"dtype {values.dtype}")
+    return np.stack([values.astype(np.float64) for values in arrays.values()], 1)
+
+
+def _read_csv(file: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    if file.stat().st_size > 8 * MOST_ELEMENTS:
+        raise BadInput("points", f"must hold at most {MOST_ELEMENTS:.0e} values", file)
+    with decoding(file), open(file, encoding="utf-8-sig", newline="") as stream:
+        lines = [(number, line) for number, line in enumerate(stream, 1) if line.strip()]
+    if not lines:
+        raise BadInput("points", "must hold lines of numbers", file)
+    divider = next((d for d in (",", ";", "\t") if d in lines[0][1]), None)
+    cells = [word.strip().strip("\"'") for word in lines[0][1].split(divider)]
+    header = not all(map(_is_number, cells))
+    if len(cells) > _MOST_VARIABLES:
+        raise BadInput("points", f"must have at most {_MOST_VARIABLES} columns", f"{len(cells)} in {file}")
+    if header and len(lines) == 1:
+        raise BadInput("points", "must hold lines of numbers below the header", file)
+    names = tuple(cells) if header else ()
+    return np.array([_row(file, n, line, divider, len(cells)) for n, line in lines[int(header) :]]), names
+
+
+def _row(file: Path, number: int, line: str, divider: str | None, width: int) -> list[float]:
+    words = line.split(divider)
+    if len(words) != width:
+        raise BadInput("points", f"must have {width} columns in every line", f"{len(words)} in line {number} of {file}")
+    try:
+        return [float(word) for word in words]
+    except ValueError:
+        bad = next(word.strip() for word in words if not _is_number(word))
+        raise BadInput("points", "must be numbers", f"{bad[:40]!r} in line {number} of {file}") from None
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True

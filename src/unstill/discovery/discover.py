@@ -1,0 +1,272 @@
+"""`discover`: a heap of points → the dynamics of a library that preserve it, and how far the heap determines them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from .._errors import BadInput, nearest
+from .._types import Status
+from ..stationarity.points import Points
+from .hints import Ordered, coefficient, coefficients
+from .library import find_library
+from .noise import estimate_noise
+from .nullspace import NullSpace, Rows, null_space
+from .problem import Problem
+from .representatives import Member, members
+from .result import Discovery, Equations
+
+Heap = Points | np.ndarray
+_OPEN, _CLEANER = 5.0, 0.2  # first statistic at which noise is suspected; what is left of it if it was noise
+
+
+def discover(
+    points: Heap | Sequence[Heap],
+    library: str | Mapping[str, Callable] = "poly2",
+    *,
+    fix: Mapping[str, float] | None = None,
+    sign: Mapping[str, float] | None = None,
+    ordered: Ordered | np.ndarray | None = None,
+    noise: Mapping[str, float] | str = "auto",
+    stochastic: bool = False,
+    covariance: Mapping[str, float] | None = None,
+    conditions: Sequence[Mapping[str, float]] = (),
+    tests: str = "fourier",
+    functionals: int | None = None,
+    seed: int = 0,
+) -> Discovery:
+    """The fields f = Σ_j c_j θ_j(x) that preserve the density of a heap of points: E[∇φ·f + ½ Σ:∇∇φ] = 0 for every φ.
+
+    Points need no order, and reordering them changes nothing. They may be independent, or all points of a few
+    trajectories; which of both is told from the scatter of the averages (`nullspace`). Arguments:
+
+    - `points`: `Points` or an array (M, D); several heaps under different known `conditions`, one mapping a heap, whose
+      names then are variables of the library too;
+    - `library`: poly1, poly2, poly3, trig, file.py:NAME, or a mapping term → function of the variables;
+    - `fix`: known coefficients, `{"x:y": 10}` for the term y in dx/dt; a non-zero one fixes pace and arrow of time;
+    - `sign`: known signs, `{"x:y": +1}`; `ordered`: points in order of time, with or without their interval;
+    - `noise`: standard deviation of Gaussian measurement noise by variable, whose bias is taken out; "estimate" finds
+      it as one share of every variable's; "auto" does so where the balances stay open and close with it; "none";
+    - `stochastic`: dx = f dt + σ dW with constant Σ = σσᵀ to be found; `covariance`: Σ known, `{"x:x": 0.1, "x:y": 0}`;
+    - `tests`: fourier, monomials or gaussians; `functionals`: how many of them.
+
+    Without `fix`, `covariance` or `ordered`, f is determined up to a factor only, of either sign where there is no
+    noise either: it is scaled to one standard deviation per unit time. Raises `BadInput`.
+    """
+    from threadpoolctl import threadpool_limits
+
+    began = time.perf_counter()
+    if ordered is not None and not isinstance(ordered, Ordered):
+        ordered = Ordered(np.asarray(ordered))
+    if ordered is not None and (covariance is not None or any((fix or {}).values())):
+        raise BadInput("ordered", "cannot be combined with what fixes the pace already: `fix` or `covariance`")
+    with threadpool_limits(1):  # matrices of a few hundred rows: more threads only wait for one another
+        heaps, names, held = _heaps(points, conditions, stochastic or covariance is not None)
+        problem = Problem.build(
+            heaps,
+            held,
+            find_library(library, (*names, *held)),
+            names=names,
+            fixed=coefficients("fix", fix or {}, find_library(library, (*names, *held)), names),
+            covariance=_covariance(covariance, names),
+            stochastic=stochastic or covariance is not None,
+            tests=tests,
+            functionals=functionals,
+            seed=seed,
+        )
+        signs = {coefficient("sign", name, problem.library, names): value for name, value in (sign or {}).items()}
+        levels = _noise_levels(noise, problem)
+        rows, space = _solved(problem, levels)
+        if noise == "auto" and not isinstance(noise, Mapping) and _worth_cleaning(problem, space):
+            estimated = estimate_noise(problem.forms, problem.Q) * problem.scale
+            cleaned = _solved(problem, estimated)
+            if cleaned[1].verdicts[0].statistic < _CLEANER * space.verdicts[0].statistic:
+                levels, (rows, space) = estimated, cleaned
+        basis = members(problem, space, rows)
+    return _conclude(problem, space, basis, signs, ordered, levels, (fix, covariance), time.perf_counter() - began)
+
+
+def _heaps(points, conditions, stochastic: bool):
+    """Heaps as sorted arrays (M, D + conditions), the variables' names, and those of the conditions."""
+    several = isinstance(points, Sequence) and not isinstance(points, np.ndarray)
+    heaps = [p if isinstance(p, Points) else Points(np.asarray(p)) for p in (points if several else [points])]
+    if not heaps:
+        raise BadInput("points", "must hold at least one heap")
+    names = heaps[0].names
+    for heap in heaps:
+        if heap.names != names:
+            raise BadInput("points", f"must all have the variables {', '.join(names)}", ", ".join(heap.names))
+    if heaps[0].dimension == 1 and not stochastic:
+        raise BadInput(
+            "points", "must have two variables or more", "1",
+            "In one dimension the only stationary flux is constant, so f = constant/density; pass stochastic=True.",
+        )  # fmt: skip
+    if conditions and len(conditions) != len(heaps):
+        raise BadInput("conditions", f"must be given once for each of the {len(heaps)} heaps", len(conditions))
+    held = tuple(conditions[0]) if conditions else ()
+    for one in conditions:
+        if tuple(one) != held:
+            raise BadInput("conditions", f"must all name {', '.join(held)}", ", ".join(one))
+        if not np.isfinite(list(one.values())).all():
+            raise BadInput("conditions", "must be finite", dict(one))
+    for name in held:
+        if name in names:
+            raise BadInput("conditions", "must not be named like a variable", name)
+        if len({one[name] for one in conditions}) < 2:
+            raise BadInput(
+                "conditions", "must differ from heap to heap", f"{name} = {conditions[0][name]:g} throughout"
+            )
+    values = [list(one.values()) for one in conditions] or [[] for _ in heaps]
+    arrays = [
+        np.concatenate([heap.sorted(), np.broadcast_to(np.array(v, float), (heap.count, len(v)))], 1)
+        for heap, v in zip(heaps, values, strict=True)
+    ]
+    return arrays, names, held
+
+
+def _covariance(given: Mapping[str, float] | None, names: tuple[str, ...]):
+    """`{"x:y": value}` → Σ (D, D) with 0 where nothing is said; raises `BadInput`."""
+    if given is None:
+        return None
+    S = np.zeros((len(names),) * 2)
+    for name, value in given.items():
+        a, colon, b = (part.strip() for part in name.partition(":"))
+        for variable in (a, b if colon else a):
+            if variable not in names:
+                raise BadInput("covariance", "must name variables, as x:x or x:y", repr(name), nearest(variable, names))
+        i, j = names.index(a), names.index(b if colon else a)
+        S[i, j] = S[j, i] = value
+    if not np.isfinite(S).all() or np.linalg.eigvalsh(S).min() < -1e-12 * max(np.trace(S), 1e-300) or not S.any():
+        raise BadInput("covariance", "must be a covariance: positive semidefinite and not zero", given)
+    return S
+
+
+def _solved(problem: Problem, levels: Float[np.ndarray, " D"]):
+    rows = Rows(problem.forms, [form.clean_matrix(levels / problem.scale) for form in problem.forms], problem.Q)
+    return rows, null_space(rows)
+
+
+def _worth_cleaning(problem: Problem, space: NullSpace) -> bool:
+    """Balances stay open, and the bias of noise is one that can be taken out."""
+    polynomial = problem.library.exponents is not None
+    return polynomial and problem.tests != "gaussians" and space.verdicts[0].statistic > _OPEN
+
+
+def _noise_levels(noise, problem: Problem) -> Float[np.ndarray, " D"]:
+    names = problem.names
+    if isinstance(noise, str):
+        if noise not in ("auto", "estimate", "none"):
+            raise BadInput("noise", "must be a number for each variable, or auto, estimate or none", repr(noise))
+        share = estimate_noise(problem.forms, problem.Q) if noise == "estimate" else 0.0
+        return share * problem.scale
+    for name, value in noise.items():
+        if name not in names:
+            raise BadInput("noise", "must name variables", repr(name), nearest(name, names))
+        if not (value >= 0 and np.isfinite(value)):
+            raise BadInput("noise", "must be 0 or positive", f"{name}={value}")
+    levels = np.array([float(noise.get(name, 0.0)) for name in names])
+    if (levels >= problem.scale).any():
+        worst = names[int(np.argmax(levels / problem.scale))]
+        raise BadInput("noise", "must be below the standard deviation of the points", f"{worst}={noise[worst]}")
+    return levels
+
+
+def _conclude(problem: Problem, space: NullSpace, basis: list[Member], signs, ordered, levels, given, seconds):
+    """Hints are applied, and all is put into words."""
+    fix, covariance = given
+    names, terms = problem.names, problem.library.names
+    scale, sign = "free", "free"
+    best = basis[0]
+    if problem.has_known:
+        known = [f"{n} = {v:g}" for n, v in (fix or {}).items() if v]
+        what = ", ".join(known) or "the covariance"
+        scale = sign = f"fixed by {what if covariance is None or not known else what + ' and the covariance'}"
+    elif best.covariance is not None and np.trace(best.covariance) != 0:  # variances are positive
+        best, sign = best.times(np.sign(np.trace(best.covariance))), "fixed by the noise"
+    if ordered is not None and not problem.has_known:
+        best, scale, sign = _ordered(problem, space, basis, ordered)
+    for (i, j), wanted in signs.items():
+        value = best.coefficients[i, j]
+        label = f"{names[i]}:{terms[j]}"
+        if value == 0:
+            raise BadInput("sign", "must name a coefficient that is not zero", label)
+        if sign == "free":
+            best, sign = best.times(np.sign(value * wanted)), f"fixed by the sign of {label}"
+        elif np.sign(value) != np.sign(wanted):
+            raise BadInput("sign", f"contradicts what is {sign}", f"{label} = {value:.5g}")
+    if sign == "free":
+        best = best.times(_customary(best.coefficients / problem.scale[:, None]))
+    fits = space.dimension > 0 and best.closed
+    status = Status.NO_FIT if not fits else Status.CONVERGED if space.dimension == 1 else Status.UNIDENTIFIABLE
+    equations = Equations(
+        best.coefficients, best.covariance, problem.library, tuple(float(v) for v in problem.conditions[0])
+    )
+    one = space.dimension == 1
+    return Discovery(
+        equations=equations,
+        status=status,
+        message=_message(problem, space, best, fits, scale, sign),
+        nullity=space.dimension if fits else 0,
+        spectrum=space.spectrum,
+        tests=tuple((verdict.statistic, verdict.limit) for verdict in space.verdicts),
+        scale=scale,
+        sign=sign,
+        representatives=np.stack([member.coefficients for member in basis]),
+        representative_covariances=np.stack([m.covariance for m in basis]) if problem.stochastic else None,
+        std=best.std if one else None,
+        dispersion=space.dispersion,
+        telescopes=space.telescopes,
+        misfit=space.misfit,
+        noise={name: float(level) for name, level in zip(names, levels, strict=True) if level},
+        count=sum(form.count for form in problem.forms),
+        functionals=sum(form.functionals.count for form in problem.forms),
+        seconds=seconds,
+    )
+
+
+def _ordered(problem: Problem, space: NullSpace, basis: list[Member], ordered: Ordered):
+    if ordered.x.shape[1] != len(problem.names):
+        raise BadInput("ordered", f"must have {len(problem.names)} columns", ordered.x.shape)
+    if ordered.x.shape[1] * (len(ordered.x) - 1) < len(basis):
+        raise BadInput("ordered", f"must hold more points for {len(basis)} free directions", ordered.x.shape)
+    theta = problem.terms_at(ordered.x)
+    rates = np.stack([theta @ member.coefficients.T for member in basis])
+    best = Member.combined(basis, ordered.combine(rates, problem.scale))
+    timed = ordered.interval is not None
+    what = f"fixed by {len(ordered.x)} ordered points"
+    return best, (f"{what}, {ordered.interval:g} apart" if timed else "free"), what
+
+
+def _customary(scaled: np.ndarray) -> float:
+    """A free sign is set so that the first clearly non-zero coefficient is negative: most systems damp x."""
+    flat = scaled.ravel()
+    first = flat[np.abs(flat) > 0.01 * np.abs(flat).max()][0]
+    return -1.0 if first > 0 else 1.0
+
+
+def _message(problem: Problem, space: NullSpace, best: Member, fits: bool, scale: str, sign: str) -> str:
+    if space.dimension == 0:
+        return (
+            f"no field of this library preserves the points: the mean of ∇φ·f stays at {space.misfit:.2g} of its "
+            "standard deviation, 0.03 is the limit; take a larger library, or say how much noise the points carry"
+        )
+    if not fits:
+        return "the known coefficients have no significant share in a field that preserves these points"
+    free = [word for word, state in (("pace", scale), ("arrow", sign)) if state == "free"]
+    rest = (
+        f"; the {' and the '.join(free)} of time {'is' if len(free) == 1 else 'are'} not in the points" if free else ""
+    )
+    if space.dimension > 1:
+        known = " that balance what is known" if problem.has_known else ""
+        kind = f"{space.dimension} independent fields of this library preserve the points{known}"
+        return f"{kind}: the equations shown are the sparsest of a family{rest}"
+    excess = space.dispersion > 3 and not space.telescopes
+    doubt = (
+        f"; averages scatter {space.dispersion:.2g} times more than those of independent points at rest"
+        if excess
+        else ""
+    )
+    return f"one field of this library preserves the points{rest}{doubt}"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
+from scipy.special import expit
 
 from .._errors import BadInput, nearest
 from ..systems import ReactionDiffusion
@@ -145,7 +146,7 @@ class _Softplus:
         return value + np.log(-np.expm1(-value))
 
     def slope(self, q):
-        return 1 / (1 + np.exp(-q))
+        return expit(q)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,12 +155,12 @@ class _Sigmoid:
     high: float
 
     def value(self, q):
-        return self.low + (self.high - self.low) / (1 + np.exp(-q))
+        return self.low + (self.high - self.low) * expit(q)
 
     def number(self, value):
         share = (value - self.low) / (self.high - self.low)
         return np.log(share / (1 - share))
 
     def slope(self, q):
-        share = 1 / (1 + np.exp(-q))
+        share = expit(q)
         return (self.high - self.low) * share * (1 - share)

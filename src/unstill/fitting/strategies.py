@@ -212,12 +212,14 @@ class ObservedStart(AbstractStrategy):
 
 def _extrapolate(problem: Problem, system, states, index: int, change, steps: int):
     """The change of one field, divided by the share of the way to rest that a linear relaxation goes in the window."""
-    fields = tuple(states[:, i] for i in range(states.shape[1]))
 
-    def own(c):
-        return system.kinetics(*fields[:index], c, *fields[index + 1 :])[index] + 0 * c
+    def slope_of(fields):
+        def own(c):
+            return system.kinetics(*fields[:index], c, *fields[index + 1 :])[index] + 0 * c
 
-    slope = jax.jvp(own, (fields[index],), (jnp.ones_like(fields[index]),))[1]
+        return jax.jvp(own, (fields[index],), (jnp.ones_like(fields[index]),))[1]
+
+    slope = jax.vmap(slope_of)(states)
     rate = jnp.sqrt(jnp.mean(slope**2, (-2, -1)))[:, None, None]
     D = jnp.mean(jnp.asarray(system.diffusivities()[index]))
     share = -jnp.expm1(-(rate - D * jnp.asarray(problem.grid.symbol)[None]) * (steps * problem.dt))

@@ -25,7 +25,7 @@ from .starts import clip
 SUCCESS = 0.02  # of every parameter
 DISTANCES = (0.2, 0.6)  # starts differ from the truth by factors of 1 ± this, uniformly, parameter by parameter
 ENDS = ("success", "dead plateau", "cliff", "exploding gradient", "wrong basin", "budget", "refused")
-_EXPLODED = 1e6  # growth of the gradient over a fit
+_EXPLODED = 1e4  # relative change of the loss by a relative change of a parameter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,9 +182,11 @@ class Bench:
             if "warm_start" in row.options:
                 values = dict(self.warm(regime.name))
             run = run_start(road, plan, values)
-        except UnstillError as error:  # a method that does not apply says so
+        except (UnstillError, ArithmeticError, np.linalg.LinAlgError) as error:
+            # A method that does not apply says so; a solver's failure ends one fit, not a night's study.
             seconds = clock.perf_counter() - began
-            return line | {"end": "refused", "why": str(error), "errors": {}, "steps": 0, "seconds": seconds}
+            why = f"{type(error).__name__}: {error}"
+            return line | {"end": "refused", "why": why, "errors": {}, "steps": 0, "seconds": seconds}
         reached = road.coordinates.values(run.outcome.x)
         errors = {n: abs(float(np.mean(reached[n])) / v - 1) for n, v in regime.parameters.items()}
         return line | {
@@ -203,12 +205,18 @@ def _end(status: Status, errors: Mapping[str, float], rows: Sequence[Mapping[str
         return "success"
     if status is Status.DEAD:
         return "dead plateau"
-    sizes = [np.linalg.norm(list(row["gradients"].values())) for row in rows if "gradients" in row]
-    if sizes and (not np.isfinite(sizes).all() or max(sizes) > _EXPLODED * max(sizes[0], 1e-12)):
+    if max(map(_steepness, rows), default=0.0) > _EXPLODED:
         return "exploding gradient"
     if status is Status.BLOW_UP:
         return "cliff"
     return "budget" if status is Status.NOT_CONVERGED else "wrong basin"
+
+
+def _steepness(row: Mapping[str, Any]) -> float:
+    """The relative change of the loss by a relative change of a parameter, the largest; infinite where not finite."""
+    slopes = [row.get("gradients", {}).get(name, 0.0) * value for name, value in row["parameters"].items()]
+    steepest = max(map(abs, slopes)) / max(row["loss"], 1e-12)
+    return float(steepest) if np.isfinite(slopes).all() and np.isfinite(steepest) else np.inf
 
 
 def study_viability(

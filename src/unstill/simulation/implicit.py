@@ -12,7 +12,7 @@ from .._jax import host_call
 from ..systems import ReactionDiffusion
 from .grid import Grid, OnGrid
 from .jacobian import jacobian_pattern
-from .multifrontal import Factorisation, elimination
+from .multifrontal import Factorisation, SingularMatrix, elimination
 
 SOFT = 1e-5  # per unit time: modes that decay or grow more slowly are held still
 _MODES = 12  # soft modes that are looked for
@@ -69,7 +69,12 @@ def _deflated(grid: Grid, fields: int, diffusivities: bytes, slopes: bytes) -> D
 def _solve(grid: Grid, transposed: bool, diffusivities, slopes, rhs):
     """The host's part: NumPy only."""
     diffusivities, slopes = (np.ascontiguousarray(a, dtype=float) for a in (diffusivities, slopes))
-    inverse = _deflated(grid, len(slopes), diffusivities.tobytes(), slopes.tobytes())
+    if not (np.isfinite(slopes).all() and np.isfinite(rhs).all()):  # the motion blew up: so does its derivative
+        return (np.full(rhs.shape, np.nan),)
+    try:
+        inverse = _deflated(grid, len(slopes), diffusivities.tobytes(), slopes.tobytes())
+    except SingularMatrix:
+        return (np.full(rhs.shape, np.nan),)
     return (inverse.solve(rhs.ravel(), transposed=transposed).reshape(rhs.shape),)
 
 

@@ -73,16 +73,26 @@ def run(config: Config) -> int:
         named = {f"axis_{name}": values for name, values in found.axes.items()}
         folder.write_arrays(ARRAYS, **named, losses=found.losses, status=found.status)
 
+    reached: list[Any] = []
     options: dict[str, Any] = {"truth": truth, "path": path, "path_names": path_names, "known": known}
     with progress_bar(config, "points") as progress:
 
         def tell(found, done: int) -> None:
+            reached[:] = [found, done]
             progress(done, len(sets))
             if clock.perf_counter() - saved[0] > _SAVE_EVERY:
                 save(found)
                 saved[0] = clock.perf_counter()
 
-        found = landscape(task, sets, axes, plan, **options, progress=tell)
+        try:
+            found = landscape(task, sets, axes, plan, **options, progress=tell)
+        except KeyboardInterrupt:
+            if not reached:
+                raise
+            save(reached[0])
+            told = f"interrupted after {reached[1]} of {len(sets)} points; the same command with --resume goes on"
+            print(f"unstill landscape: {told}", file=sys.stderr)
+            return 130
     save(found)
     return _write(config, folder, found, clock.perf_counter() - started)
 

@@ -97,10 +97,11 @@ class Evaluator:
         def residual(values):
             seen, states, _ = self._predict(values, arrays, steps)
             r = self.loss.residual(seen, targets, paired=self.paired)  # pyright: ignore[reportAttributeAccessIssue]
-            return r, (r, states)
+            slope = jax.grad(lambda c: self.loss(c, targets, paired=self.paired))(jax.lax.stop_gradient(seen))
+            return r, (r, states, jnp.sqrt(jnp.sum(slope**2)))
 
-        slopes, (r, states) = jax.jacfwd(residual, has_aux=True)(values)
-        return r, slopes, states
+        slopes, (r, states, slope) = jax.jacfwd(residual, has_aux=True)(values)
+        return r, slopes, states, slope
 
 
 class FitObjective:
@@ -149,11 +150,13 @@ class FitObjective:
     def residual(self, x: Variables) -> tuple[np.ndarray, np.ndarray]:
         values, prepared = self._prepare(x)
         with enable_x64():
-            r, slopes, states = self.evaluator.jacobian(values, prepared.arrays, self.batch.targets, prepared.steps)
+            r, slopes, states, slope = self.evaluator.jacobian(
+                values, prepared.arrays, self.batch.targets, prepared.steps
+            )
         r = np.asarray(r)
         slopes = {name: np.asarray(value).reshape(len(r), -1) for name, value in slopes.items()}
         gradient = {name: np.asarray(2 * (r @ J)).reshape(np.shape(values[name])) for name, J in slopes.items()}
-        self._tell(float(r @ r), np.asarray(states), gradient, prepared, None)
+        self._tell(float(r @ r), np.asarray(states), gradient, prepared, float(slope))
         chain = self.evaluator.coordinates.slope(x)
         return r, np.concatenate([slopes[name] * np.ravel(chain[name])[None] for name in x], 1)
 
@@ -178,7 +181,7 @@ class FitObjective:
         seen = states[:, list(self.evaluator.problem.observed)]
         return not self.evaluator.problem.bounded or bool(seen.min() >= -_OUTSIDE and seen.max() <= 1 + _OUTSIDE)
 
-    def _tell(self, loss, states, slopes, prepared: Prepared, slope: float | None) -> None:
+    def _tell(self, loss, states, slopes, prepared: Prepared, slope: float) -> None:
         """Keep what the iteration's own look (its first derivative) showed, for the log."""
         self.steps_differentiated += prepared.steps * len(states)
         if self.first:

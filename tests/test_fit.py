@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import unstill as us
 from unstill._errors import BadInput, NumericalFailure
 from unstill._types import Status
 from unstill.fitting import STRATEGIES, Plan, fit
@@ -54,22 +53,35 @@ def test_from_the_founding_start_to_the_truth_by_v_alone():
 
 
 def test_a_statistical_loss_finds_what_moves():
-    """32 snapshots of u and v in a growing, moving state: the ensemble's own change is what the loss must bear."""
-    system = GrayScott.make(F=0.026, k=0.051)  # chaotic
-    moving = simulate(system, grid=Grid((32, 32)), samples=24, init="discs", steps=6000, seed=2).state
-    pictures = {"u": moving[:, 0], "v": moving[:, 1]}
-    start = {"Du": 0.14, "Dv": 0.09, "F": 0.03, "k": 0.054}
-    found = fit("gray-scott", pictures, strategy="observed-start", loss="stationarity", window=1, start=start)
+    """Snapshots of u and v in a moving state, 8 runs at 8 times: 64 of 48² leave chance a few per cent."""
+    system, grid = GrayScott.make("waves"), Grid((48, 48))
+    film = simulate(system, grid=grid, samples=8, init="discs", steps=14_000, save_every=1_000, seed=2)
+    assert film.frames is not None
+    assert set(film.status) == {Status.MOVING}
+    moving = film.frames[-8:].reshape(-1, 2, *grid.shape)
+    start = {"Du": 0.1, "Dv": 0.12, "F": 0.026, "k": 0.03}
+    found = fit(
+        "gray-scott", {"u": moving[:, 0], "v": moving[:, 1]}, strategy="observed-start", loss="stationarity", window=1,
+        start=start,
+    )  # fmt: skip
     truth = {name: float(value) for name, value in system.values().items()}
-    assert found.loss < 3
-    assert max(map(abs, errors(found, truth).values())) < 0.05
+    assert found.status is Status.CONVERGED
+    assert 0.1 < found.loss < 3
+    assert max(map(abs, errors(found, truth).values())) < 0.1
 
 
-def test_pictures_of_another_system_are_no_fit():
-    """Schnakenberg's pattern under Gray–Scott: whatever the end is called, it is not converged."""
-    other = us.SYSTEMS["schnakenberg"]()
-    pictures = simulate(other, grid=SMALL, init="noise", steps=20_000, seed=1).state[:, 1]
-    found = fit("gray-scott", {"v": pictures / 4}, start=START, strategy="observed-start", iterations=40)
+def test_a_picture_of_nothing_is_no_fit(rng):
+    """Filtered noise has a pattern's scale and contrast, and is no state of rest of anything."""
+    waves = np.fft.rfft2(rng.standard_normal((48, 48)))
+    k = np.hypot(np.fft.fftfreq(48)[:, None], np.fft.rfftfreq(48)[None])
+    picture = np.fft.irfft2(waves * np.exp(-(((k - 0.08) / 0.02) ** 2)), s=(48, 48))
+    picture = 0.15 + 0.1 * picture / picture.std()
+    found = fit("gray-scott", {"v": picture}, start=START, strategy="observed-start", iterations=40)
+    assert found.status is not Status.CONVERGED
+
+
+def test_uniform_pictures_determine_nothing():
+    found = fit("gray-scott", {"v": np.full((24, 24), 0.3)}, start=START, strategy="observed-start")
     assert found.status is not Status.CONVERGED
 
 

@@ -77,7 +77,8 @@ def _film_fit(config: Config, path: Path) -> int:
     from .fit import read_task
 
     kept = read_run(config.source)
-    task, plan = read_task(FitConfig(**{n: _tuples(value) for n, value in kept["config"].items()}, seed=kept["seed"]))
+    options: dict[str, Any] = {name: _tuples(value) for name, value in kept["config"].items()}
+    task, plan = read_task(FitConfig(**options, seed=kept["seed"]))
     rows = _chosen(config, read_log(config.source))
     films, labels = [], []
     for row in rows:

@@ -19,7 +19,7 @@ from ..systems import AbstractSystem
 from ..training import AbstractOptimiser, Outcome, Variables, make_optimiser, minimise
 from .coordinates import Coordinates
 from .losses import AbstractLoss, check_loss, find_loss
-from .objective import Evaluator, FitObjective, is_dead
+from .objective import Evaluator, FitObjective, is_dead, is_uniform_set
 from .plan import Plan
 from .problem import Problem
 from .result import Fit
@@ -32,6 +32,7 @@ BEST = (("observed-start", "pixel", None), ("observed-start", "stationarity", 1)
 ENSEMBLE = 64  # targets an iteration of the stationarity loss: it needs a covariance
 _DEAD = "the prediction carries no pattern: nothing pulls it towards one"
 NOTHING = 1e-12  # a gradient
+ENDS = (Status.CONVERGED, Status.UNIDENTIFIABLE, Status.INTERRUPTED)  # after which no other start is tried
 GLOBAL = ("cma-es", "hybrid")
 ITERATIONS = {"levenberg-marquardt": 80, "cma-es": 100, "hybrid": 60}
 
@@ -296,17 +297,30 @@ def _judge(road: Road, outcome: Outcome, states: np.ndarray) -> Outcome:
         return dataclasses.replace(outcome, status=Status.DEAD, message=_DEAD)
     if outcome.status is not Status.CONVERGED:
         return outcome
-    if road.loss_name == "stationarity" and outcome.loss > CHI_SQUARE:
-        message = f"the statistics change by {np.sqrt(outcome.loss):.1f} standard errors under the best parameters"
-        return dataclasses.replace(outcome, status=Status.NO_FIT, message=message)
+    if is_uniform_set(road.problem):
+        message = "the targets are uniform: they do not determine the parameters"
+        return dataclasses.replace(outcome, status=Status.UNIDENTIFIABLE, message=message)
+    message, fits = outcome.message or "no step makes the loss smaller", True
+    if road.loss_name == "stationarity":
+        message, fits = (
+            f"the statistics change by {np.sqrt(outcome.loss):.1f} standard errors",
+            outcome.loss <= CHI_SQUARE,
+        )
     if road.loss_name == "pixel" and road.strategy.at_target:
-        noise = estimate_noise(road.problem.targets[:, 0], road.problem.grid)
-        contrast = float(road.problem.targets[:, 0].std((-2, -1)).mean())
-        misfit = float(np.sqrt(outcome.loss)) / contrast
-        if misfit > np.hypot(MISFIT, 2 * noise.std / contrast if noise.detected else 0.0):
-            message = f"{100 * misfit:.1f} % of the contrast stays unexplained: not at rest, or not of this system"
-            return dataclasses.replace(outcome, status=Status.NO_FIT, message=message)
-    return dataclasses.replace(outcome, message=outcome.message or "no step makes the loss smaller")
+        message, fits = _misfit(road, outcome.loss)
+    return dataclasses.replace(outcome, status=Status.CONVERGED if fits else Status.NO_FIT, message=message)
+
+
+def _misfit(road: Road, loss: float) -> tuple[str, bool]:
+    """What pictures at rest leave unexplained, in words, and whether that is little beyond their noise."""
+    seen = road.problem.targets
+    contrast = float(seen.std((-2, -1)).mean())
+    levels = [estimate_noise(seen[:, j], road.problem.grid) for j in range(seen.shape[1])]
+    noise = max((level.std for level in levels if level.detected), default=0.0)
+    misfit = float(np.sqrt(loss)) / contrast
+    fits = misfit <= np.hypot(MISFIT, 2 * noise / contrast)
+    why = "" if fits else ": not at rest, or not of this system"
+    return f"{100 * misfit:.2g} % of the contrast stays unexplained{why}", bool(fits)
 
 
 def _rank(run: Run):

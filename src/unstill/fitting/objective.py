@@ -202,10 +202,15 @@ class FitObjective:
 def is_dead(problem: Problem, states: np.ndarray) -> bool:
     """Whether the seen fields of finite states have less than a hundredth of the targets' contrast: nothing pulls a
     prediction back from there. Never for targets that are uniform themselves."""
-    contrast = float(problem.targets.std((-2, -1)).mean())
-    if contrast <= FLAT * float(np.abs(problem.targets).max()) or not np.isfinite(states).all():
+    if is_uniform_set(problem) or not np.isfinite(states).all():
         return False
+    contrast = float(problem.targets.std((-2, -1)).mean())
     return float(states[:, list(problem.observed)].std((-2, -1)).max()) < DEAD * contrast
+
+
+def is_uniform_set(problem: Problem) -> bool:
+    """Whether the targets carry no pattern."""
+    return float(problem.targets.std((-2, -1)).mean()) <= FLAT * max(float(np.abs(problem.targets).max()), 1e-300)
 
 
 def checksum(states: np.ndarray) -> int:

@@ -17,8 +17,9 @@ class Fit:
     """Parameters found by gradient (or without) against a loss, and how they were found.
 
     `system` carries them: numbers, or fields (H, W) for those fitted cell by cell; `states` are the last prediction
-    (B, C, H, W) and `targets` the pictures (M, K, H, W) that it was compared with; no states after an interrupt; `history` holds one record an
-    iteration, of all starts; `iterations` and `loss` are of the best start. A fit has no intervals: `recover` does.
+    (B, C, H, W) and `targets` the pictures (M, K, H, W) that it was compared with; no states after an interrupt;
+    `history` holds one record an iteration, of all starts; `iterations` and `loss` are of the best start. A fit has no
+    intervals: `recover` does.
     """
 
     system: ReactionDiffusion

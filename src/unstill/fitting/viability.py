@@ -6,7 +6,7 @@ import functools
 import multiprocessing
 import os
 import time as clock
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,7 +104,7 @@ class Study:
     def fits(self) -> int:
         return self.starts * len(self.distances) * len(self.regimes) * len(self.rows)
 
-    def blocks(self, known=frozenset()):
+    def blocks(self, known: Container[tuple] = ()):
         """The open fits (row, regime, distance, start) in blocks of one row and regime, five starts at a time: an early
         end leaves a thinner table rather than one with holes."""
         for first in range(0, self.starts, 5):
@@ -127,7 +127,7 @@ FOUNDING_START = _set(0.127, 0.127, 0.05, 0.05)
 def pictures(regime: Regime, study: Study) -> dict[str, np.ndarray]:
     """The targets of a regime: v of patterns at rest, or u and v of an ensemble of 64 moving states."""
     grid = Grid((study.size, study.size))
-    system = GrayScott.make(**regime.parameters)
+    system = GrayScott(**regime.parameters)
     if regime.steady:
         state = initial_state(system, grid, init="discs", samples=study.pictures, seed=study.seed + 1)
         film = simulate(system, state, grid=grid, steps=20_000)
@@ -163,7 +163,7 @@ class Bench:
     def _road(self, row_name: str, regime_name: str):
         row = next(r for r in self.study.rows if r.name == row_name)
         options = {name: value for name, value in row.options.items() if name != "warm_start"}
-        shared = {"horizon": self.study.horizon, "batch": self.study.pictures, "seed": self.study.seed}
+        shared: dict[str, Any] = {"horizon": self.study.horizon, "batch": self.study.pictures, "seed": self.study.seed}
         plan = Plan(**(shared | options))
         (road,) = plan_roads(self.task(regime_name), plan)
         return dataclasses.replace(road, iterations=self.study.iterations[road.optimiser_name]), plan
@@ -276,7 +276,7 @@ def founding_at_its_size(*, pictures: int, iterations: int) -> dict[str, Any]:
     """Founding system A's own configuration at its own size: 128², batch 8, from fresh squares to a change of 1e-4 a
     step within 40,000 steps, a window of 1,000; its adaptive rate from its start, for as many iterations as asked."""
     spots = next(r for r in REGIMES if r.name == "spots")
-    grid, system = Grid((128, 128)), GrayScott.make(**spots.parameters)
+    grid, system = Grid((128, 128)), GrayScott(**spots.parameters)
     made = Problem(GrayScott, grid, 1.0, (1,), np.zeros((1, 1, 128, 128)))
     start = initial_state(system, grid, init="square", samples=pictures, seed=7)
     targets, _ = made.settle(system, start)
@@ -319,7 +319,7 @@ def verify_chaos(study: Study, *, time: float = 6_000.0) -> list[dict[str, Any]]
     for regime in study.regimes:
         if regime.name not in ("spots", "oscillatory", "chaotic"):
             continue
-        system = GrayScott.make(**regime.parameters)
+        system = GrayScott(**regime.parameters)
         state = initial_state(system, grid, init="discs", samples=1, seed=study.seed + 1)
         for dt in (1.0, 0.5):
             settled = simulate(system, state, grid=grid, time=20_000.0, dt=dt).state[0]

@@ -47,7 +47,8 @@ class Deflated:
         image = (matrix.T if transposed else matrix) @ space
         rates, mixing = np.linalg.eig(space.T @ image)
         order = np.argsort(np.abs(rates))
-        ritz = np.linalg.qr(np.concatenate([mixing.real[:, order], mixing.imag[:, order]], 1))[0][:, : len(order)]
+        parts = np.concatenate([np.real(mixing)[:, order], np.imag(mixing)[:, order]], 1)
+        ritz = np.linalg.qr(parts)[0][:, : len(order)]
         return space @ ritz, rates[order]
 
     def solve(self, rhs: np.ndarray, *, transposed: bool = False) -> np.ndarray:

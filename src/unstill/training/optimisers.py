@@ -136,6 +136,7 @@ class Optax(AbstractOptimiser):
         loss, gradient = objective.gradient(x)
         if not (np.isfinite(loss) and is_finite(gradient)):
             return Step(x, state, loss, {"rate": None}, Status.BLOW_UP, _NOT_FINITE)
+        updates: Any
         updates, state = self._transform().update(gradient, state, x)
         return Step({n: np.asarray(x[n] + np.asarray(updates[n])) for n in x}, state, loss, {"rate": self.rate})
 

@@ -19,7 +19,7 @@ demo: $(STAMP)
 	@echo "Look at runs/demo/recovery.png and runs/demo/motion.mp4"
 
 test: $(STAMP)
-	$(PYTEST)
+	$(PYTEST) -n 2 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -21,7 +21,7 @@ import optax
 from matplotlib.figure import Figure
 
 import unstill as us
-from unstill.simulation.layer import Simulator
+
 
 PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "layer.png"
 HOME = us.GrayScott(F=0.04, k=0.061)  # a labyrinth, which the untrained network keeps

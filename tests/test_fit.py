@@ -53,8 +53,8 @@ def test_from_the_founding_start_to_the_truth_by_v_alone():
 
 
 def test_a_statistical_loss_finds_what_moves():
-    """Snapshots of u and v in a moving state, 8 runs at 8 times: 64 of 48² leave chance a few per cent."""
-    system, grid = GrayScott.make("waves"), Grid((48, 48))
+    """Snapshots of u and v in a moving state, 8 runs at 8 times: 64 of 64² leave chance a few per cent."""
+    system, grid = GrayScott.make("waves"), Grid((64, 64))
     film = simulate(system, grid=grid, samples=8, init="discs", steps=14_000, save_every=1_000, seed=2)
     assert film.frames is not None
     assert set(film.status) == {Status.MOVING}

@@ -293,7 +293,7 @@ def variables(road: Road, plan: Plan, start: Mapping[str, float]) -> Variables:
 
 def _judge(road: Road, outcome: Outcome, states: np.ndarray) -> Outcome:
     """What the end means: a small gradient is no fit yet."""
-    if is_dead(road.problem, states):
+    if outcome.status is not Status.BLOW_UP and is_dead(road.problem, states):
         return dataclasses.replace(outcome, status=Status.DEAD, message=_DEAD)
     if outcome.status is not Status.CONVERGED:
         return outcome

@@ -22,7 +22,6 @@ from matplotlib.figure import Figure
 
 import unstill as us
 
-
 PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "layer.png"
 HOME = us.GrayScott(F=0.04, k=0.061)  # a labyrinth, which the untrained network keeps
 F_RANGE, K_RANGE = (0.025, 0.055), (0.056, 0.066)  # HOME lies in the middle, death in a corner
@@ -142,7 +141,7 @@ def steer_by_mask(size: int, iterations: int, steps: int, batch: int = 2):
     grid, start, rng = us.Grid((size, size)), labyrinths(size, batch + 1), np.random.default_rng(0)
 
     def film(network, masks, states, steps):  # v, (M, T, H, W)
-        simulator = Simulator(HOME, grid, steps=steps, save_every=steps // FRAMES)
+        simulator = us.Simulator(HOME, grid, steps=steps, save_every=steps // FRAMES)
         return simulator(states, **jax.vmap(network)(masks[:, None]))[:, :, 1]  # F and k are (M, H, W)
 
     def loss(network, masks):
@@ -165,7 +164,7 @@ def steer_texture(size: int, iterations: int, steps: int, batch: int = 2):
     grid, start, places = us.Grid((size, size)), labyrinths(size, batch + 1), coordinates(size)
 
     def film(network, states, steps):
-        simulator = Simulator(HOME, grid, steps=steps, save_every=steps // FRAMES)
+        simulator = us.Simulator(HOME, grid, steps=steps, save_every=steps // FRAMES)
         return simulator(states, **network(places))[:, :, 1]  # F and k are (H, W)
 
     def loss(network):

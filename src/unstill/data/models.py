@@ -18,9 +18,8 @@ SCORE_FILE, FLOWS_FILE = "score.npz", "flows.npz"
 def score_arrays(score, names: tuple[str, ...], schedule: str) -> dict[str, np.ndarray]:
     """The arrays of `score.npz`: the network's weights with the normalisation that belongs to them."""
     about = _about(kind="score", names=list(names), schedule=schedule)
-    return {"about": about, "mean": np.asarray(score.mean), "scale": np.asarray(score.scale)} | score.network.arrays(
-        "s_"
-    )
+    vectors = {"mean": np.asarray(score.mean), "scale": np.asarray(score.scale)}
+    return {"about": about} | vectors | score.network.arrays("s_")
 
 
 def flow_arrays(flows) -> dict[str, np.ndarray]:
@@ -37,8 +36,7 @@ def load_score(path: str | os.PathLike):
 
     about, arrays = _read(path, SCORE_FILE, "score")
     D = len(about["names"])
-    network = _network(arrays, "s_", D + 6, D)
-    return Score(network, *_vectors(arrays, D))
+    return Score(_network(arrays, "s_", D + 6, (1, D)), *_vectors(arrays, D))
 
 
 def load_flow(path: str | os.PathLike):
@@ -54,7 +52,7 @@ def load_flow(path: str | os.PathLike):
     members = np.asarray(arrays.get("factors", np.zeros(0)), np.float64)
     try:
         field = family.of({name: np.asarray(a, np.float64) for name, a in arrays.items() if name.startswith("v_")})
-        score = Score(_network(arrays, "s_", D + 6, D), *mean_scale) if family.uses_score else None
+        score = Score(_network(arrays, "s_", D + 6, (1, D)), *mean_scale) if family.uses_score else None
         flows = Flows(field, score, *mean_scale, members, check_level(about["tau"]), tuple(about["names"]))
         shape = flows.velocities(np.zeros((1, D))).shape
     except BadInput:
@@ -96,7 +94,7 @@ def _vectors(arrays: dict[str, np.ndarray], D: int) -> tuple[np.ndarray, np.ndar
     return arrays["mean"].astype(np.float64), arrays["scale"].astype(np.float64)
 
 
-def _network(arrays: dict[str, np.ndarray], prefix: str, first: int, last: int):
+def _network(arrays: dict[str, np.ndarray], prefix: str, first: int, last: tuple[int, ...]):
     """The perceptron of these arrays, with every layer fitting the next; raises `BadInput`."""
     from ..flows.networks import MLP
 
@@ -109,6 +107,6 @@ def _network(arrays: dict[str, np.ndarray], prefix: str, first: int, last: int):
         )
     except (KeyError, ValueError, IndexError):
         fits, sizes, network = False, [], None
-    if network is None or not fits or len(sizes) < 2 or sizes[-1] != last:
+    if network is None or not fits or len(sizes) < 2 or sizes[-1] not in last:
         raise BadInput("path", "must hold a network whose layers fit together", None, "Write it again.")
     return network

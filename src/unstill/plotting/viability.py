@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_DARK = 0.7  # a share from which the ground is dark
+
+
 def plot_viability(rows: Sequence[Mapping[str, Any]], strategies: Sequence[str], regimes: Sequence[str]) -> Figure:
     """One panel a distance of the start: strategies down, regimes across, the share of successful starts as colour.
 
@@ -46,7 +49,8 @@ def plot_viability(rows: Sequence[Mapping[str, Any]], strategies: Sequence[str],
 def _write_cell(axes, x: int, y: int, row: Mapping[str, Any]) -> None:
     """The share, and below it how most of the others ended."""
     failures = {end: n for end, n in row["ends"].items() if end != "success"}
-    axes.text(x, y - 0.12, f"{row['success']:.0%}", ha="center", va="center", fontsize=8, color=INK)
+    ink, pale = (INK, GREY) if row["success"] < _DARK else ("white", "white")
+    axes.text(x, y - 0.12, f"{row['success']:.0%}", ha="center", va="center", fontsize=8, color=ink)
     if failures:
         worst = max(failures, key=lambda end: failures[end])
-        axes.text(x, y + 0.25, worst, ha="center", va="center", fontsize=5.5, color=GREY)
+        axes.text(x, y + 0.25, worst, ha="center", va="center", fontsize=5.5, color=pale)

@@ -1,7 +1,7 @@
 """Do fresh-start strategies only want more iterations? The rows of the viability study that roll out from fresh states,
-near the truth (±20 %), on spots and labyrinths, with up to ten times the iterations of `--quick`.
+near the truth (±20 %), on spots and labyrinths, with several times the iterations of `--quick`.
 
-python benchmarks/fresh_starts.py OUT.jsonl       # about half an hour on 2 cores; goes on where it was stopped
+python benchmarks/fresh_starts.py OUT.jsonl       # about ten minutes on 2 cores; goes on where it was stopped
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from unstill.fitting.viability import QUICK, REGIMES, ROWS, study_viability, table
 
-ITERATIONS = {"adaptive": 200, "adam": 200, "levenberg-marquardt": 40, "cma-es": 40, "hybrid": 40}
+ITERATIONS = {"adaptive": 150, "adam": 150, "levenberg-marquardt": 30, "cma-es": 30, "hybrid": 30}
 NAMES = ("founding (A)", "bptt, power spectrum, adam", "tbptt, radial spectrum, adam", "forward, radial spectrum, LM",
          "CMA-ES, moments")  # fmt: skip
 
@@ -20,7 +20,7 @@ def main() -> None:
     path = Path(sys.argv[1])
     done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     study = dataclasses.replace(
-        QUICK, horizon=4_000, distances=(0.2,), iterations=ITERATIONS,
+        QUICK, starts=5, horizon=4_000, distances=(0.2,), iterations=ITERATIONS,
         regimes=[regime for regime in REGIMES if regime.name in ("spots", "labyrinth")],
         rows=[row for row in ROWS if row.name in NAMES],
     )  # fmt: skip

@@ -28,11 +28,14 @@ SCHEMA = json.loads((Path(__file__).parents[1] / "docs/schemas/viability.json").
 FEW = {"adaptive": 2, "adam": 2, "levenberg-marquardt": 12, "cma-es": 2, "hybrid": 2}
 
 
+STEEP = {"gradients": {"F": 1.0}, "parameters": {"F": 0.04}, "loss": 1.0, "finite": True}
+
+
 def small(**changes) -> Study:
     rows = [row for row in ROWS if row.name in ("founding (A)", "observed start, 8 steps, pixel")]
     rows[0] = dataclasses.replace(rows[0], options={**rows[0].options, "window": 50})
     regimes = [regime for regime in REGIMES if regime.name == "labyrinth"]
-    study = Study(32, 1, 200, 1, FEW, rows=rows, regimes=regimes, distances=(0.2,))
+    study = Study(32, 1, 8_000, 1, FEW, rows=rows, regimes=regimes, distances=(0.2,))
     return dataclasses.replace(study, **changes)
 
 
@@ -91,10 +94,11 @@ def test_starts_lie_in_their_box_and_differ():
         (Status.BLOW_UP, {"F": 0.5}, [], "cliff"),
         (Status.CONVERGED, {"F": 0.03}, [], "wrong basin"),
         (Status.NOT_CONVERGED, {"F": 0.03}, [], "budget"),
-        (Status.BLOW_UP, {"F": 0.5}, [{"gradients": {"F": 1e9}, "parameters": {"F": 0.04}, "loss": 1.0}],
-         "exploding gradient"),
-        (Status.BLOW_UP, {"F": 0.5}, [{"gradients": {"F": np.nan}, "parameters": {"F": 0.04}, "loss": 1.0}],
-         "exploding gradient"),
+        (Status.UNIDENTIFIABLE, {"F": 0.03}, [], "unidentifiable"),
+        (Status.BLOW_UP, {"F": 0.5}, [{**STEEP, "gradients": {"F": 1e9}}], "exploding gradient"),
+        (Status.BLOW_UP, {"F": 0.5}, [{**STEEP, "gradients": {"F": np.nan}}], "exploding gradient"),
+        (Status.BLOW_UP, {"F": 0.5}, [{**STEEP, "gradients": {"F": np.nan}, "loss": np.nan}], "cliff"),
+        (Status.NOT_CONVERGED, {"F": 0.5}, [{**STEEP, "loss": 1e-20}, STEEP], "budget"),
     ],
 )  # fmt: skip
 def test_ends(status, errors, rows, end):

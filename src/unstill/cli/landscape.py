@@ -63,7 +63,7 @@ def run(config: Config) -> int:
     truth = _truth(config.target, cls)
     axes, sets = _points(config, cls, truth)
     plan_landscape(task, sets, axes, plan)
-    path, path_names = _path(config)
+    path, path_names = _path(config, axes)
     folder = claim_folder(config)
     known = _known(folder, axes) if folder.resumed else None
     begin(folder, "landscape", config)
@@ -148,7 +148,7 @@ def _whole(cls, sets):
     return sets
 
 
-def _path(config: Config):
+def _path(config: Config, axes):
     """An optimiser's way, (T, P), and the names of its parameters."""
     if not config.path:
         return None, ()
@@ -161,6 +161,9 @@ def _path(config: Config):
     if not rows or not isinstance(rows[0].get("parameters"), dict):
         raise BadInput("path", "must be the run folder of a fit", config.path)
     names_ = tuple(rows[0]["parameters"])
+    missing = [name for name in axes if name not in names_]
+    if missing:
+        raise BadInput("path", "must be of a fit that moved the parameters of --along", f"no {', '.join(missing)}")
     return np.array([[row["parameters"][name] for name in names_] for row in rows], float), names_
 
 

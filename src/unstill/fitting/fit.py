@@ -87,9 +87,11 @@ def fit(
     Arguments: the system's name or class and pictures, `observe` and `grid` as for `recover`; a `Plan`, or its fields
     as keywords. `record` gets one dictionary an iteration, `keep` every outcome reached; `resume` goes on from one.
 
-    Returns a `Fit` with status `converged`, `not-converged` (the iterations are done), `no-fit` (converged, but the
-    pictures are not explained), `dead` (the prediction carries no pattern), `blow-up` (no sound step was found) or
-    `interrupted`. Raises `BadInput`; `NumericalFailure` where a hidden field does not follow from the pictures.
+    Returns a `Fit` with status `converged` (whether the pictures are explained is judged for `pixel` from the pictures
+    and for `stationarity`; other losses have no scale to judge by), `not-converged` (the iterations are done), `no-fit`
+    (converged, but the pictures are not explained), `unidentifiable` (uniform targets), `dead` (the prediction carries
+    no pattern), `blow-up` (no sound step was found) or `interrupted`. Raises `BadInput`; `NumericalFailure` where a
+    hidden field does not follow from the pictures.
     """
     started = clock.perf_counter()
     plan = dataclasses.replace(plan or Plan(), **options)
@@ -106,11 +108,11 @@ def fit(
         except NumericalFailure as failure:  # no hidden field beside the pictures there: another start may have one
             failed = failure
             continue
-        if runs[-1].outcome.status in (Status.CONVERGED, Status.INTERRUPTED):
+        if runs[-1].outcome.status in ENDS:
             break
     if not runs:
         raise failed or BadInput("resume", "must find a start that is not done")
-    best = runs[-1] if runs[-1].outcome.status in (Status.CONVERGED, Status.INTERRUPTED) else min(runs, key=_rank)
+    best = runs[-1] if runs[-1].outcome.status in ENDS else min(runs, key=_rank)
     return _result(best, task, [row for run in runs for row in run.rows], clock.perf_counter() - started)
 
 
@@ -265,10 +267,13 @@ def run_start(
         keep=lambda reached: keep(numbers[1], reached), describe=describe, halt=_halt,
     )  # fmt: skip
     batch = road.problem.draw(max(outcome.iterations - 1, 0))
+    nothing = np.zeros((0, len(road.problem.system_class.fields), *road.problem.grid.shape))
     if outcome.status is Status.INTERRUPTED:
-        nothing = np.zeros((0, len(road.problem.system_class.fields), *road.problem.grid.shape))
         return Run(road, outcome, rows, nothing, batch.targets)
-    look = FitObjective(evaluator, batch).look(outcome.x)
+    try:
+        look = FitObjective(evaluator, batch).look(outcome.x)
+    except KeyboardInterrupt:
+        return Run(road, dataclasses.replace(outcome, status=Status.INTERRUPTED), rows, nothing, batch.targets)
     outcome = _judge(road, dataclasses.replace(outcome, loss=look.loss), look.states)
     return Run(road, outcome, rows, look.states, batch.targets)
 
@@ -293,6 +298,9 @@ def variables(road: Road, plan: Plan, start: Mapping[str, float]) -> Variables:
 
 def _judge(road: Road, outcome: Outcome, states: np.ndarray) -> Outcome:
     """What the end means: a small gradient is no fit yet."""
+    if outcome.status is not Status.BLOW_UP and not np.isfinite(outcome.loss):
+        message = "the loss is not finite where the iterations ended"
+        return dataclasses.replace(outcome, status=Status.BLOW_UP, message=message)
     if outcome.status is not Status.BLOW_UP and is_dead(road.problem, states):
         return dataclasses.replace(outcome, status=Status.DEAD, message=_DEAD)
     if outcome.status is not Status.CONVERGED:

@@ -83,7 +83,7 @@ def relax(
     (Gray–Scott's v beside a given u is bistable), or the time step is unstable.
     """
     frozen = held(system, observed, np.moveaxis(pictures, 1, 0))
-    state = np.stack([np.broadcast_to(float(c), pictures[:, 0].shape) for c in frozen.rest()], 1).astype(float)
+    state = np.stack([np.broadcast_to(np.asarray(c, float), pictures[:, 0].shape) for c in frozen.rest()], 1)
     motion = Motion(
         frozen, grid, state.shape, dt=dt, dtype="float64", stepper="euler", engine="auto", clip=False
     )  # fmt: skip

@@ -7,7 +7,7 @@ import numpy as np
 from .._errors import BadInput
 from ..simulation import Grid, initial_state
 from ..simulation.motion import Motion
-from ..systems import ReactionDiffusion
+from ..systems import GrayScott, ReactionDiffusion
 
 CHUNK = 100  # steps between two looks at steadiness
 
@@ -49,8 +49,9 @@ class Problem:
 
     @property
     def bounded(self) -> bool:
-        """Whether states belong in [0, 1], as the targets do."""
-        return bool(self.targets.min() >= 0 and self.targets.max() <= 1)
+        """Whether states belong in [0, 1]: Gray–Scott's concentrations do, where the targets do."""
+        inside = bool(self.targets.min() >= 0 and self.targets.max() <= 1)
+        return inside and issubclass(self.system_class, GrayScott)
 
     def rng(self, iteration: int, use: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, iteration, use])

@@ -57,8 +57,8 @@ def starts_around(
     seed: int = 0,
     box: float = BOX,
 ) -> list[dict[str, float]]:
-    """The start itself, then Sobol points of factors 1 ± box around it, clipped."""
-    first = clip(system_class, grid, dt, start)
+    """The start itself as it is, then Sobol points of factors 1 ± box around it, clipped."""
+    first = dict(start)
     if count == 1:
         return [first]
     names = list(start)

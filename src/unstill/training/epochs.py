@@ -90,11 +90,11 @@ def train_epochs(
             params, state, each, now = epoch(params, state, jax.random.fold_in(key, i))
             best, least = better(best, params, least, now)
             training.append(np.asarray(each))
+            validation.append(np.asarray(now))
+            record({"epoch": i, "loss": float(each.mean()), "held_out": float(np.mean(least))})
         except KeyboardInterrupt:
             interrupted = True
             break
-        validation.append(np.asarray(now))
-        record({"epoch": i, "loss": float(each.mean()), "held_out": float(np.mean(least))})
         gained = bool(np.any(np.asarray(least) < 0.99 * mark))
         waited, mark = (0, np.minimum(mark, np.asarray(least))) if gained else (waited + 1, mark)
         if waited >= plan.patience:

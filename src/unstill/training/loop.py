@@ -5,6 +5,7 @@ import time as clock
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 
 from .._jax import enable_x64
@@ -57,7 +58,9 @@ def _minimise(optimiser, objective, x, iterations, state, first, record, keep, d
             at = objective(i)
             step = optimiser.step(at, x, state)
             seen = describe(at, x)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, ValueError, jax.errors.JaxRuntimeError) as error:
+            if not _is_interrupt(error):
+                raise
             return dataclasses.replace(reached, status=Status.INTERRUPTED, message="interrupted")
         seconds = clock.perf_counter() - started
         stop = halt(at)
@@ -73,3 +76,8 @@ def _minimise(optimiser, objective, x, iterations, state, first, record, keep, d
         if step.status is not None:
             break
     return reached
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """Whether Ctrl-C is behind it: one that meets a host callback comes back as JAX's own error, with its traceback."""
+    return isinstance(error, KeyboardInterrupt) or "KeyboardInterrupt" in str(error)

@@ -75,6 +75,7 @@ def is_finite(x: Variables) -> bool:
 
 
 _UNSOUND = 1e6  # the loss that CMA-ES is told of a run that blew up
+_STIFFEST = 1e8  # damping beyond which a step is nothing
 _NOT_FINITE = "the loss or its gradient is not finite: start elsewhere, shorten the window, or take a smaller dt"
 
 
@@ -164,7 +165,7 @@ class LevenbergMarquardt(AbstractOptimiser):
         damping, loss = float(state["damping"]), float(r @ r)
         if not (np.isfinite(loss) and np.isfinite(J).all()):
             return Step(x, state, loss, {"rate": None}, Status.BLOW_UP, _NOT_FINITE)
-        H, g, tried = J.T @ J, J.T @ r, []
+        H, g, tried, borne, change = J.T @ J, J.T @ r, [], False, np.zeros(J.shape[1])
         scale = np.diag(H) + 1e-12 * max(np.diag(H).max(), 1e-300)
         start = flatten(x)
         for _ in range(self.tries):
@@ -173,6 +174,7 @@ class LevenbergMarquardt(AbstractOptimiser):
             change *= min(1.0, self.longest / max(float(np.abs(change).max()), 1e-300))
             moved = unflatten(start + change, x)
             value, sound = objective.value(moved)
+            borne |= sound
             record = {"rates_tried": tried, "rate": damping}
             if sound and value < loss:
                 state = {"damping": np.float64(max(damping / 5, 1e-9))}
@@ -181,7 +183,11 @@ class LevenbergMarquardt(AbstractOptimiser):
             if np.abs(change).max() <= self.tolerance:
                 break
             damping = max(damping * 4, 1e-6)
-        return Step(x, state, loss, {"rates_tried": tried, "rate": None}, Status.CONVERGED)
+        record = {"rates_tried": tried, "rate": None}
+        if not borne:
+            return Step(x, state, loss, record, Status.BLOW_UP, "no step gave a sound forward run")
+        ended = np.abs(change).max() <= self.tolerance or damping > _STIFFEST
+        return Step(x, {"damping": np.float64(damping)}, loss, record, Status.CONVERGED if ended else None)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ RANK = {
     "_types": 0, "_errors": 0, "_jax": 0,
     "systems": 1, "simulation": 2,
     "stationarity": 3, "analysis": 3, "training": 3,
-    "recovery": 4, "fitting": 5, "discovery": 5, "data": 6, "plotting": 7, "cli": 8,
+    "recovery": 4, "fitting": 5, "discovery": 5, "flows": 5, "data": 6, "plotting": 7, "cli": 8,
 }  # fmt: skip
 
 

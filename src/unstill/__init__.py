@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from ._types import Status
     from .analysis import growth_rates, leading_exponent, lyapunov_spectrum
     from .data import Snapshots, load, save
+    from .data.models import load_flow, load_score
     from .data.points import load_points, save_points
     from .discovery import Discovery, Equations, Ordered, discover
     from .discovery.point_sets import POINT_SETS
     from .fitting import LOSSES, STRATEGIES, Fit, Plan, find_loss, fit
+    from .flows import Flow, Score, learn_flow, learn_score
     from .plotting import animate, plot_recovery, plot_states, save_figure
     from .recovery import Estimate, Recovery, recover
     from .simulation import Grid, OnGrid, Simulator, Trajectory, initial_state, polish, rollout, simulate
@@ -42,10 +44,12 @@ _ROOMS = {
     "_types": ("Status",),
     "analysis": ("growth_rates", "leading_exponent", "lyapunov_spectrum"),
     "data": ("Snapshots", "load", "save"),
+    "data.models": ("load_flow", "load_score"),
     "data.points": ("load_points", "save_points"),
     "discovery": ("Discovery", "Equations", "Ordered", "discover"),
     "discovery.point_sets": ("POINT_SETS",),
     "fitting": ("LOSSES", "STRATEGIES", "Fit", "Plan", "find_loss", "fit"),
+    "flows": ("Flow", "Score", "learn_flow", "learn_score"),
     "plotting": ("animate", "plot_recovery", "plot_states", "save_figure"),
     "recovery": ("Estimate", "Recovery", "recover"),
     "simulation": ("Grid", "OnGrid", "Simulator", "Trajectory", "initial_state", "polish", "rollout", "simulate"),

@@ -1,0 +1,93 @@
+"""Set a flow in motion: many points by RK4, or by the stochastic dynamics that have the same density."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._errors import BadInput
+from .._jax import enable_x64
+from ..simulation.steppers import rk4
+from ..systems import Dynamics
+from .flow import Flow
+from .score import Score
+
+
+class ScoreAscent(eqx.Module):
+    """dz/dt = s_τ(z) of standardised points: a `Dynamics` that ends on the density's peaks."""
+
+    score: Score
+    tau: float = eqx.field(static=True)
+
+    def drift(self, state: Float[Array, "M D"]) -> Float[Array, "M D"]:
+        return jax.vmap(lambda z: self.score.at(z, self.tau))(state)
+
+
+def move(
+    dynamics: Dynamics, x: Float[np.ndarray, "M D"], *, dt: float, steps: int, save_every: int = 1
+) -> Float[np.ndarray, "T M D"]:
+    """States after every `save_every` RK4 steps, the start first; float64. Raises `BadInput`."""
+    _check(dt, steps, save_every)
+    with enable_x64():
+        start = jnp.asarray(x, jnp.float64)
+        later = np.asarray(_moved(dynamics, start, jnp.asarray(dt), steps // save_every, save_every))
+    return np.concatenate([np.asarray(start)[None], later])
+
+
+def move_noisily(
+    flow: Flow, score: Score, x: Float[np.ndarray, "M D"], *, eta: float, dt: float, steps: int, save_every: int = 1,
+    seed: int = 0,
+) -> Float[np.ndarray, "T M D"]:  # fmt: skip
+    """dz = (v + η s) dt + √(2η) dW of standardised points z, by Heun's method: the same density for every η ≥ 0.
+
+    x and what is returned are in the points' own units. Weak order 2 for constant η (Kloeden & Platen, Numerical
+    Solution of SDE, eq. 15.1.1). Noise mends what an imperfect v spoils. Raises `BadInput`.
+    """
+    _check(dt, steps, save_every)
+    if not (np.isfinite(eta) and eta >= 0):
+        raise BadInput("eta", "must not be negative", eta)
+    mean, scale = np.asarray(flow.mean), np.asarray(flow.scale)
+    with enable_x64():
+        z, key = jnp.asarray((x - mean) / scale, jnp.float64), jax.random.key(seed)
+        later = np.asarray(_diffused(flow, score, z, key, (eta, dt), steps // save_every, save_every))
+    return np.concatenate([np.asarray(x, np.float64)[None], later * scale + mean])
+
+
+def _check(dt: float, steps: int, save_every: int) -> None:
+    if not (np.isfinite(dt) and dt != 0):
+        raise BadInput("dt", "must be a number other than 0", dt, "A negative dt runs time backwards.")
+    if not 1 <= save_every <= steps:
+        raise BadInput("save_every", "must lie between 1 and the number of steps", save_every)
+
+
+@eqx.filter_jit
+def _moved(dynamics: Dynamics, start: Array, dt: Array, frames: int, every: int) -> Array:
+    step = rk4(dynamics, dt)
+
+    def frame(state, _):
+        state = jax.lax.fori_loop(0, every, lambda _, state: step(state), state)
+        return state, state
+
+    return jax.lax.scan(frame, start, None, length=frames)[1]
+
+
+@eqx.filter_jit
+def _diffused(flow: Flow, score: Score, z: Array, key: Array, sizes, frames: int, every: int) -> Array:
+    eta, dt = sizes
+    drift = jax.vmap(lambda z: flow.at(z) + eta * score.at(z, flow.tau))
+
+    def step(_, carry):
+        z, key = carry
+        key, use = jax.random.split(key)
+        kick = jnp.sqrt(2 * eta * dt) * jax.random.normal(use, z.shape, z.dtype)
+        slope = drift(z)
+        return z + kick + dt / 2 * (slope + drift(z + dt * slope + kick)), key
+
+    def frame(carry, _):
+        carry = jax.lax.fori_loop(0, every, step, carry)
+        return carry, carry[0]
+
+    return jax.lax.scan(frame, (z, key), None, length=frames)[1]

@@ -106,7 +106,7 @@ def test_ends(status, errors, rows, end):
 
 
 def test_moving_regimes_are_seen_whole_and_steady_ones_in_v():
-    study = small()
+    study = small(size=48)  # in smaller boxes too few runs live
     assert set(pictures(REGIMES[1], study)) == {"v"}
     seen = pictures(next(r for r in REGIMES if not r.steady), study)
     assert set(seen) == {"u", "v"}

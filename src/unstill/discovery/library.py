@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import itertools
 import math
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from .._errors import BadInput, nearest
+from .._files import from_file
 from .._jax import enable_x64
 from ..stationarity.point_functionals import Exponents, exponents_to, monomials
 
@@ -163,27 +161,8 @@ def find_library(name: str | Mapping[str, Callable[..., Array]], variables: Sequ
     if not isinstance(name, str):
         return own_library(variables, name)
     if ".py:" in name:
-        path, _, attribute = name.rpartition(":")
-        return own_library(variables, _from_file(Path(path), attribute))
+        functions = from_file("library", name, lambda value: isinstance(value, Mapping), "a mapping")
+        return own_library(variables, functions)
     if name not in LIBRARIES:
         raise BadInput("library", "must be a known library or file.py:NAME", repr(name), nearest(name, LIBRARIES))
     return LIBRARIES[name](variables)
-
-
-def _from_file(path: Path, attribute: str) -> Mapping[str, Callable[..., Array]]:
-    if not path.is_file():
-        raise BadInput("library", "must name an existing file", str(path))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise BadInput("library", f"cannot be imported: {type(error).__name__}: {error}", str(path)) from error
-    found = getattr(module, attribute, None)
-    if not isinstance(found, Mapping):
-        held = [n for n, value in vars(module).items() if isinstance(value, Mapping) and not n.startswith("_")]
-        raise BadInput("library", f"must name a mapping in {path}", repr(attribute), nearest(attribute, held))
-    return found

@@ -1,10 +1,7 @@
 """The losses that Unstill knows by name, and how a user's own is found."""
 
 import importlib
-import importlib.util
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -13,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._errors import BadInput, nearest
+from .._files import from_file, member
 from .losses_base import AbstractLoss, FeatureLoss, check_shapes
 from .losses_spectra import PowerSpectrum, RadialSpectrum, StructureFactor, WindowedSpectrum
 from .losses_stationarity import Stationarity
@@ -73,12 +71,9 @@ def user_loss(name: str) -> ScalarLoss:
     place, _, attribute = name.rpartition(":")
     if not place or not attribute:
         raise BadInput("loss", "must be module:function or file.py:function", repr(name))
-    module = _from_file(Path(place)) if place.endswith(".py") else _from_path(place)
-    function = getattr(module, attribute, None)
-    if not callable(function):
-        known = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]
-        raise BadInput("loss", f"must name a function in {place}", repr(attribute), nearest(attribute, known))
-    return ScalarLoss(function)
+    if place.endswith(".py"):
+        return ScalarLoss(from_file("loss", name, callable, "a function"))
+    return ScalarLoss(member("loss", _from_path(place), attribute, callable, "a function", place))
 
 
 def check_loss(loss: AbstractLoss, example: Float[Array, "M C H W"]) -> None:
@@ -105,19 +100,3 @@ def _from_path(name: str) -> ModuleType:
         return importlib.import_module(name)
     except Exception as error:
         raise BadInput("loss", f"cannot be imported: {type(error).__name__}: {error}", name) from error
-
-
-def _from_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise BadInput("loss", "must name an existing file", str(path))
-    name = f"_unstill_loss_{path.stem}"  # not the stem itself: a file called numpy.py must not become numpy
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise BadInput("loss", f"cannot be imported: {type(error).__name__}: {error}", str(path)) from error
-    return module

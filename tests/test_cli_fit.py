@@ -15,7 +15,7 @@ from unstill.training.optimisers import LevenbergMarquardt, Optax
 SCHEMAS = Path(__file__).parents[1] / "docs" / "schemas"
 START = "Du=.127,Dv=.127,F=.04,k=.058"
 SHORT = ("--strategy", "tbptt", "--window", 20, "--horizon", 60, "--batch", 1, "--iterations", 5)
-FILES = {"run.json", "result.json", "log.jsonl", "fields.npz", "fit.png", "state.npz"}
+FILES = {"run.json", "result.json", "log.jsonl", "fields.npz", "fit.png", "state-0.npz"}
 
 
 def run(*words) -> int:
@@ -98,6 +98,27 @@ def test_an_interrupted_run_goes_on_bit_for_bit(source, tmp_path, monkeypatch, n
     assert same(log_of(tmp_path / "part")) == same(log_of(tmp_path / "whole"))
     one, two = (result_of(tmp_path / folder)["parameters"] for folder in ("whole", "part"))
     assert one == two
+
+
+def test_a_resumed_run_remembers_the_starts_before_it(source, tmp_path, monkeypatch):
+    words = ("fit", source / "v.npz", "--start", START, *SHORT, "--optimiser", "sgd", "--starts", 3, "--quiet")
+    assert run(*words, "--out", tmp_path / "whole") == 0
+    step, calls = Optax.step, iter(range(99))
+
+    def stopping(self, objective, x, state):
+        if next(calls) == 8:  # in the second start of five iterations each
+            raise KeyboardInterrupt
+        return step(self, objective, x, state)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Optax, "step", stopping)
+        assert run(*words, "--out", tmp_path / "part") == 130
+    for _ in range(2):  # a run that is done stays as it is
+        assert run(*words, "--out", tmp_path / "part", "--resume") == 0
+        whole, part = (result_of(tmp_path / folder) for folder in ("whole", "part"))
+        assert whole | {"seconds": 0} == part | {"seconds": 0}
+        assert whole["starts"] == 3
+        assert same(log_of(tmp_path / "part")) == same(log_of(tmp_path / "whole"))
 
 
 def test_from_iteration_drops_what_came_after_and_refuses_without_loss(source, tmp_path, capsys):

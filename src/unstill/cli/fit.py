@@ -15,7 +15,7 @@ from .._types import Status
 from .arguments import assignments, count, names, number, option, parameter_set, positional
 from .common import RunOptions, begin, claim_folder, finish, plain, say
 
-STATE = "state.npz"
+STATES = "state-{}.npz"  # one a start
 _FAILED = (Status.BLOW_UP, Status.DEAD, Status.NO_FIT)
 
 
@@ -84,12 +84,10 @@ def run(config: Config) -> int:
         say(config, _line(row))
 
     def keep(start: int, reached) -> None:
-        import numpy as np
-
         from ..training import as_arrays
 
         road = roads[start // plan.count]
-        folder.write_arrays(STATE, start=np.asarray(start), **as_arrays(road.optimiser, reached))
+        folder.write_arrays(STATES.format(start), **as_arrays(road.optimiser, reached))
 
     found = fit(task.system, task.pictures, plan, grid=task.grid, record=record, keep=keep, resume=resume)
     return _write(config, folder, found)
@@ -116,37 +114,54 @@ _TOKENS = ("start", "fix")
 
 
 def _resume(config: Config, folder, roads, plan):
-    """Where the run in the folder stood, its log cut to there; `None` where it had not begun."""
+    """Where every start in the folder stood, the log cut to there; `None` where none had begun."""
     from ..data.runs import read_log
     from ..fitting import Resume
-    from ..fitting.fit import variables
-    from ..training import Outcome, from_arrays
 
-    rows = read_log(folder.path)
+    rows, outcomes = read_log(folder.path), _kept(folder, roads, plan)
     if config.from_iteration is not None:
-        chosen = [row for row in rows if row["iteration"] == config.from_iteration]
-        if not chosen:
-            rule = "must be an iteration of the log"
-            raise BadInput("from-iteration", rule, config.from_iteration, f"It has {len(rows)} lines.")
-        row = chosen[-1]
-        coordinates = roads[row["road"]].coordinates
-        if plan.cellwise or coordinates.states:
-            raise BadInput("from-iteration", "must be left out: the log holds no fields or states")
-        outcome = Outcome(
-            coordinates.numbers(row["parameters"]), None, row["iteration"], row["loss"], Status.INTERRUPTED, ""
-        )  # fmt: skip
-        resume = Resume(row["start"], outcome)
-    elif (folder / STATE).exists():
-        arrays = folder.read_arrays(STATE)
-        number = int(arrays.get("start", 0))
-        road = roads[min(number // plan.count, len(roads) - 1)]
-        like = variables(road, plan, {n: road.problem.system_class.defaults()[n] for n in road.coordinates.free})
-        resume = Resume(number, from_arrays(road.optimiser, like, arrays))
-    else:
-        return None
-    reached = (resume.start, resume.outcome.iterations)
-    folder.write_log([row for row in rows if (row["start"], row["iteration"]) < reached])
-    return resume
+        row = _logged(config, rows, roads, plan)
+        for start in [start for start in outcomes if start >= row["start"]]:
+            (folder / STATES.format(start)).unlink()
+            del outcomes[start]
+        outcomes[row["start"]] = _outcome(row, roads)
+    done = {start: outcome.iterations for start, outcome in outcomes.items()}
+    rows = [row for row in rows if row["iteration"] < done.get(row["start"], 0)]
+    folder.write_log(rows)
+    return Resume(outcomes, rows)
+
+
+def _kept(folder, roads, plan):
+    """The outcome of every start that has a file of states."""
+    from ..fitting.fit import variables
+    from ..training import from_arrays
+
+    outcomes = {}
+    for start in range(len(roads) * plan.count):
+        if (folder / STATES.format(start)).exists():
+            road = roads[start // plan.count]
+            like = variables(road, plan, {n: road.problem.system_class.defaults()[n] for n in road.coordinates.free})
+            outcomes[start] = from_arrays(road.optimiser, like, folder.read_arrays(STATES.format(start)))
+    return outcomes
+
+
+def _logged(config: Config, rows, roads, plan):
+    """The line of the log that `--from-iteration` names; raises `BadInput`."""
+    chosen = [row for row in rows if row["iteration"] == config.from_iteration]
+    if not chosen:
+        rule = "must be an iteration of the log"
+        raise BadInput("from-iteration", rule, config.from_iteration, f"It has {len(rows)} lines.")
+    if plan.cellwise or roads[chosen[-1]["road"]].coordinates.states:
+        raise BadInput("from-iteration", "must be left out: the log holds no fields or states")
+    return chosen[-1]
+
+
+def _outcome(row, roads):
+    """The parameters of a line of the log, with an optimiser that has no memory yet."""
+    from ..training import Outcome
+
+    x = roads[row["road"]].coordinates.numbers(row["parameters"])
+    return Outcome(x, None, row["iteration"], row["loss"], Status.INTERRUPTED, "")
 
 
 def _header(task) -> str:
@@ -213,13 +228,15 @@ def _write(config: Config, folder, found) -> int:
     folder.write_arrays("fields.npz", **arrays)
     result = describe(config, found)
     folder.write_result(result)
-    rows = read_log(folder.path)
+    starts = len({row["start"] for row in found.history})
+    rows = [row for row in read_log(folder.path) if row["start"] == found.start]
     if rows:
+        title = f"{found.status}; the best of {starts} starts" if starts > 1 else str(found.status)
         shown = names.index(found.observed[-1])
         pictures = {"target": found.targets[0, -1]}
         if len(found.states):
             pictures["prediction"] = found.states[0, shown]
-        save_figure(plot_fit(rows, pictures=pictures), folder / "fit.png")
+        save_figure(plot_fit(rows, pictures=pictures, title=title), folder / "fit.png")
     for name, block in result["parameters"].items():
         say(config, f"  {name:8s} {block['value']:.6g}" + (" (mean of a field)" if block["cellwise"] else ""))
     say(config, f"{found.status}: {found.message}", f"{folder.path}: {result['method']}, {found.seconds:.1f} s")

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import time as clock
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -33,16 +33,17 @@ ENSEMBLE = 64  # targets an iteration of the stationarity loss: it needs a covar
 _DEAD = "the prediction carries no pattern: nothing pulls it towards one"
 NOTHING = 1e-12  # a gradient
 ENDS = (Status.CONVERGED, Status.UNIDENTIFIABLE, Status.INTERRUPTED)  # after which no other start is tried
+UNFINISHED = (Status.NOT_CONVERGED, Status.INTERRUPTED)  # what a resumed run goes on from
 GLOBAL = ("cma-es", "hybrid")
 ITERATIONS = {"levenberg-marquardt": 80, "cma-es": 100, "hybrid": 60}
 
 
 @dataclasses.dataclass(frozen=True)
 class Resume:
-    """Where to go on: the number of the start (over all roads), and the outcome that it had reached."""
+    """Where to go on: the outcome that each start had reached, by its number over all roads, and the log so far."""
 
-    start: int
-    outcome: Outcome
+    outcomes: Mapping[int, Outcome]
+    rows: Sequence[Mapping[str, Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,20 +101,23 @@ def fit(
     first = first_start(task, roads[0].problem.dt, plan)
     starts = starts_around(task.system, task.grid, roads[0].problem.dt, first, plan.count, seed=plan.seed)
     starts[1:] = [roads[0].coordinates.inside(start) for start in starts[1:]]
-    for number in range(resume.start if resume else 0, len(roads) * plan.count):
+    before = resume or Resume({}, [])
+    for number in range(len(roads) * plan.count):
         road, start = roads[number // plan.count], starts[number % plan.count]
-        here = resume.outcome if resume and resume.start == number else None
+        numbers = (number // plan.count, number)
         try:
-            runs.append(run_start(road, plan, start, (number // plan.count, number), record, keep, here))
+            runs.append(run_start(road, plan, start, numbers, record, keep, before.outcomes.get(number)))
         except NumericalFailure as failure:  # no hidden field beside the pictures there: another start may have one
             failed = failure
             continue
         if runs[-1].outcome.status in ENDS:
             break
     if not runs:
-        raise failed or BadInput("resume", "must find a start that is not done")
+        assert failed is not None
+        raise failed
     best = runs[-1] if runs[-1].outcome.status in ENDS else min(runs, key=_rank)
-    return _result(best, task, [row for run in runs for row in run.rows], clock.perf_counter() - started)
+    history = [*before.rows, *(row for run in runs for row in run.rows)]
+    return _result(best, task, history, clock.perf_counter() - started)
 
 
 def prepare(task: Task, plan: Plan) -> list[Road]:
@@ -227,6 +231,7 @@ def first_start(task: Task, dt: float, plan: Plan) -> dict[str, float]:
 class Run:
     """One minimisation: its road, its end, its log, and the last prediction with the targets beside it."""
 
+    start: int
     road: Road
     outcome: Outcome
     rows: list[dict[str, Any]]
@@ -262,20 +267,25 @@ def run_start(
     x, state, first = variables(road, plan, start), None, 0
     if reached is not None:
         x, state, first = reached.x, reached.state, reached.iterations
-    outcome = minimise(
-        road.optimiser, at, x, iterations=road.iterations, state=state, first=first, record=tell,
-        keep=lambda reached: keep(numbers[1], reached), describe=describe, halt=_halt,
-    )  # fmt: skip
+    outcome = reached
+    if reached is None or reached.status in UNFINISHED:
+        outcome = minimise(
+            road.optimiser, at, x, iterations=road.iterations, state=state, first=first, record=tell,
+            keep=lambda reached: keep(numbers[1], reached), describe=describe, halt=_halt,
+        )  # fmt: skip
+    assert outcome is not None
     batch = road.problem.draw(max(outcome.iterations - 1, 0))
     nothing = np.zeros((0, len(road.problem.system_class.fields), *road.problem.grid.shape))
     if outcome.status is Status.INTERRUPTED:
-        return Run(road, outcome, rows, nothing, batch.targets)
+        return Run(numbers[1], road, outcome, rows, nothing, batch.targets)
     try:
         look = FitObjective(evaluator, batch).look(outcome.x)
     except KeyboardInterrupt:
-        return Run(road, dataclasses.replace(outcome, status=Status.INTERRUPTED), rows, nothing, batch.targets)
+        return Run(
+            numbers[1], road, dataclasses.replace(outcome, status=Status.INTERRUPTED), rows, nothing, batch.targets
+        )
     outcome = _judge(road, dataclasses.replace(outcome, loss=look.loss), look.states)
-    return Run(road, outcome, rows, look.states, batch.targets)
+    return Run(numbers[1], road, outcome, rows, look.states, batch.targets)
 
 
 def _halt(objective: FitObjective) -> tuple[Status, str] | None:
@@ -338,6 +348,7 @@ def _rank(run: Run):
 def _result(run: Run, task: Task, history, seconds: float) -> Fit:
     road, values = run.road, run.road.coordinates.values(run.outcome.x)
     return Fit(
+        start=run.start,
         system=road.coordinates.system(values),
         grid=task.grid,
         observed=tuple(task.pictures),

@@ -18,10 +18,11 @@ class Fit:
 
     `system` carries them: numbers, or fields (H, W) for those fitted cell by cell; `states` are the last prediction
     (B, C, H, W) and `targets` the pictures (M, K, H, W) that it was compared with; no states after an interrupt;
-    `history` holds one record an iteration, of all starts; `iterations` and `loss` are of the best start. A fit has no
-    intervals: `recover` does.
+    `history` holds one record an iteration, of all starts; `iterations` and `loss` are of the best one, `start`. A fit
+    has no intervals: `recover` does.
     """
 
+    start: int
     system: ReactionDiffusion
     grid: Grid
     observed: tuple[str, ...]

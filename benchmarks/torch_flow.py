@@ -1,16 +1,19 @@
 """Founding system B's training of one flow in PyTorch, from its description (arXiv:2509.17990), in its own process.
 
-python torch_flow.py lorenz.npz        # reads epoch counts, one a line; answers {"wall", "residual"} after each
+python torch_flow.py lorenz.npz        # reads epoch counts, one a line; answers {"wall", "residual", "weights"} after each
 
 The archive holds `z` (M, D), noised held-out points `z_held` with scores `s_held`, `tau`, and the weights of a score
 network. Settings: sin/cos encoding of 4 octaves, hidden 64, outputs normalised to mean 0 and variance 1 over the batch,
-mean squared Hutchinson estimate with 10 probes, Adam 1e-2, batch 2,048. `residual` is E r²/(E|v|² E|s|²), exactly.
+mean squared Hutchinson estimate with 10 probes, Adam 1e-2, batch 2,048. `residual` is E r²/(E|v|² E|s|²), exactly;
+`weights` names the file of the layers, with the normalisation over the held-out points folded into the last one.
 """
 
 import itertools
 import json
+import os
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -43,6 +46,8 @@ def make_score(archive, tau):
     ratio = (np.log1p(-(tau**2)) - 2 * np.log(tau)) / 4
     level = [tau, root, np.sin(ratio), np.cos(ratio), np.sin(2 * ratio), np.cos(2 * ratio)]
     level = torch.tensor(level, dtype=torch.float32)
+    axes, variances = archive["s_axes"], archive["s_variances"]  # the score of a normal density is −(aC + τ²)⁻¹ z
+    linear = torch.tensor(axes / ((1 - tau**2) * variances + tau**2) @ axes.T).float()
 
     @torch.no_grad()
     def score(z):
@@ -50,7 +55,7 @@ def make_score(archive, tau):
         for i, (W, b) in enumerate(layers):
             h = h @ W.T + b
             h = torch.nn.functional.silu(h) if i < depth - 1 else h
-        return -z - root / tau * h
+        return -z @ linear - root / tau * h
 
     return score
 
@@ -91,18 +96,31 @@ def residual(field, z, s):
     return float((r**2).mean() / ((v**2).sum(1).mean() * (s**2).sum(1).mean()))
 
 
+def layers(field, z):
+    """The weights w0, b0, w1, … of a network whose outputs have mean 0 and variance 1 over z."""
+    with torch.no_grad():
+        raw = field.raw(z)
+        mean, std = raw.mean(0), raw.std(0)
+        pairs = [(layer.weight, layer.bias) for layer in field.layers if isinstance(layer, torch.nn.Linear)]
+        pairs[-1] = (pairs[-1][0] / std[:, None], (pairs[-1][1] - mean) / std)
+    return {f"{letter}{i}": a.detach().numpy() for i, pair in enumerate(pairs) for letter, a in zip("wb", pair)}
+
+
 def main():
-    torch.set_num_threads(2)
+    torch.set_num_threads(int(os.environ.get("UNSTILL_THREADS", "2")))
     archive = dict(np.load(sys.argv[1]))
     tau = float(archive["tau"])
     clean, z, s = (torch.tensor(archive[name]).float() for name in ("z", "z_held", "s_held"))
     score = make_score(archive, tau)
     train(clean[: 2 * BATCH], score, tau, 1)
-    for line in sys.stdin:
+    for i, line in enumerate(sys.stdin):
+        torch.manual_seed(i)
         start = time.perf_counter()
         field = train(clean, score, tau, int(line))
         wall = time.perf_counter() - start
-        print(json.dumps({"wall": wall, "residual": residual(field, z, s)}), flush=True)
+        file = Path(sys.argv[1]).with_name(f"rival_{i}.npz")
+        np.savez(file, **layers(field, z))
+        print(json.dumps({"wall": wall, "residual": residual(field, z, s), "weights": str(file)}), flush=True)
 
 
 if __name__ == "__main__":

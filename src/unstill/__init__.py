@@ -27,14 +27,18 @@ if TYPE_CHECKING:
     from .systems import (
         SYSTEMS,
         Brusselator,
+        DoubleGyre,
         Dynamics,
         FitzHughNagumo,
         GiererMeinhardt,
         GrayScott,
+        Hopf,
         Lorenz,
         OrdinarySystem,
         ReactionDiffusion,
+        Rossler,
         Schnakenberg,
+        VanDerPol,
         find_system,
         parameter,
     )
@@ -56,8 +60,9 @@ _ROOMS = {
     "simulation.torch_layer": ("TorchSimulator",),
     "stationarity.points": ("Points",),
     "systems": (
-        "SYSTEMS", "Brusselator", "Dynamics", "FitzHughNagumo", "GiererMeinhardt", "GrayScott", "Lorenz",
-        "OrdinarySystem", "ReactionDiffusion", "Schnakenberg", "find_system", "parameter",
+        "SYSTEMS", "Brusselator", "DoubleGyre", "Dynamics", "FitzHughNagumo", "GiererMeinhardt", "GrayScott", "Hopf",
+        "Lorenz", "OrdinarySystem", "ReactionDiffusion", "Rossler", "Schnakenberg", "VanDerPol", "find_system",
+        "parameter",
     ),
 }  # fmt: skip
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}

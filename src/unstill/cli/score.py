@@ -41,7 +41,7 @@ def run(config: Config) -> int:
     points = load_points(config.source)
     find_schedule(config.schedule)
     hidden = [count(width) for width in config.hidden]
-    plan = Epochs(config.epochs, config.steps, config.rate, patience=config.epochs)
+    plan = Epochs(config.epochs, config.steps, config.rate, max(10, config.epochs // 4))
     folder = claim_folder(config)
     begin(folder, "score", config)
     with progress_bar(config, "epochs") as progress:

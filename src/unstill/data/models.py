@@ -19,24 +19,21 @@ def score_arrays(score, names: tuple[str, ...], schedule: str) -> dict[str, np.n
     """The arrays of `score.npz`: the network's weights with the normalisation that belongs to them."""
     about = _about(kind="score", names=list(names), schedule=schedule)
     vectors = {"mean": np.asarray(score.mean), "scale": np.asarray(score.scale)}
-    return {"about": about} | vectors | score.network.arrays("s_")
+    return {"about": about} | vectors | _score_parts(score)
 
 
 def flow_arrays(flows) -> dict[str, np.ndarray]:
     """The arrays of `flows.npz`: K members' numbers, and the score where the family needs it."""
     about = _about(kind="flows", names=list(flows.names), field=flows.field.name, tau=flows.tau)
     arrays = {"about": about, "mean": flows.mean, "scale": flows.scale, "factors": flows.factors}
-    score = {} if flows.score is None else flows.score.network.arrays("s_")
+    score = {} if flows.score is None else _score_parts(flows.score)
     return arrays | flows.field.arrays() | score
 
 
 def load_score(path: str | os.PathLike):
     """The `Score` of a run folder or file of `unstill score`; raises `BadInput`."""
-    from ..flows.score import Score
-
     about, arrays = _read(path, SCORE_FILE, "score")
-    D = len(about["names"])
-    return Score(_network(arrays, "s_", D + 6, (1, D)), *_vectors(arrays, D))
+    return _score(arrays, len(about["names"]))
 
 
 def load_flow(path: str | os.PathLike):
@@ -44,7 +41,6 @@ def load_flow(path: str | os.PathLike):
     from ..flows.fields import find_field
     from ..flows.flow import Flows
     from ..flows.schedule import check_level
-    from ..flows.score import Score
 
     about, arrays = _read(path, FLOWS_FILE, "flows")
     D, mean_scale = len(about["names"]), _vectors(arrays, len(about["names"]))
@@ -52,7 +48,7 @@ def load_flow(path: str | os.PathLike):
     members = np.asarray(arrays.get("factors", np.zeros(0)), np.float64)
     try:
         field = family.of({name: np.asarray(a, np.float64) for name, a in arrays.items() if name.startswith("v_")})
-        score = Score(_network(arrays, "s_", D + 6, (1, D)), *mean_scale) if family.uses_score else None
+        score = _score(arrays, D) if family.uses_score else None
         flows = Flows(field, score, *mean_scale, members, check_level(about["tau"]), tuple(about["names"]))
         shape = flows.velocities(np.zeros((1, D))).shape
     except BadInput:
@@ -62,6 +58,22 @@ def load_flow(path: str | os.PathLike):
     if members.ndim != 1 or shape != (len(members), 1, D):
         raise BadInput("path", "must hold flows whose arrays fit together", path, "Write it again.")
     return flows
+
+
+def _score_parts(score) -> dict[str, np.ndarray]:
+    normal = {"s_variances": np.asarray(score.normal.variances), "s_axes": np.asarray(score.normal.axes)}
+    return normal | score.network.arrays("s_")
+
+
+def _score(arrays: dict[str, np.ndarray], D: int):
+    """The score of these arrays; raises `BadInput`."""
+    from ..flows.score import Normal, Score
+
+    shapes = [arrays.get(name, np.zeros(0)).shape for name in ("s_variances", "s_axes")]
+    if shapes != [(D,), (D, D)]:
+        raise BadInput("path", f"must hold a covariance of {D} variables", shapes, "Write it again.")
+    normal = Normal(arrays["s_variances"], arrays["s_axes"])
+    return Score(_network(arrays, "s_", D + 6, (1, D)), normal, *_vectors(arrays, D))
 
 
 def _about(**facts: Any) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 Two hidden layers of tanh: v = W₃ φ(W₂ φ(W₁ e(z) + b₁) + b₂) + b₃. With φ' = g the divergence is the trace of
 W₃ diag(g₂) W₂ diag(g₁) W₁ ∂e. For e(z) = z it is g₂ᵀ (W₂ ⊙ (W₁W₃)ᵀ) g₁: one product more than the field itself costs,
-whatever D; for other encodings it takes D of them.
+whatever D; for other encodings it takes D of them. Batches go through it as products of matrices.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 
 from .._errors import BadInput, nearest
 from .._jax import enable_x64
-from .networks import MLP
+from .networks import MLP, affine
 
 EXACT = 3  # up to so many variables the divergence is exact
 _OCTAVES = 4
@@ -35,9 +35,9 @@ class AbstractField(eqx.Module):
     def __call__(self, z: Float[Array, " D"], s: Float[Array, " D"]) -> Float[Array, " D"]:
         """v, from the point and the score at the point."""
 
-    def with_divergence(self, z: Float[Array, " D"]) -> tuple[Float[Array, " D"], Float[Array, ""]]:
-        """v and ∇·v, exactly."""
-        return self(z, z), jnp.trace(jax.jacfwd(lambda z: self(z, z))(z))  # such fields do not read the score
+    def with_divergence(self, z: Float[Array, "B D"]) -> tuple[Float[Array, "B D"], Float[Array, " B"]]:
+        """v and ∇·v of many points, exactly; for fields that do not read the score."""
+        return jax.vmap(self)(z, z), jax.vmap(lambda z: jnp.trace(jax.jacfwd(lambda z: self(z, z))(z)))(z)
 
     @classmethod
     @abc.abstractmethod
@@ -78,9 +78,9 @@ class PlainField(_OneNetwork):
 
     def with_divergence(self, z):
         (W1, W2, W3), (b1, b2, b3) = self.network.weights, self.network.biases
-        h1 = jnp.tanh(W1 @ z + b1)
-        h2 = jnp.tanh(W2 @ h1 + b2)
-        return W3 @ h2 + b3, (1 - h2**2) @ ((W2 * (W1 @ W3).T) @ (1 - h1**2))
+        h1 = jnp.tanh(affine(W1, z, b1))
+        h2 = jnp.tanh(affine(W2, h1, b2))
+        return affine(W3, h2, b3), jnp.sum((1 - h2**2) * ((1 - h1**2) @ (W2.T * (W1 @ W3))), 1)
 
 
 class EncodedField(_OneNetwork):
@@ -93,10 +93,10 @@ class EncodedField(_OneNetwork):
         return cls(MLP.make(key, (2 * _OCTAVES * dimension, hidden, hidden, dimension)))
 
     def _encoding(self, z: Array) -> tuple[Array, Array]:
-        """e (D, 8) and its derivatives: row d depends on z_d only."""
-        octave = jnp.asarray(2.0 ** np.arange(_OCTAVES), z.dtype)[None, :]
-        sin, cos = jnp.sin(z[:, None] * octave), jnp.cos(z[:, None] * octave)
-        return jnp.concatenate([sin, cos], 1), jnp.concatenate([octave * cos, -octave * sin], 1)
+        """e (*B, D, 8) and its derivatives: row d depends on z_d only."""
+        octave = jnp.broadcast_to(jnp.asarray(2.0 ** np.arange(_OCTAVES), z.dtype), (*z.shape, _OCTAVES))
+        sin, cos = jnp.sin(z[..., None] * octave), jnp.cos(z[..., None] * octave)
+        return jnp.concatenate([sin, cos], -1), jnp.concatenate([octave * cos, -octave * sin], -1)
 
     def __call__(self, z, s):
         return self.network(self._encoding(z)[0].reshape(-1), jnp.tanh)
@@ -104,10 +104,11 @@ class EncodedField(_OneNetwork):
     def with_divergence(self, z):
         (W1, W2, W3), (b1, b2, b3) = self.network.weights, self.network.biases
         e, slope = self._encoding(z)
-        h1 = jnp.tanh(W1 @ e.reshape(-1) + b1)
-        h2 = jnp.tanh(W2 @ h1 + b2)
-        tangents = jnp.einsum("hdf,df->dh", W1.reshape(len(W1), *e.shape), slope) * (1 - h1**2)[None]
-        return W3 @ h2 + b3, jnp.sum((tangents @ W2.T) * (1 - h2**2)[None] * W3)
+        h1 = jnp.tanh(affine(W1, e.reshape(len(z), -1), b1))
+        h2 = jnp.tanh(affine(W2, h1, b2))
+        # ∂e_d/∂z_d is not 0 only in row d: each variable has its own block of W₁
+        tangents = jnp.einsum("bdf,hdf->dbh", slope, W1.reshape(len(W1), *e.shape[1:])) * (1 - h1**2)[None]
+        return affine(W3, h2, b3), jnp.sum(jnp.einsum("dbh,dh->bh", tangents @ W2.T, W3) * (1 - h2**2), 1)
 
 
 class PolynomialField(AbstractField):

@@ -1,14 +1,14 @@
 """Scores by denoising: a small network that knows ∇log p_τ at every noise level τ.
 
-With z_τ = √a z + τ ε the network predicts w = √a ε − τ z, so that E|w_θ − w|² weighs all levels alike and a network
-that answers 0 is the score of a normal density. Sources: P. Vincent, Neural Comput. 23, 1661 (2011), eq. 9;
-T. Salimans & J. Ho, ICLR 2022, arXiv:2202.00512, appendix D.
+With z_τ = √a z + τ ε what is predicted is w = √a ε − τ z, so that E|w_θ − w|² weighs all levels alike. For a normal
+density w is linear in z: the network is added to that of the points' own covariance, and starts at 0. Sources:
+P. Vincent, Neural Comput. 23, 1661 (2011), eq. 9; T. Salimans & J. Ho, ICLR 2022, arXiv:2202.00512, appendix D.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -23,7 +23,7 @@ from ..training.epochs import Epochs, train_epochs
 from .networks import MLP
 from .schedule import find_schedule
 
-PLAN = Epochs(epochs=120, steps=100, rate=5e-3, patience=120)
+PLAN = Epochs(epochs=120, steps=100, rate=5e-3, patience=30)
 _HELD_OUT = 8192  # noised points on which the loss is watched
 
 
@@ -32,15 +32,37 @@ def standardise(points: Points) -> tuple[Float[np.ndarray, " D"], Float[np.ndarr
     return points.x.mean(0), points.x.std(0)
 
 
+class Normal(eqx.Module):
+    """The normal density with covariance C = U diag(λ) Uᵀ of standardised points: `variances` λ, `axes` U."""
+
+    variances: Array | np.ndarray
+    axes: Array | np.ndarray
+
+    @classmethod
+    def of(cls, z: Float[np.ndarray, "M D"]) -> Normal:
+        """With the covariance of points z."""
+        return cls(*np.linalg.eigh(z.T @ z / len(z)))
+
+    def predicted(self, z: Float[Array, "*B D"], tau: Any) -> Float[Array, "*B D"]:
+        """E[√a ε − τ z | z_τ] = τ√a (aC + τ²)⁻¹ (1 − C) z_τ; 0 for C = 1."""
+        axes = jnp.asarray(self.axes, z.dtype)
+        variances = jnp.broadcast_to(jnp.asarray(self.variances, z.dtype), z.shape)
+        tau = levels(z, tau)[..., None]
+        share = tau * jnp.sqrt(1 - tau**2) * (1 - variances) / ((1 - tau**2) * variances + tau**2)
+        return (share * (z @ axes)) @ axes.T
+
+
 class Score(eqx.Module):
-    """∇log p_τ of points; `score(x, tau)` in the points' own units, `at(z, tau)` of one standardised point.
+    """∇log p_τ of points; `score(x, tau)` in the points' own units, `at(z, tau)` of standardised points.
 
     p_τ is the density of mean + scale · z_τ. Errors of the network are multiplied by √a/τ: they grow as τ falls.
-    A network with one output is a potential, w_θ its gradient: then s is exactly the gradient of some log q near
-    log p_τ, and flows that are built from s preserve q for ever. With D outputs w_θ is the network itself.
+    w_θ is that of the `normal` density plus a network. One with one output is a potential, of which the gradient is
+    taken: then s is exactly the gradient of some log q near log p_τ, and flows that are built from s preserve q for
+    ever. One with D outputs is taken as it is.
     """
 
     network: MLP
+    normal: Normal
     mean: Array | np.ndarray
     scale: Array | np.ndarray
 
@@ -49,29 +71,35 @@ class Score(eqx.Module):
         """Whether the score is a gradient by construction."""
         return self.network.biases[-1].shape[-1] == 1 < len(self.mean)
 
-    def at(self, z: Float[Array, " D"], tau: float | Float[Array, ""]) -> Float[Array, " D"]:
-        """s = −z − (√a/τ) w_θ(z, τ)."""
-        return -z - jnp.sqrt(1 - tau**2) / tau * predicted(self.network, z, tau)
+    def at(self, z: Float[Array, "*B D"], tau: Any) -> Float[Array, "*B D"]:
+        """s = −z − (√a/τ) w_θ(z, τ) of standardised points."""
+        w, tau = self.normal.predicted(z, tau) + predicted(self.network, z, tau), levels(z, tau)[..., None]
+        return -z - jnp.sqrt(1 - tau**2) / tau * w
 
     def __call__(self, x: Float[Array | np.ndarray, "M D"], tau: float) -> Float[Array, "M D"]:
         """The score (M, D) per unit of each variable."""
         mean, scale = (jnp.broadcast_to(jnp.asarray(n), x.shape) for n in (self.mean, self.scale))
-        return jax.vmap(lambda z: self.at(z, tau))((x - mean) / scale) / scale
+        return self.at((jnp.asarray(x) - mean) / scale, tau) / scale
 
 
-def predicted(network: MLP, z: Float[Array, " D"], tau: Any) -> Float[Array, " D"]:
-    """w_θ(z, τ)."""
-    if len(network.biases[-1]) == len(z):
+def levels(z: Float[Array, "*B D"], tau: Any) -> Float[Array, "*B"]:
+    """τ point by point: from one number, or one a point."""
+    return jnp.broadcast_to(jnp.asarray(tau, z.dtype), z.shape[:-1])
+
+
+def predicted(network: MLP, z: Float[Array, "*B D"], tau: Any) -> Float[Array, "*B D"]:
+    """The network's part of w_θ(z, τ)."""
+    if network.biases[-1].shape[-1] == z.shape[-1]:
         return network(_features(z, tau), jax.nn.silu)
-    return jax.grad(lambda z: network(_features(z, tau), jax.nn.silu)[0])(z)
+    return jax.grad(lambda z: jnp.sum(network(_features(z, tau), jax.nn.silu)))(z)
 
 
 def _features(z: Array, tau: Any) -> Array:
-    """The point, and the level as smooth functions of its log signal-to-noise ratio."""
-    tau = jnp.asarray(tau, z.dtype)
+    """The points, and the level as smooth functions of its log signal-to-noise ratio."""
+    tau = levels(z, tau)
     ratio = (jnp.log1p(-(tau**2)) - 2 * jnp.log(tau)) / 4
     level = [tau, jnp.sqrt(1 - tau**2), jnp.sin(ratio), jnp.cos(ratio), jnp.sin(2 * ratio), jnp.cos(2 * ratio)]
-    return jnp.concatenate([z, jnp.stack(level)])
+    return jnp.concatenate([z, jnp.stack(level, -1)], -1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,39 +122,41 @@ def learn_score(
     batch: int = 2048,
     seed: int = 0,
     record: Callable[[dict[str, Any]], None] = lambda entry: None,
+    keep: Callable[[dict[str, np.ndarray]], None] = lambda arrays: None,
+    resume: Mapping[str, np.ndarray] | None = None,
 ) -> LearntScore:
     """Denoising score matching: min E|w_θ(√a z + τ ε, τ) − (√a ε − τ z)|² over points, noise and levels.
 
     A tenth of the points is held out; `conservative` makes the score a gradient, at three times the price
-    a step. Raises `BadInput` for fewer than 20 points or an unknown schedule.
+    a step. `record`, `keep` and `resume` as for `train_epochs`. Raises `BadInput` for fewer than 20 points or an
+    unknown schedule.
     """
     if points.count < 20:
         raise BadInput("points", "must be at least 20 to learn a score", points.count)
     mean, scale = standardise(points)
     z = np.random.default_rng(seed).permutation((points.sorted() - mean) / scale).astype(np.float32)
-    levels = jnp.asarray(find_schedule(schedule), jnp.float32)
+    ladder = jnp.asarray(find_schedule(schedule), jnp.float32)
     part = max(1, len(z) // 10)
+    normal = Normal.of(z[part:].astype(np.float64))
     watched, kept = jnp.asarray(z[:part]), jnp.asarray(z[part:])
     key = jax.random.key(seed)
 
     def loss(network: MLP, clean: Array, key: Array, count: int) -> Array:
         pick, noise, level = jax.random.split(key, 3)
         z = clean[jax.random.randint(pick, (count,), 0, len(clean))]
-        tau = levels[jax.random.randint(level, (count,), 0, len(levels))][:, None] * jnp.ones_like(z)
-        eps, root = jax.random.normal(noise, z.shape, z.dtype), jnp.sqrt(1 - tau**2)
-        noised, wanted = root * z + tau * eps, root * eps - tau * z
-        found = jax.vmap(lambda z, tau: predicted(network, z, tau))(noised, tau[:, 0])
-        return jnp.mean((found - wanted) ** 2)
+        tau = ladder[jax.random.randint(level, (count,), 0, len(ladder))]
+        eps, t, root = jax.random.normal(noise, z.shape, z.dtype), tau[:, None], jnp.sqrt(1 - tau**2)[:, None]
+        noised, wanted = root * z + t * eps, root * eps - t * z
+        return jnp.mean((normal.predicted(noised, tau) + predicted(network, noised, tau) - wanted) ** 2)
 
-    network = MLP.make(
-        jax.random.fold_in(key, 1), (points.dimension + 6, *hidden, 1 if conservative else points.dimension)
-    )
+    sizes = (points.dimension + 6, *hidden, 1 if conservative else points.dimension)
+    network = MLP.make(jax.random.fold_in(key, 1), sizes, silent=True)
     trained = train_epochs(
         lambda params, key: jax.vmap(lambda one: loss(one, kept, key, batch))(params),
         lambda params: jax.vmap(lambda one: loss(one, watched, jax.random.key(1), _HELD_OUT))(params),
         jax.tree.map(lambda leaf: leaf[None], network),
-        plan, key=jax.random.fold_in(key, 2), record=record,
+        plan, key=jax.random.fold_in(key, 2), record=record, keep=keep, resume=resume,
     )  # fmt: skip
     best = jax.tree.map(lambda leaf: np.asarray(leaf[0], np.float64), trained.params)
     losses = np.concatenate([trained.training, trained.validation], 1)
-    return LearntScore(Score(best, mean, scale), losses, float(trained.held_out[0]), trained.interrupted)
+    return LearntScore(Score(best, normal, mean, scale), losses, float(trained.held_out[0]), trained.interrupted)

@@ -10,7 +10,7 @@ D ≤ 3, and above r² is the product of two estimates with independent probes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -59,7 +59,7 @@ class Heap:
             s = kernel_score(every, clean.astype(np.float32), tau)
         else:
             light = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), score)
-            s = np.asarray(jax.jit(jax.vmap(lambda z: light.at(z, tau)))(jnp.asarray(every)))
+            s = np.asarray(jax.jit(lambda z: light.at(z, tau))(jnp.asarray(every)))
         s = s.astype(np.float32)
         return cls(every[:count], s[:count], every[count:], s[count:])
 
@@ -88,6 +88,8 @@ def learn_flow(
     count: int = 32_768,
     seed: int = 0,
     record: Callable[[dict[str, Any]], None] = lambda entry: None,
+    keep: Callable[[dict[str, np.ndarray]], None] = lambda arrays: None,
+    resume: Mapping[str, np.ndarray] | None = None,
 ) -> LearntFlows:
     """`experiments` fields from as many random starts, trained at once.
 
@@ -95,6 +97,7 @@ def learn_flow(
     `encoded`, `polynomial`); `count` noised points are drawn once, with their scores. Families with `uses_score`
     preserve p_τ as they are and are trained only if there are `priors`; `polynomial` ones without priors are not
     trained but the eigenvectors of R with its least eigenvalues, in order: the first is the best quadratic field.
+    `record`, `keep` and `resume` as for `train_epochs`.
 
     Raises `BadInput` for one variable, for points and score that differ, and for families that need a score.
     """
@@ -117,7 +120,8 @@ def learn_flow(
             some = jax.random.randint(pick, (batch,), 0, count)
             return _members(params, z[some], s[some], probe, priors)
 
-        trained = train_epochs(batches, held, params, plan, key=jax.random.fold_in(key, 2), record=record)
+        onward = jax.random.fold_in(key, 2)
+        trained = train_epochs(batches, held, params, plan, key=onward, record=record, keep=keep, resume=resume)
         params, interrupted = trained.params, trained.interrupted
         losses = np.stack([trained.training.mean(1), trained.validation.mean(1)], 1)
     flows = _at_pace(params, points, score, tau, heap)
@@ -152,12 +156,14 @@ def _residual(flow: Flow, z: Array, s: Array) -> Array:
     return jnp.mean(r**2) / (power(v) * power(s))
 
 
-def residual(field: AbstractField, z: Float[Array, " D"], s: Float[Array, " D"]) -> tuple[Array, Array]:
-    """v and r = ∇·v + v·s at a point, exactly; r = 0 by construction where the field is built from the score."""
+def residual(
+    field: AbstractField, z: Float[Array, "B D"], s: Float[Array, "B D"]
+) -> tuple[Float[Array, "B D"], Float[Array, " B"]]:
+    """v and r = ∇·v + v·s at points, exactly; r = 0 by construction where the field is built from the score."""
     if field.uses_score:
-        return field(z, s), jnp.zeros((), z.dtype)
+        return jax.vmap(field)(z, s), jnp.zeros(len(z), z.dtype)
     v, divergence = field.with_divergence(z)
-    return v, divergence + v @ s
+    return v, divergence + jnp.sum(v * s, 1)
 
 
 def estimates(field: AbstractField, z: Float[Array, " D"], s: Float[Array, " D"], key: Array) -> tuple[Array, Array]:
@@ -177,7 +183,7 @@ def rayleigh(
 ) -> tuple[Float[Array, ""], Float[Array, "B D"]]:
     """R = E r²/(E|v|² E|s|²) over a batch, and v."""
     if z.shape[1] <= EXACT or field.uses_score:
-        v, r = jax.vmap(lambda z, s: residual(field, z, s))(z, s)
+        v, r = residual(field, z, s)
         square = jnp.mean(r**2)
     else:
         v, r = jax.vmap(lambda z, s, key: estimates(field, z, s, key))(z, s, jax.random.split(key, len(z)))

@@ -12,15 +12,23 @@ from ._base import (
     parameter,
 )
 from .brusselator import Brusselator
+from .double_gyre import DoubleGyre
 from .fitzhugh_nagumo import FitzHughNagumo
 from .gierer_meinhardt import GiererMeinhardt
 from .gray_scott import GrayScott
+from .hopf import Hopf
 from .lorenz import Lorenz
+from .rossler import Rossler
 from .schnakenberg import Schnakenberg
+from .van_der_pol import VanDerPol
 
 SYSTEMS: dict[str, type[AbstractSystem]] = {
-    cls.name: cls for cls in (GrayScott, Schnakenberg, Brusselator, FitzHughNagumo, GiererMeinhardt, Lorenz)
-}
+    cls.name: cls
+    for cls in (
+        GrayScott, Schnakenberg, Brusselator, FitzHughNagumo, GiererMeinhardt,
+        Lorenz, Rossler, VanDerPol, Hopf, DoubleGyre,
+    )
+}  # fmt: skip
 
 
 def find_system(name: str) -> type[AbstractSystem]:

@@ -8,12 +8,22 @@ from ._base import Number, OrdinarySystem, parameter
 
 
 class DoubleGyre(OrdinarySystem):
-    """Stream function ψ = a sin x sin y on [0, 2π] × [0, π]; divergence-free, so the uniform density is preserved."""
+    """Stream function ψ = a sin x sin y on [0, 2π] × [0, π], dx/dt = −∂ψ/∂y, dy/dt = ∂ψ/∂x.
+
+    Divergence-free, so the uniform density is preserved; motions keep ψ, so both Lyapunov exponents are 0. Close to the
+    centre (π/2, π/2) a turn takes 2π/a, and on the border for ever.
+    """
 
     name: ClassVar = "double-gyre"
     fields: ClassVar = ("x", "y")
     equations: ClassVar = ("dx/dt = −a sin x cos y", "dy/dt = a cos x sin y")
-    citation: ClassVar = "S. C. Shadden, F. Lekien & J. E. Marsden, Physica D 212, 271 (2005), eq. 49 with ε = 0"
+    citation: ClassVar = (
+        "S. C. Shadden, F. Lekien & J. E. Marsden, Physica D 212, 271 (2005), eq. 49 with ε = 0, "
+        "doi:10.1016/j.physd.2005.10.007"
+    )
+    presets: ClassVar = {
+        "cells": {"a": 1.0},
+    }
 
     a: Number = parameter(1.0, (-100, 100), "greatest speed")
 

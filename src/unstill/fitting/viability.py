@@ -69,7 +69,7 @@ def _row(name: str, **options: Any) -> Row:
 
 
 ROWS = (
-    _row("founding (A)", strategy="tbptt", window=1000, loss="power-spectrum", optimiser="adaptive", rate=1.2e-2,
+    _row("founding (A)", strategy="tbptt", window=1000, loss="founding-spectrum", optimiser="adaptive", rate=1.2e-2,
          constraint="founding", pair="each"),
     _row("bptt, power spectrum, adam", strategy="bptt", loss="power-spectrum", optimiser="adam"),
     _row("tbptt, radial spectrum, adam", strategy="tbptt", window=500, loss="radial-spectrum", optimiser="adam"),

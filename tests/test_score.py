@@ -67,7 +67,7 @@ def test_a_potential_gives_a_symmetric_jacobian(learnt):
     assert learnt.score.conservative
     slopes = jax.jacfwd(lambda z: learnt.score.at(z, 0.3))(jnp.array([0.4, -1.1]))
     np.testing.assert_allclose(slopes, slopes.T, atol=1e-12)
-    free = Score(MLP.make(jax.random.key(0), (8, 16, 2)), np.zeros(2), np.ones(2))
+    free = Score(MLP.make(jax.random.key(0), (8, 16, 2)), learnt.score.normal, np.zeros(2), np.ones(2))
     assert not free.conservative
     slopes = jax.jacfwd(lambda z: free.at(z, 0.3))(jnp.array([0.4, -1.1]))
     assert abs(slopes[0, 1] - slopes[1, 0]) > 1e-3
@@ -150,6 +150,46 @@ def test_files(tmp_path, learnt):
         load_score(tmp_path)
     with pytest.raises(BadInput, match="existing"):
         load_score(tmp_path / "none")
+
+
+def test_an_untrained_network_is_the_normal_density(rng):
+    """Before the first step the score is −(aC + τ²)⁻¹ z, and a normal density is not learnt away from it."""
+    points = Points(rng.standard_normal((500, 3)) @ rng.standard_normal((3, 3)))
+    score = learn_score(points, hidden=(8,), plan=Epochs(1, 1, 1e-12)).score
+    z, tau = (points.x - score.mean) / score.scale, jnp.array([0.1, 0.5, 0.9])
+    C = np.asarray(score.normal.axes * score.normal.variances @ score.normal.axes.T)
+    np.testing.assert_allclose(C, np.corrcoef(points.x.T), atol=0.1)
+    for level, found in zip(tau, score.at(jnp.asarray(z[:3]), tau), strict=True):
+        i = list(tau).index(level)
+        exact = -np.linalg.solve((1 - level**2) * C + level**2 * np.eye(3), z[i])
+        np.testing.assert_allclose(found, exact, atol=1e-6)
+    np.testing.assert_allclose(score.at(jnp.asarray(z[1]), tau[1]), score.at(jnp.asarray(z[:3]), tau)[1], atol=1e-12)
+
+
+def test_a_resumed_training_is_the_same(tmp_path):
+    """Broken off after three epochs and taken up again from a file: the numbers of an unbroken one."""
+    plan, kept = Epochs(8, 5, 0.05, 3), []
+
+    def train(**how):
+        def losses(p, key):
+            return (p - 1.0) ** 2 + 0.1 * p * jax.random.normal(key, p.shape)
+
+        return train_epochs(losses, lambda p: (p - 0.5) ** 2, jnp.zeros(2), plan, key=jax.random.key(0), **how)
+
+    def stop(arrays):
+        kept.append(arrays)
+        if len(kept) == 3:
+            raise KeyboardInterrupt
+
+    whole, broken = train(), train(keep=stop)
+    assert broken.interrupted
+    np.savez(tmp_path / "state.npz", **kept[-1])
+    resumed = train(resume=dict(np.load(tmp_path / "state.npz")))
+    for name in ("params", "held_out", "training", "validation"):
+        np.testing.assert_array_equal(getattr(resumed, name), getattr(whole, name), err_msg=name)
+    assert len(resumed.training) > 3
+    with pytest.raises(BadInput, match="same command"):
+        train(resume={"state_0": np.zeros(3)})
 
 
 def test_too_few_points(rng):

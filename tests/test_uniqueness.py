@@ -14,14 +14,14 @@ from unstill.cli.arguments import parse
 from unstill.data.models import load_flow, score_arrays
 from unstill.flows.diagnosis import cosines
 from unstill.flows.networks import MLP
-from unstill.flows.score import Score
+from unstill.flows.score import Normal, Score
 from unstill.flows.uniqueness import at_pace, compare_families, random_fields, training_free
 
 SCHEMAS = Path(__file__).parents[1] / "docs" / "schemas"
 
 
 def _score(D=3):
-    return Score(MLP.make(jax.random.key(1), (D + 6, 8, 1)), np.zeros(D), np.ones(D))
+    return Score(MLP.make(jax.random.key(1), (D + 6, 8, 1)), Normal(np.ones(D), np.eye(D)), np.zeros(D), np.ones(D))
 
 
 def test_cosines_are_of_whole_fields(rng):

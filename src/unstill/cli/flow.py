@@ -8,12 +8,12 @@ unstill flow runs/lorenz --score runs/score --training-free --experiments 20 --o
 """
 
 import dataclasses
-import sys
 from typing import Any
 
 from .._errors import BadInput
 from .arguments import count, names, number, option, parameter_set, positional
-from .common import RunOptions, begin, claim_folder, finish, plain, progress_bar, say
+from .common import RunOptions, begin, claim_folder, finish, plain, say
+from .epochs import ended, training
 from .truth import known_part, with_truth
 
 KERNEL = "kernel"
@@ -62,17 +62,12 @@ def run(config: Config) -> int:
     chosen = priors(config, points)
     folder = claim_folder(config)
     begin(folder, "flow", config)
-    with progress_bar(config, "epochs") as progress:
-
-        def record(entry: dict[str, Any]) -> None:
-            folder.append_log(plain(entry))
-            progress(entry["epoch"] + 1, config.epochs)
-
+    with training(config, folder, config.epochs) as hooks:
         found = learn_flow(
             points, score, tau=config.tau, experiments=config.experiments,
             field="constant" if config.training_free else config.field, hidden=config.hidden, priors=chosen,
             plan=Epochs(config.epochs, config.steps, config.rate, max(10, config.epochs // 4)), batch=config.batch,
-            seed=config.seed, record=record,
+            seed=config.seed, **hooks,
         )  # fmt: skip
     folder.write_arrays(FLOWS_FILE, **flow_arrays(found.flows))
     result, kept = describe(found, points, config)
@@ -82,10 +77,7 @@ def run(config: Config) -> int:
         save_figure(plot_motions(points, found.flows[result["best"]], score), folder / "motions.png")
     say(config, *_lines(result), str(folder.path))
     finish(config, result)
-    if found.interrupted:
-        print("unstill flow: interrupted; the best so far is kept", file=sys.stderr)
-        return 130
-    return 0
+    return ended("flow", found.interrupted)
 
 
 def priors(config: Config, points) -> list[Any]:

@@ -5,11 +5,11 @@ unstill score points.csv --schedule ddpm --hidden 128,128 --epochs 500 --out run
 """
 
 import dataclasses
-import sys
 from typing import Any
 
 from .arguments import count, names, number, option, positional
-from .common import RunOptions, begin, claim_folder, finish, plain, progress_bar, say
+from .common import RunOptions, begin, claim_folder, finish, plain, say
+from .epochs import ended, training
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,18 +41,13 @@ def run(config: Config) -> int:
     points = load_points(config.source)
     find_schedule(config.schedule)
     hidden = [count(width) for width in config.hidden]
-    plan = Epochs(config.epochs, config.steps, config.rate, max(10, config.epochs // 4))
+    plan = Epochs(config.epochs, config.steps, config.rate, max(10, config.epochs // 4), gain=0)
     folder = claim_folder(config)
     begin(folder, "score", config)
-    with progress_bar(config, "epochs") as progress:
-
-        def record(entry: dict[str, Any]) -> None:
-            folder.append_log(plain(entry))
-            progress(entry["epoch"] + 1, config.epochs)
-
+    with training(config, folder, config.epochs) as hooks:
         found = learn_score(
             points, schedule=config.schedule, hidden=hidden, conservative=not config.free, plan=plan,
-            batch=config.batch, seed=config.seed, record=record,
+            batch=config.batch, seed=config.seed, **hooks,
         )  # fmt: skip
     folder.write_arrays(SCORE_FILE, **score_arrays(found.score, points.names, config.schedule))
     drawn = sample(found.score, max(2, config.samples), schedule=config.schedule, seed=config.seed)
@@ -66,10 +61,7 @@ def run(config: Config) -> int:
         str(folder.path),
     )
     finish(config, result)
-    if found.interrupted:
-        print("unstill score: interrupted; the best so far is kept", file=sys.stderr)
-        return 130
-    return 0
+    return ended("score", found.interrupted)
 
 
 def describe(found, points, drawn, config: Config) -> dict[str, Any]:

@@ -330,7 +330,7 @@ def table(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def verify_chaos(study: Study, *, time: float = 6_000.0) -> list[dict[str, Any]]:
+def verify_chaos(study: Study, *, time: float = 60_000.0) -> list[dict[str, Any]]:
     """λ₁ of the moving regimes and of spots in float64 at two time steps: chaotic in time, not by the time step."""
     grid, out = Grid((max(study.size, LARGE), max(study.size, LARGE))), []
     for regime in study.regimes:

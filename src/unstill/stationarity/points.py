@@ -28,7 +28,7 @@ class Points:
     for other shapes than (M, D), complex numbers, NaN and infinities, constant and duplicate columns.
     """
 
-    x: Float[np.ndarray, "M D"]
+    x: np.ndarray  # (M, D); no other shape outlives construction, which says what is wrong with it
     names: tuple[str, ...] = ()
     drift: Dynamics | None = None
     covariance: Float[np.ndarray, "D D"] | None = None

@@ -24,13 +24,14 @@ Losses = Callable[[Any, Array], Float[Array, " K"]]
 class Epochs:
     """At most `epochs` epochs of `steps` Adam steps at `rate`, which falls to 1 % of itself along a half cosine.
 
-    Training ends early when no member's held-out loss has fallen by 1 % for `patience` epochs.
+    Training ends early when no member's held-out loss has fallen by the share `gain` for `patience` epochs.
     """
 
     epochs: int = 100
     steps: int = 50
     rate: float = 1e-2
     patience: int = 20
+    gain: float = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,8 +49,8 @@ class Trained:
 class Progress:
     """Where a training stands after an epoch: all that the next one needs.
 
-    `best` and its losses `least` (K,), member by member; `mark` (K,) the losses that a gain of 1 % is counted from,
-    and `waited` the epochs since the last such gain.
+    `best` and its losses `least` (K,), member by member; `mark` (K,) the losses that a gain is counted from, and
+    `waited` the epochs since the last one.
     """
 
     params: Any
@@ -106,7 +107,7 @@ def train_epochs(
             break
         try:
             params, adam, best, least, each, now = epoch(*at._tree(), jax.random.fold_in(key, i))
-            gained = bool(np.any(np.asarray(least) < 0.99 * at.mark))
+            gained = bool(np.any(np.asarray(least) < (1 - plan.gain) * at.mark))
             waited, mark = (0, np.minimum(at.mark, np.asarray(least))) if gained else (at.waited + 1, at.mark)
             training, validation = np.append(at.training, each[None], 0), np.append(at.validation, now[None], 0)
             at = Progress(params, adam, best, least, mark, waited, training, validation)

@@ -1,5 +1,6 @@
 """`unstill fit` and `unstill landscape`: files as promised, runs taken up again, one line and exit 2 for bad input."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import jsonschema
 import numpy as np
 import pytest
 
+from unstill.cli import fit, landscape
 from unstill.cli.main import main
+from unstill.fitting import Plan
 from unstill.simulation import Grid, simulate
 from unstill.systems import GrayScott
 from unstill.training.optimisers import LevenbergMarquardt, Optax
@@ -258,3 +261,17 @@ def test_bad_input_of_landscape_is_one_line(words, source, tmp_path, capsys):
 def test_a_landscape_needs_a_target(tmp_path, capsys):
     assert run("landscape", "gray-scott", *SECTION, "--out", tmp_path / "l") == 2
     assert "`target` must name" in capsys.readouterr().err
+
+
+# --- one configuration ------------------------------------------------------------------------------------------------
+
+
+def test_the_command_line_and_the_library_share_their_defaults():
+    library = {f.name: f for f in dataclasses.fields(Plan)}
+    for verb in (fit, landscape):
+        command = {f.name: f for f in dataclasses.fields(verb.Config)}
+        for name in set(verb._PLAN) - {"warm_start"}:
+            assert name in library
+            if (verb, name) not in {(landscape, "strategy"), (landscape, "batch"), (landscape, "horizon")}:
+                assert command[name].default == library[name].default, name
+    assert set(fit._PLAN) | set(fit._TOKENS) == set(library)

@@ -80,6 +80,33 @@ def test_gaussian_rotation_is_preserved():
     np.testing.assert_allclose(back, x, atol=1e-6)
 
 
+def test_adaptive_steps_follow_the_exact_motion():
+    """A circle with its exact phase forwards and backwards; a point that explodes is infinite, the others go on."""
+
+    class Turn:
+        def drift(self, state):
+            x, y = state[..., 0], state[..., 1]
+            return jnp.stack([-y, x], -1)
+
+    angle = np.linspace(0, 10, 6)
+    for sign in (1, -1):
+        path = move(Turn(), np.array([[1.0, 0.0]]), dt=sign * 0.5, steps=20, save_every=4, integrator="adaptive")[:, 0]
+        exact = np.stack([np.cos(angle), sign * np.sin(angle)], -1)
+        np.testing.assert_allclose(path, exact, atol=1e-4)
+        coarse = move(Turn(), np.array([[1.0, 0.0]]), dt=sign * 0.5, steps=20, save_every=4)[:, 0]
+        assert np.abs(coarse - exact).max() > 10 * np.abs(path - exact).max()
+
+    class Explode:
+        def drift(self, state):
+            return state**3
+
+    ends = move(Explode(), np.array([[0.1, 0.1], [2.0, 2.0]]), dt=0.1, steps=20, save_every=20, integrator="adaptive")
+    np.testing.assert_allclose(ends[-1, 0], 0.1 / np.sqrt(1 - 2 * 0.01 * 2), rtol=1e-4)
+    assert not np.isfinite(ends[-1, 1]).any()
+    with pytest.raises(BadInput, match="adaptive"):
+        move(Turn(), np.zeros((1, 2)), dt=0.1, steps=1, integrator="adaptiv")
+
+
 def test_noisy_motion_has_the_density():
     """With η > 0 any start relaxes to N(0, Σ)."""
     flow = Flow(one_of("constant", 2), gaussian_score(), np.zeros(2), np.ones(2), np.ones(()), 0.1)

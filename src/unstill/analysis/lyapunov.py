@@ -23,6 +23,7 @@ from ..simulation import Grid
 from ..systems import Dynamics, ReactionDiffusion
 from .tangents import advance, orthonormal_frames, place_orbits, plan
 
+SEGMENTS = 20
 Bounds = tuple[Any, Any]  # least and greatest value, one number or one a variable
 
 
@@ -69,27 +70,13 @@ class Spectrum:
 
 
 def leading_exponent(
-    dynamics: Dynamics | ReactionDiffusion,
-    state: np.ndarray,
-    *,
-    time: float,
-    transient: float = 0.0,
-    dt: float | None = None,
-    grid: Grid | None = None,
-    stepper: str | None = None,
-    renormalise_every: int | None = None,
-    segments: int = 20,
-    bounds: Bounds | None = None,
-    seed: int = 0,
+    dynamics: Dynamics | ReactionDiffusion, state: np.ndarray, *, time: float, **options: Any
 ) -> Exponent:
-    """λ₁ = lim ln(|δ(t)|/|δ(0)|)/t: `lyapunov_spectrum` with one tangent vector, where arguments are explained.
+    """λ₁ = lim ln(|δ(t)|/|δ(0)|)/t: `lyapunov_spectrum` with one tangent vector and its other arguments.
 
     On a grid each segment runs in the native tangent kernels. Raises `BadInput` and `NumericalFailure`.
     """
-    found = lyapunov_spectrum(
-        dynamics, state, count=1, time=time, transient=transient, dt=dt, grid=grid, stepper=stepper,
-        renormalise_every=renormalise_every, segments=segments, bounds=bounds, seed=seed,
-    )  # fmt: skip
+    found = lyapunov_spectrum(dynamics, state, count=1, time=time, **options)
     low, high = (float(end) for end in found.interval95[0])
     value, std = float(found.exponents[0]), float(found.std[0])
     return Exponent(value, std, (low, high), float(found.ts[-1]), found.segments[:, 0], found.lost)
@@ -106,7 +93,7 @@ def lyapunov_spectrum(
     grid: Grid | None = None,
     stepper: str | None = None,
     renormalise_every: int | None = None,
-    segments: int = 20,
+    segments: int = SEGMENTS,
     bounds: Bounds | None = None,
     seed: int = 0,
 ) -> Spectrum:
@@ -126,8 +113,8 @@ def lyapunov_spectrum(
     """
     placed, states = place_orbits(dynamics, grid, state)
     run = plan(placed, states, count, dt, stepper, renormalise_every)
-    settling, each = _intervals(time, transient, segments, run.interval)
-    limits = tuple(np.broadcast_to(np.asarray(b, np.float64), states.shape[1:]) for b in bounds or (-np.inf, np.inf))
+    settling, each = intervals(time, transient, run.interval, segments)
+    limits = _limits(bounds, states.shape[1:])
     frames = orthonormal_frames(run.count, states.shape, seed)
     with enable_x64():
         carry = (jnp.asarray(states), jnp.asarray(frames), jnp.ones(len(states), bool))
@@ -147,8 +134,8 @@ def lyapunov_spectrum(
     return _spectrum(logs[alive], speed[alive], divergence[alive] if run.full else None, 1 - float(alive.mean()), ts)
 
 
-def _intervals(time: float, transient: float, segments: int, interval: float) -> tuple[int, int]:
-    """Intervals between two QR decompositions: how many in the transient, and in each segment."""
+def intervals(time: float, transient: float, interval: float, segments: int = SEGMENTS) -> tuple[int, int]:
+    """Intervals between two QR decompositions: how many in the transient, and in each segment. Raises `BadInput`."""
     if segments < 2:
         raise BadInput("segments", "must be at least 2", segments)
     if not (np.isfinite(transient) and transient >= 0):
@@ -157,6 +144,17 @@ def _intervals(time: float, transient: float, segments: int, interval: float) ->
         rule = f"must be at least segments × renormalise_every × dt = {segments * interval:g}"
         raise BadInput("time", rule, time, "Pass a longer time or fewer segments.")
     return round(transient / interval), round(time / (segments * interval))
+
+
+def _limits(bounds: Bounds | None, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    low, high = (-np.inf, np.inf) if bounds is None else bounds
+    try:
+        low, high = (np.broadcast_to(np.asarray(end, np.float64), shape) for end in (low, high))
+    except ValueError:
+        raise BadInput("bounds", f"must be numbers or arrays of shape {shape}", np.shape(low)) from None
+    if not np.all(low < high):
+        raise BadInput("bounds", "must be low and high, in this order", (low.min(), high.max()))
+    return low, high
 
 
 def _spectrum(logs, speed, divergence, lost: float, ts) -> Spectrum:

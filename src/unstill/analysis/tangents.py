@@ -14,6 +14,8 @@ from ..simulation.native import Job
 from ..simulation.rollout import check_parameter_shapes, choose_engine, kernel_spec, operands, place
 from ..systems import AbstractSystem, Dynamics, ReactionDiffusion
 
+EVERY, EVERY_ON_GRID = 10, 100  # steps between two QR decompositions
+
 
 @dataclasses.dataclass(frozen=True)
 class TangentRun:
@@ -64,7 +66,7 @@ def plan(
     """What a call asks for, with the defaults filled in. Raises `BadInput`."""
     on_grid, size = isinstance(placed, OnGrid), states[0].size
     stepper = stepper or ("euler" if on_grid else "rk4")
-    every = (100 if on_grid else 10) if every is None else every
+    every = (EVERY_ON_GRID if on_grid else EVERY) if every is None else every
     wanted = size if count is None else count
     dt = stable_dt(placed) if dt is None else float(dt)
     if not (np.isfinite(dt) and dt > 0):

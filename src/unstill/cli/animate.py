@@ -170,6 +170,8 @@ def _filmed(config: Config, system, state, grid, dt: float | None):
     from ..simulation import OnGrid, sample, simulate, stable_dt
 
     dt = stable_dt(OnGrid(sample(system, 0), grid)) if dt is None else dt
+    if dt <= 0:
+        raise BadInput("dt", "must be positive", dt)
     if config.steps is not None and config.time is not None:
         raise BadInput("time", "must be left out where --steps is given", config.time)
     if config.time is not None and config.time <= 0:

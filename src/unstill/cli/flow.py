@@ -42,6 +42,7 @@ class Config(RunOptions):
     batch: int = option(1024, "points a step", type=count, metavar="N")
     rate: float = option(1e-2, "learning rate at the start", type=number, metavar="X")
     time: float = option(10.0, "time over which the flows move points, to see whether the density stays", type=number)
+    integrator: str = option("rk4", "how they are moved", choices=("rk4", "adaptive"))
 
 
 def run(config: Config) -> int:
@@ -130,7 +131,7 @@ def describe(found, points, config: Config):
     clean = (points.x - flows.mean) / flows.scale
     noised = np.sqrt(1 - flows.tau**2) * clean + flows.tau * rng.standard_normal(clean.shape)
     movers = [flows[i].standardised() for i in range(min(_MOVED, len(flows)))]
-    kept = preservation(movers, noised, time=config.time, seed=config.seed)
+    kept = preservation(movers, noised, time=config.time, integrator=config.integrator, seed=config.seed)
     best = int(np.argmin(found.residuals))
     result = {
         "variables": list(points.names),

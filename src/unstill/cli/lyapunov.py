@@ -3,6 +3,7 @@
 unstill lyapunov runs/flow --out runs/lya
 unstill lyapunov runs/flow --models 10 --time 500 --out runs/lya
 unstill lyapunov lorenz --set rho=28 --out runs/lorenz-lya
+unstill lyapunov rossler --preset two-turns --out runs/rossler-lya
 """
 
 import dataclasses
@@ -22,6 +23,7 @@ class Config(RunOptions):
     """The configuration of `unstill lyapunov`."""
 
     source: str = positional(..., "a run of `unstill flow`, or a system without space: its name or file.py:NAME")
+    preset: str = option("", "start from a preset of the system", metavar="NAME")
     set: tuple[tuple[str, ...], ...] = assignments("the system's parameters")
     points: str = option("", "points to start from (default: those that the flows were learnt from)", metavar="PTS")
     models: int | None = option(None, "how many of the flows (default: all)", type=count, metavar="N")
@@ -33,10 +35,14 @@ class Config(RunOptions):
 
 def run(config: Config) -> int:
     """Measure, write lyapunov.png and result.json; returns the exit code."""
+    from ..analysis.lyapunov import intervals
+    from ..analysis.tangents import EVERY
     from ..plotting import save_figure
     from ..plotting.lyapunov import plot_spectra
 
+    _check_numbers(config)
     name, movers, starts, bounds, dt = _movers(config)
+    intervals(config.time, config.transient, EVERY * dt)
     folder = claim_folder(config)
     begin(folder, "lyapunov", config)
     found, slopes = [], []
@@ -59,14 +65,22 @@ def run(config: Config) -> int:
     return 0
 
 
+def _check_numbers(config: Config) -> None:
+    for name in ("time", "dt"):
+        value = getattr(config, name)
+        if value is not None and value <= 0:
+            raise BadInput(name, "must be positive", value)
+
+
 def _movers(config: Config):
     """What is measured: name, dynamics, starting states, bounds and time step; raises `BadInput`."""
     from ..data.models import FLOWS_FILE
 
     folder = Path(config.source).expanduser()
     if (folder / FLOWS_FILE).is_file():
-        if config.set:
-            raise BadInput("set", "needs a system, not a run of flows")
+        for name in ("set", "preset"):
+            if getattr(config, name):
+                raise BadInput(name, "must be left out: the source is a run of flows", config.source)
         return _flows(config, folder)
     return _system(config)
 
@@ -79,7 +93,12 @@ def _flows(config: Config, folder: Path):
     from ..data.runs import read_run
 
     flows = load_flow(folder)
-    source = config.points or str(read_run(folder).get("config", {}).get("source", ""))
+    if config.models is not None and config.models > len(flows):
+        raise BadInput("models", f"must be at most {len(flows)}, the flows of the run", config.models)
+    asked = read_run(folder).get("config")
+    source = config.points or (str(asked.get("source", "")) if isinstance(asked, dict) else "")
+    if not source:
+        raise BadInput("points", f"must be given: run.json of {folder} does not tell them", None)
     points = load_points(source)
     if points.dimension != len(flows.mean):
         raise BadInput("points", f"must have {len(flows.mean)} variables", points.dimension)
@@ -102,8 +121,11 @@ def _system(config: Config):
     cls = find_system(config.source)
     if not issubclass(cls, OrdinarySystem):
         raise BadInput("source", "must be a run of `unstill flow` or a system without space", repr(config.source))
+    for name in ("points", "models"):
+        if getattr(config, name):
+            raise BadInput(name, f"must be left out: the source is the system {cls.name}", getattr(config, name))
     values: dict[str, Any] = {**parameter_set("set", [word for words in config.set for word in words])}
-    system = cls.make(**values)
+    system = cls.make(config.preset or None, **values)
     rest = np.array([float(x) for x in system.rest()])
     starts = rest + np.random.default_rng(config.seed).standard_normal((config.orbits, len(rest)))
     dt = config.dt or cls.dt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import equinox as eqx
 import numpy as np
@@ -43,16 +44,21 @@ class Equations(eqx.Module):
 
     def text(self) -> dict[str, str]:
         """One right-hand side a variable, such as "-10 x + 10 y"."""
-        return {name: _sum(row, self.library.names) for name, row in self._rows()}
+        return right_hand_sides(self.fields, np.asarray(self.coefficients), self.library.names)
 
     def latex(self) -> str:
         """An `aligned` block."""
         names = [term.latex for term in self.library.terms]
-        lines = [rf"\dot{{{latex_name(name)}}} &= {_sum(row, names, tex=True)}" for name, row in self._rows()]
+        sides = right_hand_sides(self.fields, np.asarray(self.coefficients), names, tex=True)
+        lines = [rf"\dot{{{latex_name(name)}}} &= {side}" for name, side in sides.items()]
         return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
-    def _rows(self):
-        return zip(self.fields, np.asarray(self.coefficients), strict=True)
+
+def right_hand_sides(
+    variables: Sequence[str], coefficients: Float[np.ndarray, "D L"], names: Sequence[str], *, tex: bool = False
+) -> dict[str, str]:
+    """Σ_j c_ij θ_j as text, variable by variable."""
+    return {v: _sum(row, names, tex=tex) for v, row in zip(variables, coefficients, strict=True)}
 
 
 def _sum(row: np.ndarray, names, *, tex: bool = False) -> str:

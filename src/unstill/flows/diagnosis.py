@@ -66,9 +66,10 @@ def preservation(
     time: float = 10.0,
     dt: float = 0.025,
     looks: int = 10,
+    integrator: str = "rk4",
     seed: int = 0,
 ) -> Preservation:
-    """Move `count` of the standardised points z by RK4, and compare with as many others of them, at equal path length.
+    """Move `count` of the standardised points z by an `integrator` of `move`, and compare with as many others of them, at equal path length.
 
     Every one of `dynamics` should have the pace of a `Flow` (see `paced`). Points that become infinite are left out of
     the distances and counted in `lost`.
@@ -80,7 +81,7 @@ def preservation(
     width, steps = median_distance(z), looks * every
     curves, lost = [], []
     for one in dynamics:
-        paths = move(one, start, dt=dt, steps=steps, save_every=every)
+        paths = move(one, start, dt=dt, steps=steps, save_every=every, integrator=integrator)
         sound = np.abs(paths).max(2, initial=0) < 1e6
         lost.append(1 - sound[-1].mean())
         curves.append([_distances(frame[ok], others, width) for frame, ok in zip(paths, sound, strict=True)])

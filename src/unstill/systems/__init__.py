@@ -11,6 +11,7 @@ from ._base import (
     ReactionDiffusion,
     parameter,
 )
+from ._complete import check_complete
 from .brusselator import Brusselator
 from .double_gyre import DoubleGyre
 from .fitzhugh_nagumo import FitzHughNagumo
@@ -34,7 +35,9 @@ SYSTEMS: dict[str, type[AbstractSystem]] = {
 def find_system(name: str) -> type[AbstractSystem]:
     """The class behind a built-in name or `file.py:NAME`; raises `BadInput` where there is none."""
     if ".py:" in name:
-        return from_file("system", name, _is_system, "a system class")
+        cls = from_file("system", name, _is_system, "a system class")
+        check_complete(cls, name)
+        return cls
     if name not in SYSTEMS:
         raise BadInput("system", "must be a known system or file.py:NAME", repr(name), nearest(name, SYSTEMS))
     return SYSTEMS[name]

@@ -18,7 +18,7 @@ import unstill as us
 from pictures import GRID, ensemble, system
 from test_gradient import _peak
 from unstill.fitting import Plan
-from unstill.fitting.fit import first_start, plan_roads, run_start
+from unstill.fitting.fit import first_start, plan_roads, run_start, run_starts
 from unstill.fitting.objective import FitObjective
 from unstill.fitting.starts import clip
 from unstill.recovery.recover import check
@@ -93,7 +93,26 @@ def test_starts(benchmark, figure, data_folder, preset):
     (road,) = plan_roads(task, plan)
     starts = random_starts(preset)
     errors, seconds = benchmark.pedantic(all_starts, (road, plan, starts, preset), rounds=1)
-    tell(figure, f"random starts, rollouts only, {preset}", 0.9, 0.01, errors, seconds, "observed start, 8 steps, LM")
+    tell(
+        figure,
+        f"random starts, rollouts only, one each, {preset}",
+        0.9,
+        0.01,
+        errors,
+        seconds,
+        "observed start, 8 steps, LM",
+    )
+    again, laps = [], []
+    several = Plan(strategy="observed-start", starts=8)
+    for start, error, lap in zip(starts, errors, seconds, strict=True):  # what failed, as the default of `fit` does it
+        began = time.perf_counter()
+        if error > 0.01:
+            best, _ = run_starts(task, [road], several, start)
+            error = worst(road.coordinates.values(best.outcome.x), preset)
+        again.append(error)
+        laps.append(lap + time.perf_counter() - began)
+    how = "observed start, 8 steps, LM; up to 8 starts around the first, until the pictures are explained"
+    tell(figure, f"random starts, rollouts only, restarts, {preset}", 0.95, 0.01, again, laps, how)
     warm = Plan(strategy="observed-start", warm_start="recover")
     errors, seconds = all_starts(road, warm, [first_start(task, 1.0, warm)], preset)
     how = "recover does not look at the start: one fit stands for all"

@@ -1,6 +1,6 @@
 """Founding system B's training of one flow in PyTorch, from its description (arXiv:2509.17990), in its own process.
 
-python torch_flow.py lorenz.npz        # reads epoch counts, one a line; answers {"wall", "residual", "weights"} after each
+python torch_flow.py lorenz.npz    # reads epoch counts, one a line; answers wall, cpu, residual, weights after each
 
 The archive holds `z` (M, D), noised held-out points `z_held` with scores `s_held`, `tau`, and the weights of a score
 network. Settings: sin/cos encoding of 4 octaves, hidden 64, outputs normalised to mean 0 and variance 1 over the batch,
@@ -92,7 +92,7 @@ def residual(field, z, s):
 
     slopes = torch.func.vmap(torch.func.jacrev(one))(z)
     v = (raw - mean) / std
-    r = slopes.diagonal(dim1=1, dim2=2).sum(1) + (v * s).sum(1)
+    r = (slopes.diagonal(dim1=1, dim2=2).sum(1) + (v * s).sum(1)).detach()
     return float((r**2).mean() / ((v**2).sum(1).mean() * (s**2).sum(1).mean()))
 
 
@@ -103,7 +103,9 @@ def layers(field, z):
         mean, std = raw.mean(0), raw.std(0)
         pairs = [(layer.weight, layer.bias) for layer in field.layers if isinstance(layer, torch.nn.Linear)]
         pairs[-1] = (pairs[-1][0] / std[:, None], (pairs[-1][1] - mean) / std)
-    return {f"{letter}{i}": a.detach().numpy() for i, pair in enumerate(pairs) for letter, a in zip("wb", pair)}
+    return {
+        f"{letter}{i}": a.detach().numpy() for i, pair in enumerate(pairs) for letter, a in zip("wb", pair, strict=True)
+    }
 
 
 def main():
@@ -115,12 +117,12 @@ def main():
     train(clean[: 2 * BATCH], score, tau, 1)
     for i, line in enumerate(sys.stdin):
         torch.manual_seed(i)
-        start = time.perf_counter()
+        wall, cpu = time.perf_counter(), time.process_time()
         field = train(clean, score, tau, int(line))
-        wall = time.perf_counter() - start
+        spent = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
         file = Path(sys.argv[1]).with_name(f"rival_{i}.npz")
         np.savez(file, **layers(field, z))
-        print(json.dumps({"wall": wall, "residual": residual(field, z, s), "weights": str(file)}), flush=True)
+        print(json.dumps({**spent, "residual": residual(field, z, s), "weights": str(file)}), flush=True)
 
 
 if __name__ == "__main__":

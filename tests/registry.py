@@ -1,11 +1,12 @@
-"""What the registry tests run over: every reaction–diffusion system, with a state in which all its terms matter."""
+"""What the registry tests run over: every system, with space and without; states in which all its terms matter."""
 
 import numpy as np
 
 from unstill.simulation import Grid
-from unstill.systems import SYSTEMS, ReactionDiffusion
+from unstill.systems import SYSTEMS, OrdinarySystem, ReactionDiffusion
 
 REACTION_DIFFUSION = {n: cls for n, cls in SYSTEMS.items() if issubclass(cls, ReactionDiffusion)}
+ORDINARY = {n: cls for n, cls in SYSTEMS.items() if issubclass(cls, OrdinarySystem)}
 GRIDS = {boundary: Grid((12, 10), 1.0, boundary) for boundary in ("periodic", "no-flux")}
 
 

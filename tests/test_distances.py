@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from unstill._errors import BadInput
-from unstill.analysis.distances import median_distance, mmd_floor, mmd_squared, sliced_wasserstein
+from unstill.analysis.distances import (
+    median_distance,
+    mmd_floor,
+    mmd_squared,
+    sliced_wasserstein,
+    spectral_distance,
+    state_space_divergence,
+)
 
 
 def test_mmd_is_the_double_loop(rng):
@@ -42,6 +49,41 @@ def test_sliced_wasserstein_of_a_shift(rng):
     assert sliced_wasserstein(x[:200], x) < 0.2
 
 
+def test_state_space_divergence_of_known_histograms(rng):
+    """Four points in two cells: Σ p log(p/q); points outside are a cell of their own, which p holds none of."""
+    x, y = np.array([[0.0], [0.1], [0.2], [1.0]]), np.array([[0.0], [1.0], [0.9], [0.4]])
+    assert state_space_divergence(x, y, bins=2, smoothing=1e-9) == pytest.approx(
+        0.75 * np.log(0.75 / 0.5) + 0.25 * np.log(0.25 / 0.5), abs=1e-6
+    )
+    away = np.array([[0.0], [1.0], [7.0], [-3.0]])
+    assert state_space_divergence(x, away, bins=2, smoothing=1e-9) == pytest.approx(0.75 * np.log(3), abs=1e-6)
+    heaps = rng.standard_normal((2, 20_000, 2))
+    near = state_space_divergence(*heaps, bins=10)
+    far = state_space_divergence(heaps[0], heaps[1] + [[0.5, 0.0]], bins=10)
+    assert 0 <= near < 0.02
+    assert far == pytest.approx(0.125, rel=0.2)  # KL of normal densities half a deviation apart: m²/2
+    assert state_space_divergence(heaps[0], heaps[0]) == pytest.approx(0, abs=1e-12)
+    # every cell written out, with a smoothing that matters
+    p = np.append(np.histogramdd(heaps[0], 4)[0].ravel(), 0) + 0.5
+    edges = np.histogramdd(heaps[0], 4)[1]
+    inner = np.histogramdd(heaps[1], edges)[0].ravel()
+    q = np.append(inner, len(heaps[1]) - inner.sum()) + 0.5
+    p, q = p / p.sum(), q / q.sum()
+    found = state_space_divergence(*heaps, bins=4, smoothing=0.5)
+    assert found == pytest.approx(np.sum(p * np.log(p / q)), rel=1e-6)
+
+
+def test_spectral_distance(rng):
+    """0 for the reverse, 1 for two notes far apart; between for a chord."""
+    t, phase = np.arange(400)[:, None, None] * 0.1, rng.uniform(0, 6, (1, 5, 1))
+    low, high = np.sin(0.5 * np.pi * t + phase), np.sin(3 * np.pi * t + phase)
+    assert spectral_distance(low, low[::-1].copy()) == pytest.approx(0, abs=1e-6)
+    assert spectral_distance(low, 3 * low + 1) == pytest.approx(0, abs=1e-6)
+    assert spectral_distance(low, high) == pytest.approx(1, abs=0.01)
+    chord = np.sin(0.5 * np.pi * t + phase) + np.sin(3 * np.pi * t + 2 * phase)
+    assert spectral_distance(low, chord) == pytest.approx(np.sqrt(1 - np.sqrt(0.5)), abs=0.02)
+
+
 def test_median_distance(rng):
     """|x − y|² of two normal points in the plane is 4 times exponential: its median is 4 ln 2."""
     assert median_distance(rng.standard_normal((3000, 2))) == pytest.approx(np.sqrt(4 * np.log(2)), rel=0.05)
@@ -55,3 +97,7 @@ def test_bad_input(rng):
         sliced_wasserstein(x, x[:1])
     with pytest.raises(BadInput, match="at most half"):
         mmd_floor(x, 6)
+    with pytest.raises(BadInput, match="at least 1"):
+        state_space_divergence(x, x, bins=0)
+    with pytest.raises(BadInput, match="same number of times"):
+        spectral_distance(np.zeros((5, 1, 2)), np.zeros((6, 1, 2)))

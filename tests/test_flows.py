@@ -1,5 +1,6 @@
 """Flows: divergences against automatic ones, closed Gaussian forms, bias of estimates, priors, files and verbs."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from unstill._errors import BadInput
 from unstill.data.models import flow_arrays, load_flow
+from unstill.flows.attractors import likeness
 from unstill.flows.diagnosis import Rescaled, paced, preservation
 from unstill.flows.fields import FIELDS, PolynomialField, antisymmetric, quadratic
 from unstill.flows.flow import Flow, Flows
@@ -223,6 +225,23 @@ def test_a_known_part_is_corrected(rng):
     assert np.sum(v * rotation) / (np.linalg.norm(v) * np.linalg.norm(rotation)) > 0.95
 
 
+def test_a_resumed_ensemble_is_the_same(rng):
+    points, kept = Points(gaussian_points(200)), []
+    how: dict = {"tau": 0.3, "experiments": 2, "hidden": 4, "count": 256, "batch": 64, "plan": Epochs(4, 3, 0.05, 4)}
+
+    def stop(arrays):
+        kept.append(arrays)
+        if len(kept) == 2:
+            raise KeyboardInterrupt
+
+    whole = learn_flow(points, **how)
+    assert learn_flow(points, **how, keep=stop).interrupted
+    resumed = learn_flow(points, **how, resume=kept[-1])
+    z = rng.standard_normal((5, 2))
+    np.testing.assert_array_equal(resumed.flows.velocities(z), whole.flows.velocities(z))
+    np.testing.assert_array_equal(resumed.losses, whole.losses)
+
+
 def test_users_arrays_come_back_as_they_came(rng):
     fields = jax.vmap(lambda key: FIELDS["plain"].make(key, 2, 8))(jax.random.split(jax.random.key(0), 3))
     flows = Flows(fields, None, np.array([1.0, 2.0]), np.array([2.0, 3.0]), np.ones(3), 0.1, ("x", "y"))
@@ -264,6 +283,29 @@ def test_preservation_tells_loss(rng):
     assert np.isnan(found.mmd[-1, 2])
     moved = Rescaled(Turn(), np.zeros(2), np.array([2.0, 1.0])).drift(jnp.array([1.0, 1.0]))
     np.testing.assert_allclose(moved, [-0.5, 2.0])
+
+
+class _Turn(eqx.Module):
+    """Rotation with an angular velocity 1 + shear · r²; explodes for shear < 0."""
+
+    shear: float = 0.0
+
+    def drift(self, state):
+        x, y = state[..., 0], state[..., 1]
+        speed = 1 + self.shear * (x**2 + y**2)
+        return state**3 if self.shear < 0 else jnp.stack([-y * speed, x * speed], -1)
+
+
+def test_likeness_to_the_truth(rng):
+    """The truth is like itself; a shear keeps the density but not the spectrum; what explodes has no likeness."""
+    z = rng.standard_normal((2000, 2))
+    found = likeness([paced(_Turn(), z), paced(_Turn(3.0), z), _Turn(-1.0)], _Turn(), z, z, time=40.0)
+    assert found.hellinger[0] < 2 * found.hellinger_floor + 0.05
+    assert found.hellinger[1] > 0.2
+    assert np.isfinite(found.stsp[:2]).all()
+    assert found.stsp_floor > 0
+    assert np.isnan(found.stsp[2])
+    assert np.isnan(found.hellinger[2])
 
 
 def test_bad_input(rng):

@@ -209,3 +209,35 @@ def test_score_verb(tmp_path, rng):
     jsonschema.validate(result, json.loads(SCHEMA.read_text()))
     assert (tmp_path / "s" / "score.png").stat().st_size > 5_000
     assert not load_score(tmp_path / "s").conservative
+
+
+def test_score_verb_goes_on_after_ctrl_c(tmp_path, rng, monkeypatch, capsys):
+    """Interrupted in the third epoch and resumed: the arrays of a run without a break, and a log without a gap."""
+    from unstill.cli import score as verb
+    from unstill.cli.arguments import parse
+    from unstill.data.runs import RunFolder, read_log
+
+    np.save(tmp_path / "p.npy", rng.standard_normal((200, 2)))
+    words = [str(tmp_path / "p.npy"), "--epochs", "5", "--steps", "2", "--hidden", "4,4", "--samples", "20", "--quiet"]
+
+    def call(*more):
+        return verb.run(parse(verb.Config, [*words, *more], prog="unstill score", about=""))
+
+    assert call("--out", str(tmp_path / "whole")) == 0
+    write = RunFolder.append_log
+
+    def stop(folder, entry):
+        write(folder, entry)
+        if entry["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "append_log", stop)
+        assert call("--out", str(tmp_path / "broken")) == 130
+    assert "--resume goes on" in capsys.readouterr().err
+    assert json.loads((tmp_path / "broken" / "result.json").read_text())["status"] == "interrupted"
+    assert call("--out", str(tmp_path / "broken"), "--resume") == 0
+    whole, resumed = (dict(np.load(tmp_path / name / "score.npz")) for name in ("whole", "broken"))
+    for name in whole:
+        np.testing.assert_array_equal(resumed[name], whole[name], err_msg=name)
+    assert [row["epoch"] for row in read_log(tmp_path / "broken")] == [0, 1, 2, 3, 4]

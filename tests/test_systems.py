@@ -1,12 +1,13 @@
 """Systems: facts are complete, values are checked, kinetics vanish where they must."""
 
 import re
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from registry import REACTION_DIFFUSION
+from registry import ORDINARY, REACTION_DIFFUSION
 from unstill._errors import BadInput
 from unstill.systems import SYSTEMS, GrayScott, Lorenz, find_system
 
@@ -90,3 +91,76 @@ def test_a_broken_file_is_one_clear_line(tmp_path):
     file.write_text("import nothing_of_this_name\n")
     with pytest.raises(BadInput, match="cannot be imported: ModuleNotFoundError"):
         find_system(f"{file}:X")
+
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@EVERY
+def test_every_system_has_a_true_card(name):
+    cls, card = SYSTEMS[name], (DOCS / "systems" / f"{name}.md").read_text(encoding="utf-8")
+    assert all(f"    {equation}" in card for equation in cls.equations)
+    assert cls.citation in card
+    for key, default in cls.defaults().items():
+        assert re.search(rf"\| `{key}` \|.*\| {default:.5g} \|", card), key
+    assert all(f"| `{preset}` |" in card for preset in cls.presets)
+    assert (DOCS / "pictures" / f"system-{name}.png").stat().st_size > 2000
+    assert f"[card](systems/{name}.md)" in (DOCS / "systems.md").read_text(encoding="utf-8")
+    assert f"systems/{name}.md" in (DOCS.parent / "zensical.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+def test_ordinary_systems_move_one_state_and_many_alike(name, rng):
+    system = ORDINARY[name]()
+    states = rng.standard_normal((4, len(system.fields)))
+    together = system.drift(jnp.asarray(states))
+    assert together.shape == states.shape
+    np.testing.assert_allclose(together, [system.drift(jnp.asarray(x)) for x in states], rtol=1e-12)
+    assert len(system.rest()) == len(system.fields)
+
+
+MINE = """
+import unstill as us
+import jax.numpy as jnp
+class Mine(us.{base}):
+    name = 'mine'
+    fields = {fields}
+    equations = ('one', 'two')
+    {diffusion}
+    D: float = {D}
+    def {rule}
+    def rest(self):
+        return {rest}
+"""
+GOOD = {
+    "base": "ReactionDiffusion", "fields": "('u', 'v')", "diffusion": "diffusion = {'u': 'D'}",
+    "D": "us.parameter(0.1, (0, 1))", "rule": "kinetics(self, u, v): return u, v", "rest": "0.0, 0.0",
+}  # fmt: skip
+ORDINARY_RULE = {"base": "OrdinarySystem", "diffusion": "", "rule": "drift(self, x): return x"}
+INCOMPLETE = {
+    "no diffusion": ({"diffusion": ""}, "must define diffusion"),
+    "no kinetics": ({"rule": "kinetic(self, u, v): return u, v"}, "must define kinetics"),
+    "no drift": (ORDINARY_RULE | {"rule": "move(self, x): return x"}, "must define drift"),
+    "a bare parameter": ({"D": "0.1"}, "us.parameter"),
+    "diffusion of no field": ({"diffusion": "diffusion = {'w': 'D'}"}, "w: D"),
+    "diffusion by no parameter": ({"diffusion": "diffusion = {'u': 'Du'}"}, "u: Du"),
+    "a default out of range": ({"D": "us.parameter(2.0, (0, 1))"}, r"`D` must lie in \[0, 1\]"),
+    "too few rates": ({"rule": "kinetics(self, u, v): return (u,)"}, "a rate for each field"),
+    "a matrix for a rate": ({"rule": "kinetics(self, u, v): return u, v + jnp.ones((2, 2))"}, "a rate for each field"),
+    "an unknown name": ({"rule": "kinetics(self, u, v): return w, v"}, "NameError"),
+    "an if on a value": ({"rule": "kinetics(self, u, v): return (u, v) if u > 0 else (v, u)"}, "Error"),
+    "too few numbers at rest": ({"rest": "(0.0,)"}, "must give 2 numbers"),
+    "too long a drift": (ORDINARY_RULE | {"rule": "drift(self, x): return jnp.zeros(3)"}, "a rate for each field"),
+}
+
+
+@pytest.mark.parametrize("fault", [None, "without space", *INCOMPLETE])
+def test_a_system_of_the_users_is_checked_when_it_is_read(tmp_path, fault):
+    changes, message = {None: ({}, ""), "without space": (ORDINARY_RULE, "")}.get(fault) or INCOMPLETE[fault]
+    (tmp_path / "mine.py").write_text(MINE.format(**GOOD | changes))
+    if not message:
+        assert find_system(f"{tmp_path}/mine.py:Mine").name == "mine"
+        return
+    with pytest.raises(BadInput, match=message) as refused:
+        find_system(f"{tmp_path}/mine.py:Mine")
+    assert "\n" not in str(refused.value)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import jsonschema
 import numpy as np
 import pytest
@@ -11,11 +12,13 @@ import pytest
 from unstill._errors import BadInput
 from unstill.cli import flow, lyapunov, points, uniqueness
 from unstill.cli.arguments import parse
+from unstill.cli.identifiability import Admissible, admissible, report
 from unstill.data.models import load_flow, score_arrays
 from unstill.flows.diagnosis import cosines
 from unstill.flows.networks import MLP
 from unstill.flows.score import Normal, Score
 from unstill.flows.uniqueness import at_pace, compare_families, random_fields, training_free
+from unstill.stationarity.points import Points
 
 SCHEMAS = Path(__file__).parents[1] / "docs" / "schemas"
 
@@ -69,6 +72,27 @@ def test_families_at_pace(rng):
     np.testing.assert_allclose(np.sum(free.velocities(z) * np.asarray(s)[None], 2), 0, atol=1e-10)  # v ⊥ s
 
 
+def test_report_says_what_is_determined(rng):
+    """A rotation of a correlated Gaussian in linear terms: one field, both signs; two more in quadratic ones."""
+    points = Points(rng.standard_normal((4000, 2)) @ np.array([[1.0, 0.5], [0.0, 0.7]]))
+    found = admissible(points, "poly1", 0)
+    told = report(found, "poly1", 2)
+    assert told["nullity"] == 1
+    assert "within poly1 one field" in told["determined"][0]
+    (forth,), (back,) = told["equations"], told["reversed"]
+    assert forth.keys() == back.keys() == {"x", "y"}
+    assert forth["x"].startswith("-") != back["x"].startswith("-")
+    assert isinstance(found, Admissible)
+    z = np.linalg.inv(np.cov(points.x.T)) @ points.x.T
+    v = np.asarray(found.members()[0].drift(jnp.asarray(points.x))).ravel()
+    turn = np.stack([-z[1], z[0]], 1).ravel()
+    assert abs(v @ turn) / np.linalg.norm(v) / np.linalg.norm(turn) > 0.98
+    assert any("3 numbers" in text for text in report(admissible(points, "poly2", 0), "poly2", 2)["free"])
+    few = report(admissible(Points(points.x[:20]), "poly3", 0), "poly3", 2)
+    assert few["nullity"] is None
+    assert "not tested" in few["free"][-1]
+
+
 def _call(verb, *words):
     return verb.run(parse(verb.Config, [str(w) for w in (*words, "--quiet")], prog="unstill", about=""))
 
@@ -92,6 +116,8 @@ def runs(tmp_path_factory):
 
 def test_flow_verb(runs):
     result = _result(runs / "f", "flow")
+    assert len(result["stsp"]) == len(result["hellinger"]) == 2
+    assert 0 <= result["hellinger_floor"] < 0.5
     assert len(result["residuals"]) == len(result["cosine_truth"]) == len(result["cosine_oracle"]) == 2
     assert max(map(abs, result["cosine_oracle"])) > 0.7  # one of the two best quadratic fields is close to Lorenz
     assert result["sign"] == "free"
@@ -128,8 +154,12 @@ def test_uniqueness_verb(runs):
     words = ("--score", runs / "score.npz", "--flows", runs / "f", "--random", 2, "--time", 0.5)
     assert _call(uniqueness, runs / "p", *words, "--out", runs / "u") == 0
     result = _result(runs / "u", "uniqueness")
-    assert result["families"] == ["f", "training-free 0.1", "training-free 0.25", "random", "truth", "score"]
-    assert result["counts"] == [2, 2, 2, 2, 1, 1]
+    told = result["identifiability"]
+    found = ["equations"] * bool(told["nullity"])
+    assert result["families"] == ["f", "training-free 0.1", "training-free 0.25", "random", *found, "truth", "score"]
+    assert result["counts"] == [2, 2, 2, 2, *([told["nullity"]] if found else []), 1, 1]
+    assert len(told["equations"]) == len(told["reversed"]) == (told["nullity"] or 0)
+    assert any("arrow" in text for text in told["free"])
     assert (runs / "u" / "uniqueness.png").stat().st_size > 10_000
     with pytest.raises(BadInput, match="must name runs"):
         _call(uniqueness, runs / "p", "--score", runs / "score.npz", "--out", runs / "v")

@@ -1,4 +1,4 @@
-"""Distances between two heaps of points: maximum mean discrepancy with its noise floor, sliced Wasserstein."""
+"""Distances between heaps of points (MMD with its noise floor, sliced Wasserstein, D_stsp) and of motions (D_H)."""
 
 from __future__ import annotations
 
@@ -58,6 +58,58 @@ def sliced_wasserstein(
     theta /= np.linalg.norm(theta, axis=0, keepdims=True)
     at = (np.arange(max(len(x), len(y))) + 0.5) / max(len(x), len(y))
     return float(np.sqrt(np.mean((_quantiles(x @ theta, at) - _quantiles(y @ theta, at)) ** 2)))
+
+
+def state_space_divergence(
+    x: Float[np.ndarray, "M D"], y: Float[np.ndarray, "N D"], *, bins: int = 30, smoothing: float = 1e-5
+) -> float:
+    """D_stsp = Σ_c p_c log(p_c/q_c) in nats: where points x lie against where y lie, `bins` cells along each variable.
+
+    The cells span the range of x, and all that lies outside is one cell more. q_c = (n_c + α)/Σ(n_c + α) with α the
+    `smoothing`, p_c likewise. It falls with the number of points, so compare with that of two heaps of one density.
+    Source: G. Koppe et al., PLoS Comput. Biol. 15, e1007263 (2019), with Laplace smoothing. Raises `BadInput`.
+    """
+    _check(x, y)
+    if bins < 1:
+        raise BadInput("bins", "must be at least 1", bins)
+    low, high = x.min(0), x.max(0)
+    labels = np.concatenate([_cells(points, low, high, bins) for points in (x, y)])
+    places = np.unique(labels, return_inverse=True)[1]
+    counts = np.stack([np.bincount(part, minlength=places.max() + 1) for part in np.split(places, [len(x)])])
+    cells = float(bins) ** x.shape[1] + 1
+    p, q = (counts + smoothing) / (counts.sum(1, keepdims=True) + smoothing * cells)
+    empty = (cells - counts.shape[1]) * smoothing / (len(x) + smoothing * cells)  # share of p in cells without points
+    ratio = (len(y) + smoothing * cells) / (len(x) + smoothing * cells)
+    return float(np.sum(p * np.log(p / q)) + empty * np.log(ratio))
+
+
+def _cells(points: np.ndarray, low: np.ndarray, high: np.ndarray, bins: int) -> np.ndarray:
+    """The number of each point's cell, −1 outside."""
+    unit = (points - low) / np.where(high > low, high - low, 1.0)
+    inside = np.all((unit >= 0) & (unit <= 1), 1)
+    index = np.minimum((np.where(inside[:, None], unit, 0) * bins).astype(np.int64), bins - 1)
+    return np.where(inside, index @ (bins ** np.arange(points.shape[1], dtype=np.int64)), -1)
+
+
+def spectral_distance(x: Float[np.ndarray, "T M D"], y: Float[np.ndarray, "S N D"], *, smoothing: float = 3.0) -> float:
+    """D_H = mean over variables of √(1 − Σ_f √(P_f Q_f)), the Hellinger distance of power spectra that sum to 1: 0 … 1.
+
+    The paths of x and y (time, orbit, variable) are equally spaced in time; spectra are averages over orbits, without
+    the mean, under a Gaussian of `smoothing` frequencies. A motion and its reverse have one spectrum.
+    Source: J. Mikhaeil, Z. Monfared & D. Durstewitz, NeurIPS 2022, arXiv:2110.07238. Raises `BadInput`.
+    """
+    if len(x) != len(y) or len(x) < 4:
+        raise BadInput("paths", "must have the same number of times, 4 or more", f"{len(x)} and {len(y)}")
+    p, q = (_spectra(paths, smoothing) for paths in (x, y))
+    return float(np.mean(np.sqrt(np.maximum(1 - np.sum(np.sqrt(p * q), 0), 0))))
+
+
+def _spectra(paths: np.ndarray, smoothing: float) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter1d
+
+    power = np.mean(np.abs(np.fft.rfft(paths - paths.mean((0, 1)), axis=0)[1:]) ** 2, 1)
+    power = np.maximum(gaussian_filter1d(power, smoothing, axis=0), 1e-300)
+    return power / power.sum(0)
 
 
 def _quantiles(values: np.ndarray, at: np.ndarray) -> np.ndarray:

@@ -70,15 +70,12 @@ def _is_fit(source: str) -> bool:
 
 def _film_fit(config: Config, path: Path) -> int:
     """Iterations of a fit side by side."""
-    from ..data.runs import read_log, read_run
+    from ..data.runs import read_log
     from ..fitting.replay import replay
     from ..plotting import animate
-    from .fit import Config as FitConfig
     from .fit import read_task
 
-    kept = read_run(config.source)
-    options: dict[str, Any] = {name: _tuples(value) for name, value in kept["config"].items()}
-    task, plan = read_task(FitConfig(**options, seed=kept["seed"]))
+    task, plan = read_task(_fit_of(config.source))
     rows = _chosen(config, read_log(config.source))
     films, labels = [], []
     for row in rows:
@@ -91,6 +88,29 @@ def _film_fit(config: Config, path: Path) -> int:
     animate(films, path, field=config.field or None, fps=config.fps, labels=labels)
     say(config, f"{path}: {len(films)} iterations, each as training computed it")
     return 0
+
+
+def _fit_of(source: str):
+    """The configuration of a fit's run folder; raises `BadInput` where it is not one of this version."""
+    from ..data.runs import read_run
+    from .fit import Config as FitConfig
+
+    kept, known = read_run(source), {field.name: field for field in dataclasses.fields(FitConfig)}
+    asked = kept.get("config")
+    if not isinstance(asked, dict) or not isinstance(kept.get("seed"), int) or "source" not in asked:
+        raise BadInput("source", "must be a whole run folder of fit", source, "Its run.json lacks parts.")
+    options: dict[str, Any] = {name: _tuples(value) for name, value in asked.items()}
+    for name, value in options.items():
+        if name not in known or not _suits(value, "" if name == "source" else known[name].default):
+            raise BadInput("source", "must be a fit that this version can read", f"{name} = {value!r} in {source}")
+    return FitConfig(**options, seed=kept["seed"])
+
+
+def _suits(value, default) -> bool:
+    """Whether a value could be that of an option with this default."""
+    if value is None or default is None:
+        return True
+    return type(value) is type(default) or (isinstance(default, float) and type(value) is int)
 
 
 def _tuples(value):
@@ -107,6 +127,8 @@ def _one_sample(film, m: int):
 
 def _chosen(config: Config, rows):
     """The lines of the last start that --iterations names; raises `BadInput`."""
+    if not all({"start", "iteration", "parameters"} <= row.keys() for row in rows):
+        raise BadInput("source", "must hold the log of a fit", config.source)
     rows = [row for row in rows if row["start"] == rows[-1]["start"]]
     known = {row["iteration"]: row for row in rows}
     if not known:

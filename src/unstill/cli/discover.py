@@ -1,4 +1,4 @@
-"""Find the equations whose motion preserves a heap of points, and how far the points determine them.
+"""Find the equations whose motion preserves a heap of points or pictures, and how far these determine them.
 
 unstill discover runs/lorenz --library poly2 --out runs/eq
 unstill discover points.csv --fix "x:y=10" --out runs/eq
@@ -6,6 +6,7 @@ unstill discover a.csv,b.csv --condition rho=24 --condition rho=32 --out runs/bo
 unstill discover noisy.npz --noise x=0.4 y=0.4 z=0.4 --out runs/clean
 unstill discover runs/hopf --library poly3 --stochastic --out runs/sde
 unstill discover points.csv --ordered two_frames.csv --interval 0.01 --out runs/timed
+unstill discover runs/maze --fix "u:u v^2=-1" --fix "v:u v^2=1" --out runs/gray-scott
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ from .._errors import BadInput
 from .._types import Status
 from .arguments import assignments, count, names, number, option, parameter_set, parameter_sets, positional
 from .common import RunOptions, begin, claim_folder, finish, plain, say
+from .snapshots import is_pictures, load_pictures
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,12 +25,15 @@ class Config(RunOptions):
     """The configuration of `unstill discover`."""
 
     source: tuple[str, ...] = positional(
-        ..., "points: .csv, .npz, .npy or a folder of `unstill points`; several, divided by commas", type=names
+        ..., "points: .csv, .npz, .npy or a folder of `unstill points`; or pictures of all fields: .npz, .npy or a run "
+        "folder; several, divided by commas", type=names,
+    )  # fmt: skip
+    library: str = option(
+        "", "poly1, poly2, poly3, trig, or file.py:NAME (default: poly2, of pictures poly3)", metavar="LIBRARY"
     )
-    library: str = option("poly2", "poly1, poly2, poly3, trig, or file.py:NAME", metavar="LIBRARY")
     fix: tuple[tuple[str, ...], ...] = assignments('known coefficients, as "x:y=10" for the term y in dx/dt')
     sign: tuple[tuple[str, ...], ...] = assignments('known signs, as "x:y=1" or "x:y=-1"')
-    ordered: str = option("", "points in order of time (.csv, .npz, .npy), two or more", metavar="FILE")
+    ordered: str = option("", "points (.csv, .npz, .npy) or pictures in order of time, two or more", metavar="FILE")
     interval: float | None = option(None, "time between ordered points", type=number, metavar="T")
     noise: tuple[tuple[str, ...], ...] = option(
         (), "measurement noise: auto, none, estimate, or absolute standard deviations as x=0.1 (default: auto)",
@@ -41,23 +46,28 @@ class Config(RunOptions):
     condition: tuple[tuple[str, ...], ...] = assignments("known conditions, once for each source")
     tests: str = option("fourier", "test functions: fourier, monomials or gaussians", metavar="TESTS")
     functionals: int | None = option(None, "how many test functions", type=count, metavar="N")
+    cross: bool = option(False, "pictures: the Laplacian of every field may stand in every equation")
+    dx: float | None = option(None, "pictures: side of a cell (default: the source's, or 1)", type=number)
+    boundary: str | None = option(
+        None, "pictures: periodic or no-flux (default: the source's)", choices=("periodic", "no-flux")
+    )
 
 
 def run(config: Config) -> int:
     """Discover, write the run folder, print the equations; returns the exit code."""
-    from ..data.points import load_points
-    from ..discovery import Ordered, discover
+    from ..discovery import discover
     from ..plotting import save_figure
-    from ..plotting.discoveries import plot_discovery
+    from ..plotting.discoveries import plot_discovery, plot_picture_discovery
 
     if config.interval is not None and not config.ordered:
         raise BadInput("interval", "needs --ordered")
-    heaps = [load_points(source) for source in config.source]
-    ordered = Ordered(load_points(config.ordered).x, config.interval) if config.ordered else None
+    data, grid, ordered = _loaded(config)
     folder = claim_folder(config)
     found = discover(
-        heaps,
-        config.library,
+        data,
+        config.library or None,
+        grid=grid,
+        cross=config.cross,
         fix=_numbers("fix", config.fix),
         sign=_numbers("sign", config.sign),
         ordered=ordered,
@@ -73,13 +83,27 @@ def run(config: Config) -> int:
     result = describe(found)
     folder.write_result(result)
     (folder / "equations.tex").write_text(found.equations.latex() + "\n", encoding="utf-8")
-    save_figure(plot_discovery(heaps[0], found), folder / "discovery.png")
-    say(config, *_lines(found), f"{folder.path}: {found.count} points, {found.seconds:.1f} s")
+    figure = plot_discovery(data[0], found) if isinstance(data, list) else plot_picture_discovery(data, found)
+    save_figure(figure, folder / "discovery.png")
+    say(config, *_lines(found), f"{folder.path}: {found.count} {'cells' if grid else 'points'}, {found.seconds:.1f} s")
     finish(config, result)
     if found.status is Status.NO_FIT:
         print(f"unstill discover: {found.status}: {found.message}", file=sys.stderr)
         return 3
     return 0
+
+
+def _loaded(config: Config):
+    """Heaps of points, or pictures with their grid, and what is in order of time; raises `BadInput`."""
+    from ..data.points import load_points
+    from ..discovery import Ordered
+
+    if all(map(is_pictures, config.source)):
+        return load_pictures(config.source, config.ordered, config.interval, config.dx, config.boundary)
+    if config.dx is not None or config.boundary is not None:
+        raise BadInput("dx" if config.dx is not None else "boundary", "is for pictures only")
+    ordered = Ordered(load_points(config.ordered).x, config.interval) if config.ordered else None
+    return [load_points(source) for source in config.source], None, ordered
 
 
 def _numbers(argument: str, lists: tuple[tuple[str, ...], ...]) -> dict[str, float]:
@@ -121,8 +145,14 @@ def describe(found) -> dict[str, Any]:
         "misfit": float(found.misfit),
         "points": found.count,
         "functionals": found.functionals,
+        "sparsity": None if found.sparsity is None else {n: _reason(s) for n, s in found.sparsity.items()},
         "seconds": float(found.seconds),
     }
+
+
+def _reason(sparsity) -> dict[str, Any]:
+    tried = [{"terms": n, "open": float(value)} for n, value in sparsity.open.items()]
+    return {"terms": sparsity.terms, "open": tried, "second": plain(sparsity.second)}
 
 
 def _lines(found) -> list[str]:

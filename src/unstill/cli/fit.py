@@ -12,7 +12,7 @@ from typing import Any
 
 from .._errors import BadInput
 from .._types import Status
-from .arguments import assignments, count, names, number, option, parameter_set, positional
+from .arguments import assignments, count, names, number, option, parameter_set, positional, whole
 from .common import RunOptions, begin, claim_folder, finish, plain, say
 
 STATES = "state-{}.npz"  # one a start
@@ -52,7 +52,7 @@ class Config(RunOptions):
     dx: float | None = option(None, "side of a cell (default: the source's, or 1)", type=number)
     boundary: str | None = option(None, "periodic or no-flux (default: the source's)", choices=("periodic", "no-flux"))
     from_iteration: int | None = option(
-        None, "go on from this line of an existing run's log, dropping what came after", type=int, metavar="N"
+        None, "go on from this line of an existing run's log, dropping what came after", type=whole, metavar="N"
     )
 
 

@@ -154,9 +154,24 @@ def describe(found, points, config: Config):
         "lost": plain(kept.lost),
         "cosine_truth": None,
         "cosine_oracle": None,
+        "stsp": None,
+        "stsp_floor": None,
+        "hellinger": None,
+        "hellinger_floor": None,
         "points": points.count,
     }
-    return result | _against_truth(flows, points, clean, noised, rng), kept
+    if points.drift is not None:
+        result |= _against_truth(flows, points, clean, noised, rng) | _attractors(movers, points, flows, clean, noised)
+    return result, kept
+
+
+def _attractors(movers, points, flows, clean, noised) -> dict[str, Any]:
+    """Where long orbits are and how they sound, beside true ones."""
+    from ..flows.attractors import likeness
+    from ..flows.diagnosis import Rescaled
+
+    truth = Rescaled(points.drift, flows.mean, flows.scale)
+    return plain(dataclasses.asdict(likeness(movers, truth, clean, noised)))
 
 
 def _against_truth(flows, points, clean, noised, rng) -> dict[str, Any]:
@@ -168,8 +183,6 @@ def _against_truth(flows, points, clean, noised, rng) -> dict[str, Any]:
     from ..flows.diagnosis import cosines
     from ..flows.kernel_score import oracle_velocity
 
-    if points.drift is None:
-        return {}
     with enable_x64():
         rates = np.asarray(points.drift.drift(jnp.asarray(points.x))) / flows.scale
     some = rng.permutation(len(clean))[:1024]
@@ -196,4 +209,9 @@ def _lines(result: dict[str, Any]) -> list[str]:
         if values is not None:
             mean = sum(map(abs, values)) / len(values)
             lines.append(f"  |cosine| with the {name}: mean {mean:.3f}, greatest {max(map(abs, values)):.3f}")
+    if result["stsp"] is not None:
+        for name, label in (("stsp", "D_stsp"), ("hellinger", "D_H")):
+            known = [value for value in result[name] if value is not None]
+            told = f"{sum(known) / len(known):.3f}" if known else "–"
+            lines.append(f"  {label} of long orbits: mean {told}; of the truth itself {result[f'{name}_floor']:.3f}")
     return [*lines, f"  pace of time: {result['scale']}; arrow of time: {result['sign']}"]

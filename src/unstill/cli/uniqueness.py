@@ -1,4 +1,4 @@
-"""How far do points determine their dynamics? Learnt flows beside training-free ones, random fields and the truth.
+"""How far do points determine their dynamics? Learnt flows beside equations, free and random fields, the truth.
 
 unstill uniqueness runs/lorenz --score runs/score --flows runs/flow --out runs/uni
 unstill uniqueness runs/lorenz --score runs/score --flows runs/plain,runs/near --random 20 --out runs/uni
@@ -25,6 +25,7 @@ class Config(RunOptions):
     flows: tuple[str, ...] = option((), "runs of `unstill flow`, divided by commas", type=names)
     random: int = option(100, "how many training-free flows of a level, and random networks", type=count, metavar="N")
     time: float = option(10.0, "time over which five of each family move points", type=number)
+    library: str = option("poly2", "terms of equations: poly1, poly2, poly3, trig, or file.py:NAME", metavar="LIBRARY")
 
 
 def run(config: Config) -> int:
@@ -36,6 +37,7 @@ def run(config: Config) -> int:
     from ..flows.uniqueness import compare_families
     from ..plotting import save_figure
     from ..plotting.uniqueness import plot_uniqueness
+    from .identifiability import admissible, report
 
     if not config.score or not config.flows:
         raise BadInput("flows" if config.score else "score", "must name runs to compare", None)
@@ -49,15 +51,17 @@ def run(config: Config) -> int:
             raise BadInput(name, f"must be of {points.dimension} variables", len(one.mean))
     folder = claim_folder(config)
     begin(folder, "uniqueness", config)
+    equations = admissible(points, config.library, config.seed)
     tau = next(iter(learnt.values())).tau
     rng = np.random.default_rng(config.seed)
     clean = rng.permutation((points.x - np.asarray(score.mean)) / np.asarray(score.scale))
     noised = np.sqrt(1 - tau**2) * clean + tau * rng.standard_normal(clean.shape)
     at = noised[:_POINTS]
-    fields, movers = _families(config, points, score, learnt, at, tau)
+    fields, movers = _families(config, points, score, learnt, equations, at, tau)
     found = compare_families(fields)
     kept = _kept(config, movers, noised)
-    result = describe(found, list(learnt), kept, tau, points)
+    told = report(equations, config.library, points.dimension)
+    result = describe(found, list(learnt), kept, tau, points) | {"identifiability": told}
     folder.write_arrays("uniqueness.npz", z=at, places=found.places, table=found.table)
     folder.write_result(result)
     save_figure(plot_uniqueness(found, kept), folder / "uniqueness.png")
@@ -66,7 +70,7 @@ def run(config: Config) -> int:
     return 0
 
 
-def _families(config: Config, points, score, learnt, at, tau: float):
+def _families(config: Config, points, score, learnt, equations, at, tau: float):
     """Velocities at the points, family by family, and dynamics of a few members of each."""
     import jax.numpy as jnp
     import numpy as np
@@ -84,10 +88,14 @@ def _families(config: Config, points, score, learnt, at, tau: float):
     movers: dict[str, list[Any]] = {
         name: [flows[i].standardised() for i in range(min(_MOVED, len(flows)))] for name, flows in sets.items()
     }
-    if points.drift is not None:
-        truth = paced(Rescaled(points.drift, np.asarray(score.mean), np.asarray(score.scale)), at)
-        with enable_x64():
-            fields["truth"], movers["truth"] = np.asarray(truth.drift(jnp.asarray(at)))[None], [truth]
+    known = {"equations": [] if isinstance(equations, str) else equations.members()}
+    known["truth"] = [] if points.drift is None else [points.drift]
+    for name, members in known.items():
+        if members:
+            paces = [paced(Rescaled(one, np.asarray(score.mean), np.asarray(score.scale)), at) for one in members]
+            with enable_x64():
+                fields[name] = np.stack([np.asarray(one.drift(jnp.asarray(at))) for one in paces])
+            movers[name] = paces[:_MOVED]
     fields["score"] = scores_as_field(score, at, tau)
     return fields, movers
 
@@ -107,8 +115,6 @@ def _kept(config: Config, movers, noised) -> dict[str, Any]:
 
 def describe(found, learnt: list[str], kept, tau: float, points) -> dict[str, Any]:
     """`result.json`: the table, and what the points leave free."""
-    import numpy as np
-
     first = found.families.index(learnt[0])
     agreement = found.table[first, first]
     return {
@@ -123,7 +129,7 @@ def describe(found, learnt: list[str], kept, tau: float, points) -> dict[str, An
         "sign": "free",
         "scale": "free",
         "verdict": _verdict(learnt[0], float(agreement), float(found.effective[first])),
-        "mmd": {name: plain(np.nanmean(one.mmd, 1)) for name, one in kept.items()},
+        "mmd": {name: plain(one.mean) for name, one in kept.items()},
         "ts": plain(next(iter(kept.values())).ts),
         "floor": plain(next(iter(kept.values())).floor),
         "lost": {name: plain(float(one.lost.mean())) for name, one in kept.items()},
@@ -152,4 +158,7 @@ def _lines(result: dict[str, Any]) -> list[str]:
     for name, row in zip(result["families"], result["cosines"], strict=True):
         lines.append(f"{name:{width}s}  " + "  ".join(f"{'–' if v is None else f'{v:.3f}':>9s}" for v in row))
     ends = ", ".join(f"{name} {'lost' if v[-1] is None else f'{v[-1]:.1e}'}" for name, v in result["mmd"].items())
-    return [*lines, f"MMD² after {result['ts'][-1]:g}: {ends}; noise floor {result['floor']:.1e}", result["verdict"]]
+    lines.append(f"MMD² after {result['ts'][-1]:g}: {ends}; noise floor {result['floor']:.1e}")
+    told = result["identifiability"]
+    lines += [f"determined: {text}" for text in told["determined"]] + [f"free: {text}" for text in told["free"]]
+    return [*lines, result["verdict"]]

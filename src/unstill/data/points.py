@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,12 +57,22 @@ def save_points(path: str | os.PathLike, points: Points) -> None:
         with replacing(path) as part:
             write_npz(part, point_arrays(points))
     elif suffix == ".csv":
+        _check_header(points.names)
         with replacing(path) as part, open(part, "w", newline="", encoding="utf-8") as stream:
             table = csv.writer(stream)
             table.writerow(points.names)
             table.writerows([[repr(float(v)) for v in row] for row in points.x])
     else:
         raise BadInput("path", "must end in .npz or .csv", path)
+
+
+def _check_header(names: Sequence[str]) -> None:
+    """Refuses names that a header cannot carry, since they would be read back as something else."""
+    if all(map(_is_number, names)):
+        raise BadInput("names", "must not all be numbers in a .csv", ", ".join(names), "Write a .npz instead.")
+    for name in names:
+        if not name.isprintable() or name != name.strip():
+            raise BadInput("names", "must be printable without spaces around in a .csv", repr(name), "Write a .npz.")
 
 
 def point_arrays(points: Points) -> dict[str, np.ndarray]:
@@ -96,11 +106,12 @@ def _read_csv(file: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     if file.stat().st_size > 8 * MOST_ELEMENTS:
         raise BadInput("points", f"must hold at most {MOST_ELEMENTS:.0e} values", file)
     with decoding(file), open(file, encoding="utf-8-sig", newline="") as stream:
-        lines = [(number, line) for number, line in enumerate(stream, 1) if line.strip()]
+        lines = [(number, line.rstrip("\r\n")) for number, line in enumerate(stream, 1) if line.strip()]
     if not lines:
         raise BadInput("points", "must hold lines of numbers", file)
-    divider = next((d for d in (",", ";", "\t") if d in lines[0][1]), None)
-    cells = [word.strip().strip("\"'") for word in lines[0][1].split(divider)]
+    divider = _divider(lines[-1][1])  # of a line of numbers: names may hold anything
+    with decoding(file):
+        cells = _cells(lines[0][1], divider)
     header = not all(map(_is_number, cells))
     if len(cells) > _MOST_VARIABLES:
         raise BadInput("points", f"must have at most {_MOST_VARIABLES} columns", f"{len(cells)} in {file}")
@@ -110,14 +121,26 @@ def _read_csv(file: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     return np.array([_row(file, n, line, divider, len(cells)) for n, line in lines[int(header) :]]), names
 
 
+def _divider(line: str) -> str | None:
+    """What stands between the columns; `None` for any white space. A single column has commas, too."""
+    return next((d for d in ",;\t" if d in line), "," if len(line.split()) == 1 else None)
+
+
+def _cells(line: str, divider: str | None) -> list[str]:
+    """The cells of one line, quoted or not."""
+    if divider is None:
+        return [word.strip("\"'") for word in line.split()]
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=divider, skipinitialspace=True, strict=True))]
+
+
 def _row(file: Path, number: int, line: str, divider: str | None, width: int) -> list[float]:
-    words = line.split(divider)
+    words = [word.strip().strip("\"'") for word in line.split(divider)]
     if len(words) != width:
         raise BadInput("points", f"must have {width} columns in every line", f"{len(words)} in line {number} of {file}")
     try:
         return [float(word) for word in words]
     except ValueError:
-        bad = next(word.strip() for word in words if not _is_number(word))
+        bad = next(word for word in words if not _is_number(word))
         raise BadInput("points", "must be numbers", f"{bad[:40]!r} in line {number} of {file}") from None
 
 

@@ -34,9 +34,9 @@ class RunFolder:
 
     @classmethod
     def create(cls, out: str | os.PathLike, *, force: bool = False, resume: bool = False) -> RunFolder:
-        """Make the folder, or take an existing one: an empty one always; a run folder's contents are kept by `resume`
-        and deleted with `force`, but only when `write_run` begins the new run: a call that turns out to be wrong loses
-        nothing. Raises `BadInput` for any other folder."""
+        """A folder that can be made, or an existing one: an empty one always; a run folder's contents are kept by
+        `resume` and deleted with `force`. It is made, or emptied, only when `write_run` begins the new run: a call that
+        turns out to be wrong leaves and loses nothing. Raises `BadInput` for any other folder."""
         path = Path(out).expanduser()
         if path.exists() and not path.is_dir():
             raise BadInput("out", "must be a folder", path)
@@ -49,10 +49,14 @@ class RunFolder:
                     why = "must be a run folder to be replaced or resumed"
                     raise BadInput("out", why, path, "It holds no run.json of Unstill; choose another folder.")
                 resumed, stale = resume, not resume
+            new = [folder for folder in (path, *path.parents) if not folder.exists()]
             path.mkdir(parents=True, exist_ok=True)
+            writable = os.access(path, os.W_OK | os.X_OK)
+            for folder in new:  # it could be made: that is all that was to be known
+                folder.rmdir()
         except OSError as error:
             raise BadInput("out", f"must be writable ({error.strerror or error})", path) from error
-        if not os.access(path, os.W_OK | os.X_OK):
+        if not writable:
             raise BadInput("out", "must be writable", path)
         return cls(path, resumed=resumed, stale=stale)
 

@@ -1,8 +1,13 @@
-"""Which dynamics of a library preserve a heap of points: test spaces, null spaces, sparse representatives."""
+"""Which dynamics of a library preserve points or pictures: test spaces, null spaces, sparse representatives."""
 
 from .discover import discover
+from .field_library import FieldEquations, FieldLibrary
 from .hints import Ordered
 from .library import LIBRARIES, Library, Term, find_library
-from .result import Discovery, Equations
+from .pictures import discover_pictures
+from .result import Discovery, Equations, Sparsity
 
-__all__ = ["LIBRARIES", "Discovery", "Equations", "Library", "Ordered", "Term", "discover", "find_library"]
+__all__ = [
+    "LIBRARIES", "Discovery", "Equations", "FieldEquations", "FieldLibrary", "Library", "Ordered", "Sparsity", "Term",
+    "discover", "discover_pictures", "find_library",
+]  # fmt: skip

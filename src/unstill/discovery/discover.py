@@ -1,4 +1,4 @@
-"""`discover`: a heap of points → the dynamics of a library that preserve it, and how far the heap determines them."""
+"""`discover`: points or pictures → the dynamics of a library that preserve them, and how far these determine them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from jaxtyping import Float
 
 from .._errors import BadInput, nearest
 from .._types import Status
+from ..simulation import Grid
 from ..stationarity.points import Points
 from .hints import Ordered, coefficient, coefficients
 from .library import find_library
 from .noise import estimate_noise
 from .nullspace import NullSpace, Rows, null_space
+from .pictures import Pictures, discover_pictures
 from .problem import Problem
 from .representatives import Member, members
 from .result import Discovery, Equations
@@ -24,8 +26,8 @@ _OPEN, _CLEANER = 5.0, 0.2  # first statistic at which noise is suspected; what 
 
 
 def discover(
-    points: Heap | Sequence[Heap],
-    library: str | Mapping[str, Callable] = "poly2",
+    points: Heap | Sequence[Heap] | Pictures | Mapping[str, np.ndarray],
+    library: str | Mapping[str, Callable] | None = None,
     *,
     fix: Mapping[str, float] | None = None,
     sign: Mapping[str, float] | None = None,
@@ -37,6 +39,8 @@ def discover(
     tests: str = "fourier",
     functionals: int | None = None,
     seed: int = 0,
+    grid: Grid | None = None,
+    cross: bool = False,
 ) -> Discovery:
     """The fields f = Σ_j c_j θ_j(x) that preserve the density of a heap of points: E[∇φ·f + ½ Σ:∇∇φ] = 0 for every φ.
 
@@ -44,8 +48,10 @@ def discover(
     trajectories; which of both is told from the scatter of the averages (`nullspace`). Arguments:
 
     - `points`: `Points` or an array (M, D); several heaps under different known `conditions`, one mapping a heap, whose
-      names then are variables of the library too;
-    - `library`: poly1, poly2, poly3, trig, file.py:NAME, or a mapping term → function of the variables;
+      names then are variables of the library too; for pictures, arrays by field or what `us.load` returns: see
+      `discover_pictures`, for which `grid` and `cross` are;
+    - `library`: poly1, poly2 (the default; of pictures poly3), poly3, trig, file.py:NAME, or a mapping from terms to
+      functions of the variables;
     - `fix`: known coefficients, `{"x:y": 10}` for the term y in dx/dt; a non-zero one fixes pace and arrow of time;
     - `sign`: known signs, `{"x:y": +1}`; `ordered`: points in order of time, with or without their interval;
     - `noise`: standard deviation of Gaussian measurement noise by variable, whose bias is taken out; "estimate" finds
@@ -58,7 +64,14 @@ def discover(
     """
     from threadpoolctl import threadpool_limits
 
-    began = time.perf_counter()
+    if isinstance(points, (Pictures, Mapping)):
+        if stochastic or covariance is not None or conditions or functionals is not None or tests != "fourier":
+            raise BadInput("pictures", "are taken as deterministic, under one condition, with test functions of ours")
+        options = {"fix": fix, "sign": sign, "ordered": ordered, "noise": noise, "seed": seed}
+        return discover_pictures(points, library or "poly3", grid=grid, cross=cross, **options)
+    if cross or grid is not None:
+        raise BadInput("cross" if cross else "grid", "is for pictures only")
+    began, library = time.perf_counter(), library or "poly2"
     if ordered is not None and not isinstance(ordered, Ordered):
         ordered = Ordered(np.asarray(ordered))
     if ordered is not None and (covariance is not None or any((fix or {}).values())):

@@ -9,20 +9,22 @@ import numpy as np
 from jaxtyping import Float
 
 from .._errors import BadInput, nearest
+from .field_library import FieldLibrary
 from .library import Library
 
 
 @dataclasses.dataclass(frozen=True)
 class Ordered:
-    """Points in order of time, T ≥ 2 of them, `interval` apart (None: only the arrow of time is known)."""
+    """Points (T, D) or pictures (T, C, H, W) in order of time, T ≥ 2 of them, `interval` apart (None: only the arrow of
+    time is known)."""
 
-    x: Float[np.ndarray, "T D"]
+    x: Float[np.ndarray, "T *D"]  # noqa: UP037
     interval: float | None = None
 
     def __post_init__(self):
         x = np.asarray(self.x, dtype=np.float64)
-        if x.ndim != 2 or len(x) < 2 or not np.isfinite(x).all():
-            raise BadInput("ordered", "must hold at least two finite points, one a row", x.shape)
+        if x.ndim not in (2, 4) or len(x) < 2 or not np.isfinite(x).all():
+            raise BadInput("ordered", "must hold at least two finite points, one a row, or two pictures", x.shape)
         if self.interval is not None and not (self.interval > 0 and np.isfinite(self.interval)):
             raise BadInput("interval", "must be positive", self.interval)
         if not np.ptp(x, axis=0).any():
@@ -38,7 +40,9 @@ class Ordered:
         return weights if self.interval is not None else weights / np.linalg.norm(weights)
 
 
-def coefficient(argument: str, name: str, library: Library, variables: tuple[str, ...]) -> tuple[int, int]:
+def coefficient(
+    argument: str, name: str, library: Library | FieldLibrary, variables: tuple[str, ...]
+) -> tuple[int, int]:
     """`x:y z` → (equation, term); raises `BadInput`."""
     variable, colon, term = name.partition(":")
     if not colon:
@@ -49,7 +53,7 @@ def coefficient(argument: str, name: str, library: Library, variables: tuple[str
 
 
 def coefficients(
-    argument: str, values: Mapping[str, float], library: Library, variables: tuple[str, ...]
+    argument: str, values: Mapping[str, float], library: Library | FieldLibrary, variables: tuple[str, ...]
 ) -> dict[tuple[int, int], float]:
     """`{"x:y": 10}` → {(equation, term): value}; raises `BadInput`."""
     found = {}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
 from .._types import Status
+from .equation_text import right_hand_sides
+from .field_library import FieldEquations
 from .library import Library, latex_name
 
 
@@ -54,32 +55,19 @@ class Equations(eqx.Module):
         return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
 
-def right_hand_sides(
-    variables: Sequence[str], coefficients: Float[np.ndarray, "D L"], names: Sequence[str], *, tex: bool = False
-) -> dict[str, str]:
-    """Σ_j c_ij θ_j as text, variable by variable."""
-    return {v: _sum(row, names, tex=tex) for v, row in zip(variables, coefficients, strict=True)}
+@dataclasses.dataclass(frozen=True)
+class Sparsity:
+    """Why so many `terms` were taken: what stays `open` at best, by number of terms, and what the `second` best of as
+    many leaves open (None: there is none)."""
 
-
-def _sum(row: np.ndarray, names, *, tex: bool = False) -> str:
-    parts = []
-    for value, name in zip(row, names, strict=True):
-        if value == 0:
-            continue
-        digits = f"{abs(value):.5g}"
-        if tex and "e" in digits:
-            base, _, power = digits.partition("e")
-            digits = rf"{base} \cdot 10^{{{int(power)}}}"
-        gap = r"\," if tex else " "
-        factor = digits if name == "1" else name if digits == "1" else f"{digits}{gap}{name}"
-        sign = "-" if value < 0 else "+"
-        parts.append(f"{sign} {factor}" if parts else f"{'-' if value < 0 else ''}{factor}")
-    return " ".join(parts) or "0"
+    terms: int
+    open: dict[int, float]
+    second: float | None
 
 
 @dataclasses.dataclass(frozen=True)
 class Discovery:
-    """The dynamics that a library has to offer for a heap of points, and how far the heap determines them.
+    """The dynamics that a library has to offer for a heap of points or pictures, and how far the heap determines them.
 
     `nullity` is the dimension of the admissible space (0: none fits); `equations` its sparsest member, and
     `representatives` a sparse basis of it (N, D, L) with `representative_covariances` (N, D, D). `std` are standard
@@ -88,9 +76,12 @@ class Discovery:
     are the eigenvalues of the weak form per degree of freedom at the best weights; `tests` pairs (statistic, limit) of
     the candidates for the space, in order. `dispersion`, `telescopes`, `misfit`: see `NullSpace`. `noise` is the
     standard deviation of measurement noise, by variable, that was taken out.
+
+    Of pictures: `std` are given that these are the terms; `sparsity` says for each equation, or for all fields of a
+    moving ensemble together, why these; `tests` and `spectrum` are shares that stay open at rest; `count` are cells.
     """
 
-    equations: Equations
+    equations: Equations | FieldEquations
     status: Status
     message: str
     nullity: int
@@ -108,6 +99,7 @@ class Discovery:
     count: int
     functionals: int
     seconds: float
+    sparsity: dict[str, Sparsity] | None = None
 
     @property
     def variables(self) -> tuple[str, ...]:

@@ -68,6 +68,18 @@ class Road:
         return Evaluator(self.problem, self.strategy, self.loss, self.coordinates, self.smoothness, self.pair)
 
 
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One minimisation: its road, its end, its log, and the last prediction with the targets beside it."""
+
+    start: int
+    road: Road
+    outcome: Outcome
+    rows: list[dict[str, Any]]
+    states: np.ndarray
+    targets: np.ndarray
+
+
 def fit(
     system: str | type[AbstractSystem],
     targets: Any,
@@ -97,27 +109,43 @@ def fit(
     started = clock.perf_counter()
     plan = dataclasses.replace(plan or Plan(), **options)
     task = check(system, targets, observe=observe, grid=grid, fixed=plan.fix)
-    roads, runs, failed = prepare(task, plan), [], None
+    roads, before = prepare(task, plan), resume or Resume({}, [])
     first = first_start(task, roads[0].problem.dt, plan)
+    best, runs = run_starts(task, roads, plan, first, record, keep, before.outcomes)
+    history = [*before.rows, *(row for run in runs for row in run.rows)]
+    return _result(best, task, history, clock.perf_counter() - started)
+
+
+def run_starts(
+    task: Task,
+    roads: Sequence[Road],
+    plan: Plan,
+    first: Mapping[str, float],
+    record: Callable[[dict[str, Any]], None] = lambda entry: None,
+    keep: Callable[[int, Outcome], None] = lambda start, outcome: None,
+    reached: Mapping[int, Outcome] | None = None,
+) -> tuple[Run, list[Run]]:
+    """The best run and all: road by road the first start and others around it, until the pictures are explained.
+
+    Raises `NumericalFailure` where no start has a hidden field beside the pictures.
+    """
+    runs, failed = [], None
     starts = starts_around(task.system, task.grid, roads[0].problem.dt, first, plan.count, seed=plan.seed)
     starts[1:] = [roads[0].coordinates.inside(start) for start in starts[1:]]
-    before = resume or Resume({}, [])
     for number in range(len(roads) * plan.count):
         road, start = roads[number // plan.count], starts[number % plan.count]
         numbers = (number // plan.count, number)
         try:
-            runs.append(run_start(road, plan, start, numbers, record, keep, before.outcomes.get(number)))
+            runs.append(run_start(road, plan, start, numbers, record, keep, (reached or {}).get(number)))
         except NumericalFailure as failure:  # no hidden field beside the pictures there: another start may have one
             failed = failure
             continue
         if runs[-1].outcome.status in ENDS:
-            break
+            return runs[-1], runs
     if not runs:
         assert failed is not None
         raise failed
-    best = runs[-1] if runs[-1].outcome.status in ENDS else min(runs, key=_rank)
-    history = [*before.rows, *(row for run in runs for row in run.rows)]
-    return _result(best, task, history, clock.perf_counter() - started)
+    return min(runs, key=_rank), runs
 
 
 def prepare(task: Task, plan: Plan) -> list[Road]:
@@ -225,18 +253,6 @@ def first_start(task: Task, dt: float, plan: Plan) -> dict[str, float]:
         found = clip(task.system, task.grid, dt, values)
     start = {**found, **plan.start}
     return {name: float(start[name]) for name in free}
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """One minimisation: its road, its end, its log, and the last prediction with the targets beside it."""
-
-    start: int
-    road: Road
-    outcome: Outcome
-    rows: list[dict[str, Any]]
-    states: np.ndarray
-    targets: np.ndarray
 
 
 def run_start(

@@ -3,7 +3,8 @@
 import dataclasses
 from collections.abc import Mapping
 
-from .._errors import BadInput
+from .._errors import BadInput, nearest
+from ..simulation import INITIAL_STATES
 
 WARM = ("recover",)
 BEST_STARTS = 8  # where no strategy is named
@@ -58,6 +59,8 @@ class Plan:
             raise BadInput("dt", "must be positive", self.dt)
         if self.warm_start not in (None, *WARM):
             raise BadInput("warm-start", f"must be {', '.join(WARM)}", repr(self.warm_start))
+        if self.init not in INITIAL_STATES:
+            raise BadInput("init", "must be a known initial state", repr(self.init), nearest(self.init, INITIAL_STATES))
         if self.pair not in (None, "each", "mean"):
             raise BadInput("pair", "must be each or mean", repr(self.pair))
         if self.window is not None and self.window > self.horizon:

@@ -52,6 +52,11 @@ class Preservation:
     floor_median: float
     lost: Float[np.ndarray, " K"]
 
+    @property
+    def mean(self) -> Float[np.ndarray, " T"]:
+        """`mmd` averaged over the flows that have one; NaN where none has."""
+        return np.ma.masked_invalid(self.mmd).mean(1).filled(np.nan)
+
     def of(self, some: slice) -> Preservation:
         """The same of some of the flows."""
         curves = {name: getattr(self, name)[:, some] for name in ("mmd", "mmd_median", "wasserstein")}
@@ -69,7 +74,8 @@ def preservation(
     integrator: str = "rk4",
     seed: int = 0,
 ) -> Preservation:
-    """Move `count` of the standardised points z by an `integrator` of `move`, and compare with as many others of them, at equal path length.
+    """Move `count` of the standardised points z by an `integrator` of `move`; compare with as many others of them, at
+    equal path length.
 
     Every one of `dynamics` should have the pace of a `Flow` (see `paced`). Points that become infinite are left out of
     the distances and counted in `lost`.

@@ -35,9 +35,13 @@ class AbstractField(eqx.Module):
     def __call__(self, z: Float[Array, " D"], s: Float[Array, " D"]) -> Float[Array, " D"]:
         """v, from the point and the score at the point."""
 
+    def many(self, z: Float[Array, "B D"], s: Float[Array, "B D"]) -> Float[Array, "B D"]:
+        """v at many points."""
+        return jax.vmap(self)(z, s)
+
     def with_divergence(self, z: Float[Array, "B D"]) -> tuple[Float[Array, "B D"], Float[Array, " B"]]:
         """v and ∇·v of many points, exactly; for fields that do not read the score."""
-        return jax.vmap(self)(z, z), jax.vmap(lambda z: jnp.trace(jax.jacfwd(lambda z: self(z, z))(z)))(z)
+        return self.many(z, z), jax.vmap(lambda z: jnp.trace(jax.jacfwd(lambda z: self(z, z))(z)))(z)
 
     @classmethod
     @abc.abstractmethod
@@ -147,10 +151,19 @@ class AntisymmetricField(_OneNetwork):
         return cls(MLP.make(key, (dimension, hidden, hidden, dimension * (dimension - 1) // 2)))
 
     def __call__(self, z, s):
-        def matrix(z):
-            return antisymmetric(self.network(z, jnp.tanh), len(z))
+        return self.many(z[None], s[None])[0]
 
-        return matrix(z) @ s + jnp.einsum("ijj->i", jax.jacfwd(matrix)(z))
+    def many(self, z, s):
+        (W1, W2, W3), (b1, b2, b3) = self.network.weights, self.network.biases
+        h1 = jnp.tanh(affine(W1, z, b1))
+        h2 = jnp.tanh(affine(W2, h1, b2))
+        entries, D = affine(W3, h2, b3), z.shape[1]
+        tangents = ((W1.T[:, None] * (1 - h1**2)[None]) @ W2.T) * (1 - h2**2)[None]
+        slopes = tangents @ W3.T  # (D, B, P): ∂/∂z_d of the entries
+        i, j = np.triu_indices(D, 1)
+        pairs = np.arange(len(i))  # D_ij adds D_ij s_j + ∂_j D_ij to v_i, and takes the same with i and j from v_j
+        to_i, to_j = (entries * s[:, k] + slopes[k, :, pairs].T for k in (j, i))
+        return to_i @ jnp.eye(D, dtype=z.dtype)[i] - to_j @ jnp.eye(D, dtype=z.dtype)[j]
 
 
 class ConstantField(AbstractField):

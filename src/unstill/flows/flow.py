@@ -32,19 +32,19 @@ class Flow(eqx.Module):
     factor: Array | np.ndarray
     tau: float = eqx.field(static=True)
 
+    def many(self, z: Float[Array, "M D"]) -> Float[Array, "M D"]:
+        """The velocities of standardised points, in standard deviations per unit of time."""
+        return jnp.asarray(self.factor) * self.field.many(z, z if self.score is None else self.score.at(z, self.tau))
+
     def at(self, z: Float[Array, " D"]) -> Float[Array, " D"]:
-        """The velocity of one standardised point, in standard deviations per unit of time."""
-        return jnp.asarray(self.factor) * self.field(z, z if self.score is None else self.score.at(z, self.tau))
+        """The velocity of one standardised point."""
+        return self.many(z[None])[0]
 
     def drift(self, state: Float[Array, "*M D"]) -> Float[Array, "*M D"]:
         """dx/dt: a flow is a `Dynamics`."""
-        mean, scale = (jnp.asarray(n).astype(state.dtype) for n in (self.mean, self.scale))
-
-        def one(x):
-            return (scale * self.at((x - mean) / scale)).astype(x.dtype)
-
-        flat = jax.vmap(one)(state.reshape(-1, state.shape[-1]))
-        return flat.reshape(state.shape)
+        x = state.reshape(-1, state.shape[-1])
+        mean, scale = (jnp.broadcast_to(jnp.asarray(n, x.dtype), x.shape) for n in (self.mean, self.scale))
+        return (scale * self.many((x - mean) / scale)).astype(x.dtype).reshape(state.shape)
 
     def standardised(self) -> Flow:
         """The same flow of z = (x − mean)/scale."""
@@ -105,5 +105,5 @@ class Flows:
 
 @eqx.filter_jit
 def _velocities(fields: AbstractField, score: Score | None, factors: Array, z: Array, tau: float) -> Array:
-    s = z if score is None else jax.vmap(lambda z: score.at(z, tau))(z)
-    return jax.vmap(lambda field, c: c * jax.vmap(field)(z, s))(fields, factors)
+    s = z if score is None else score.at(z, tau)
+    return jax.vmap(lambda field, c: c * field.many(z, s))(fields, factors)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -25,7 +27,7 @@ class ScoreAscent(eqx.Module):
     tau: float = eqx.field(static=True)
 
     def drift(self, state: Float[Array, "M D"]) -> Float[Array, "M D"]:
-        return jax.vmap(lambda z: self.score.at(z, self.tau))(state)
+        return self.score.at(state, self.tau)
 
 
 def move(
@@ -39,8 +41,8 @@ def move(
 ) -> Float[np.ndarray, "T M D"]:
     """States after every `save_every` steps of dt, the start first; float64. Raises `BadInput`.
 
-    `integrator="rk4"` takes these steps. `"adaptive"` chooses its own, point by point (Tsitouras 5(4) of Diffrax, errors
-    of 1e-6 a step, relative and absolute); points for which a million of them are not enough become infinite.
+    `integrator="rk4"` takes these steps. `"adaptive"` chooses its own, point by point (Tsitouras 5(4) of Diffrax,
+    errors of 1e-6 a step, relative and absolute); points for which 100,000 of them are not enough become infinite.
     """
     _check(dt, steps, save_every)
     if integrator not in INTEGRATORS:
@@ -96,10 +98,10 @@ def _adapted(dynamics: Dynamics, start: Array, dt: Array, frames: int, every: in
     saved = diffrax.SaveAt(ts=dt * every * jnp.arange(1, frames + 1))
     control = diffrax.PIDController(rtol=_TOLERANCE, atol=_TOLERANCE)
 
-    def one(x):
+    def one(x) -> Any:
         solution = diffrax.diffeqsolve(
             term, diffrax.Tsit5(), 0.0, dt * every * frames, dt, x, saveat=saved, stepsize_controller=control,
-            max_steps=1_000_000, throw=False,
+            max_steps=100_000, throw=False, adjoint=diffrax.ForwardMode(),
         )  # fmt: skip
         return solution.ys
 
@@ -112,7 +114,9 @@ INTEGRATORS = {"rk4": _moved, "adaptive": _adapted}
 @eqx.filter_jit
 def _diffused(flow: Flow, score: Score, z: Array, key: Array, sizes, frames: int, every: int) -> Array:
     eta, dt = sizes
-    drift = jax.vmap(lambda z: flow.at(z) + eta * score.at(z, flow.tau))
+
+    def drift(z):
+        return flow.many(z) + eta * score.at(z, flow.tau)
 
     def step(_, carry):
         z, key = carry

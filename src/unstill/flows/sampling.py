@@ -31,7 +31,7 @@ def _denoised(score: Score, z: Array, levels: Array) -> Array:
     def clean(y, tau):
         """E[z₀ | z]: since s is per z = √a y, (z + τ² s)/√a = y + (τ²/√a) s."""
         root = jnp.sqrt(1 - tau**2)
-        return y + tau**2 / root * jax.vmap(lambda z: score.at(z, tau))(root * y)
+        return y + tau**2 / root * score.at(root * y, tau)
 
     def step(y, pair):
         sigma, lower = (tau / jnp.sqrt(1 - tau**2) for tau in pair)

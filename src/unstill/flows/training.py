@@ -161,7 +161,7 @@ def residual(
 ) -> tuple[Float[Array, "B D"], Float[Array, " B"]]:
     """v and r = ∇·v + v·s at points, exactly; r = 0 by construction where the field is built from the score."""
     if field.uses_score:
-        return jax.vmap(field)(z, s), jnp.zeros(len(z), z.dtype)
+        return field.many(z, s), jnp.zeros(len(z), z.dtype)
     v, divergence = field.with_divergence(z)
     return v, divergence + jnp.sum(v * s, 1)
 

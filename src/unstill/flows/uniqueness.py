@@ -96,4 +96,4 @@ def scores_as_field(score: Score, z: Float[np.ndarray, "M D"], tau: float) -> Fl
     from .._jax import enable_x64
 
     with enable_x64():
-        return np.asarray(jax.vmap(lambda z: score.at(z, tau))(jnp.asarray(z)))[None]
+        return np.asarray(score.at(jnp.asarray(z), tau))[None]

@@ -1,12 +1,14 @@
-"""`plot_points`, `plot_discovery`: a heap of points, the field that was found beside it, the test of the space."""
+"""`plot_points`, `plot_discovery`, `plot_picture_discovery`: what went in, what was found, and the test of it."""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .colors import colormap_of
 from .figures import GREY, INK, new_figure
 
 if TYPE_CHECKING:
@@ -59,16 +61,55 @@ def plot_discovery(points: Points, found: Discovery) -> Figure:
     _spectrum(right, found)
     for axes in (left, middle, right):
         _quiet(axes)
-    figure.text(0.05, 0.95, _heading(found), fontsize=13, weight="bold", color=INK)
-    lines = [f"d{name}/dt = {text}" for name, text in found.equations.text().items()]
-    note = textwrap.wrap(found.message, 170)
-    body = [wrapped for line in lines for wrapped in textwrap.wrap(line, 150, subsequent_indent="      ")]
-    figure.text(0.05, 0.2, "\n".join(body[:8]), fontsize=9.5, color=INK, va="top", family="monospace", parse_math=False)
-    figure.text(0.05, 0.015, "\n".join(note), fontsize=8.5, color=GREY, va="bottom", parse_math=False)
+    _words(figure, found)
     return figure
 
 
+def plot_picture_discovery(pictures: Mapping[str, np.ndarray], found: Discovery) -> Figure:
+    """One picture of each of two fields at most, what stays open by number of terms, and the equations."""
+    figure = new_figure(12.6, 5.6)
+    for place, (name, values) in enumerate(list(pictures.items())[:2]):
+        axes = figure.add_axes((0.05 + 0.29 * place, 0.3, 0.26, 0.56))
+        axes.imshow(
+            values.reshape(-1, *values.shape[-2:])[0], cmap=colormap_of(name, tuple(pictures)), interpolation="nearest"
+        )
+        many = len(values) if values.ndim == 3 else 1
+        axes.set_title(f"{name}, one of {many} in no order" if many > 1 else name, fontsize=10, loc="left", color=INK)
+        axes.set_xticks([])
+        axes.set_yticks([])
+    right = figure.add_axes((0.68, 0.3, 0.3, 0.56))
+    _sparsity(right, found)
+    _quiet(right)
+    _words(figure, found)
+    return figure
+
+
+def _sparsity(axes: Axes, found: Discovery) -> None:
+    """What the best equations of so many terms leave open; a ring around those that were taken."""
+    for color, (name, sparsity) in zip((_FLOW, _DOT, _LIMIT), (found.sparsity or {}).items(), strict=False):
+        terms = np.array(list(sparsity.open))
+        left = np.maximum(list(sparsity.open.values()), 1e-6)
+        axes.semilogy(terms, left, "o-", color=color, markersize=4, linewidth=0.8, label=name)
+        axes.plot(sparsity.terms, max(sparsity.open[sparsity.terms], 1e-6), "o", ms=12, mfc="none", mec=color)
+        if sparsity.second:
+            axes.plot(sparsity.terms, sparsity.second, "x", color=color, markersize=7)
+    axes.set_xlabel("terms")
+    axes.set_title("what stays open (×: second best)", fontsize=10, loc="left", color=INK)
+    axes.legend(fontsize=8, frameon=False)
+
+
+def _words(figure: Figure, found: Discovery) -> None:
+    figure.text(0.05, 0.95, _heading(found), fontsize=13, weight="bold", color=INK)
+    lines = [f"d{name}/dt = {text}" for name, text in found.equations.text().items()]
+    body = [wrapped for line in lines for wrapped in textwrap.wrap(line, 150, subsequent_indent="      ")]
+    note = textwrap.wrap(found.message, 170)
+    figure.text(0.05, 0.2, "\n".join(body[:8]), fontsize=9.5, color=INK, va="top", family="monospace", parse_math=False)
+    figure.text(0.05, 0.015, "\n".join(note), fontsize=8.5, color=GREY, va="bottom", parse_math=False)
+
+
 def _heading(found: Discovery) -> str:
+    if found.sparsity is not None:  # pace and arrow field by field would be too long
+        return f"{found.status}: nullity {found.nullity}, the sparsest equations"
     return f"{found.status}: nullity {found.nullity}, pace {found.scale}, arrow {found.sign}"
 
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from ..flows.diagnosis import Preservation
     from ..flows.uniqueness import Uniqueness
 
-_COLORS = ("#b40426", "#3b4cc0", "#2a9d4a", "#8a5a00", "#7b3294", "#1a1a1a", "#c2a5cf", "#008080")
+_COLORS = (
+    "#b40426", "#3b4cc0", "#2a9d4a", "#8a5a00", "#7b3294", "#1a1a1a", "#c2a5cf", "#00b4d8", "#e08214", "#a0a0a0",
+)  # fmt: skip
 
 
 def plot_uniqueness(found: Uniqueness, kept: Mapping[str, Preservation]) -> Figure:
@@ -36,14 +38,14 @@ def plot_uniqueness(found: Uniqueness, kept: Mapping[str, Preservation]) -> Figu
     _titled(second, f"all fields, ± identified ({100 * found.strains.sum():.0f} % of squared distances)")
     floor = next(iter(kept.values())).floor
     for name, one in kept.items():
-        shown = np.maximum(np.nanmean(one.mmd, 1), floor / 10)
-        third.plot(one.ts, shown, color=color[name], label=name, linewidth=1.5)
+        third.plot(one.ts, one.mean, color=color[name], linewidth=1.5)
     third.axhline(floor, color=INK, linestyle="--", linewidth=0.8, label="noise floor (95 %)")
-    third.set_yscale("log")
+    third.set_yscale("symlog", linthresh=floor)  # unbiased, so negative at times: linear within the noise
+    third.set_ylim(bottom=min(-2 * floor, *(np.nanmin(one.mean, initial=0) for one in kept.values())))
     third.set_xlabel("time")
     third.legend(fontsize=7, frameon=False)
     _titled(third, "MMD² of moved and fresh points")
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0.07, 1, 1))  # the slanted names need more room than it thinks
     return figure
 
 
@@ -55,7 +57,7 @@ def _table(axes: Axes, found: Uniqueness) -> None:
             value = found.table[i, j]
             text = "–" if np.isnan(value) else f"{value:.2f}"
             axes.text(j, i, text, ha="center", va="center", fontsize=8, color="white" if value > 0.6 else INK)
-    axes.set_xticks(places, found.families, rotation=40, ha="right", fontsize=7)
+    axes.set_xticks(places, found.families, rotation=40, ha="right", rotation_mode="anchor", fontsize=7)
     axes.set_yticks(places, found.families, fontsize=7)
     _titled(axes, "mean |cosine|")
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -29,21 +30,25 @@ def freedoms(
     """The freedoms of scale at θ: solutions w of (∂f/∂θ) w = f.
 
     Stationarity of an ensemble is blind to f → c f for all fields together; steadiness also to f_a → c f_a for one
-    field alone (in FitzHugh–Nagumo: Dv and ε). The identity must hold off the solutions too, so it is tried on cells of
-    `sample` with made-up Laplacians.
+    field alone (in FitzHugh–Nagumo: Dv and ε), or for a few that share a coefficient. The identity must hold off the
+    solutions too, so it is tried on cells of `sample` with made-up Laplacians.
     """
     columns = _columns_off_solution(model, theta, sample)
     f, J = columns[0], columns[1:]
-    found = []
-    for fields in [[a] for a in range(len(f))] if steady else [list(range(len(f)))]:
+    found, scaled = [], []
+    sizes = range(1, len(f) + 1) if steady else [len(f)]
+    for fields in (subset for size in sizes for subset in itertools.combinations(range(len(f)), size)):
+        if any(set(fewer) <= set(fields) for fewer in scaled):  # the rest, if it is free, was found by itself
+            continue
         target = np.zeros_like(f)
-        target[fields] = f[fields]
+        target[list(fields)] = f[list(fields)]
         unit = np.sqrt((J**2).mean((1, 2)))
         unit[unit == 0] = 1
         w = np.linalg.lstsq((J / unit[:, None, None]).reshape(len(J), -1).T, target.ravel(), rcond=1e-10)[0] / unit
         if np.abs(np.tensordot(w, J, 1) - target).max() < 1e-8 * np.abs(target).max():
             w[np.abs(w) * unit < 1e-8 * np.abs(w * unit).max()] = 0
             found.append(Freedom(w))
+            scaled.append(fields)
     return found
 
 

@@ -1,0 +1,67 @@
+"""Sources of `discover` that are pictures of all fields of a reaction–diffusion system, and frames in order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from .._errors import BadInput
+
+
+def is_pictures(source: str) -> bool:
+    """Whether a source holds pictures rather than points; what cannot be read is left to `load_points` to refuse."""
+    from ..data.arrays import read_npy, read_npz_headers
+    from ..data.points import POINTS_FILE
+
+    path = Path(source).expanduser()
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        return not (path / POINTS_FILE).exists()
+    if suffix == ".npy" and path.is_file():
+        return read_npy(path).ndim > 2
+    if suffix == ".npz" and path.is_file():
+        shapes = {name: header.shape for name, header in read_npz_headers(path).items()}
+        return len(shapes.get("x", ())) != 2 and any(len(shape) > 1 for shape in shapes.values())
+    return suffix not in (".csv", ".npy", ".npz") and path.is_file()
+
+
+def load_pictures(sources: Sequence[str], ordered: str, interval: float | None, dx: float | None, boundary: str | None):
+    """Pictures (M, H, W) by field of all sources together, their grid, and the frames in order of time or None."""
+    import numpy as np
+
+    from ..data import load
+    from ..discovery import Ordered
+    from ..simulation import Grid
+
+    several = [load(source) for source in sources]
+    first = several[0]
+    for other in several[1:]:
+        if set(other.fields) != set(first.fields) or other.shape != first.shape:
+            what = f"{', '.join(other.fields)} of {other.shape} in {other.source}"
+            raise BadInput("source", f"must all hold {', '.join(first.fields)} of {first.shape}", what)
+    known = first.grid or Grid(first.shape)
+    grid = Grid(known.shape, known.dx if dx is None else dx, boundary or known.boundary)
+    fields = {name: np.concatenate([one.fields[name] for one in several]) for name in first.fields}
+    frames = None
+    if ordered:
+        x, apart = _frames(ordered, tuple(fields))
+        frames = Ordered(x, interval if interval is not None else apart)
+    return fields, grid, frames
+
+
+def _frames(source: str, fields: tuple[str, ...]):
+    """Pictures (T, C, H, W) in order of time, and their interval where a run folder tells it."""
+    import numpy as np
+
+    from ..data import load
+    from ..data.trajectories import load_trajectory
+
+    if not (Path(source).expanduser() / "frames.npz").exists():
+        return load(source).states(fields), None
+    run = load_trajectory(source)
+    assert run.frames is not None
+    assert run.ts is not None
+    steps = np.diff(run.ts)
+    if np.ptp(steps) > 1e-6 * steps.max():
+        raise BadInput("ordered", "must be the same time apart", f"{steps.min():g} to {steps.max():g} in {source}")
+    return run.frames[:, 0, [run.fields.index(name) for name in fields]], float(steps[0])

@@ -18,7 +18,7 @@ from .common import RunOptions, begin, claim_folder, finish, plain, progress_bar
 class Config(RunOptions):
     """The configuration of `unstill viability`."""
 
-    quick: bool = option(False, "10 starts a cell, horizon 3,000, few iterations: within an hour")
+    quick: bool = option(False, "10 starts a cell, 48², horizon 8,000, few iterations: within an hour")
 
 
 def run(config: Config) -> int:

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from unstill.discovery import discover
+from pictures import ensemble, late, system
+from unstill.discovery import discover, discover_pictures
 from unstill.discovery.point_sets import POINT_SETS
 from unstill.stationarity.points import Points
 
@@ -91,3 +92,53 @@ def test_nullity(benchmark, figure, name, library, options, nullity):
     met = found.nullity == nullity and (not close or cosine(found, points) >= 0.99)
     given = ", Σ given" if "covariance" in options else ", Σ unknown" if options else ""
     figure(f"{name}, {library}{given}", f"nullity {nullity}", f"{found.nullity}{close}", "", "independent points", met)
+
+
+LORENZ = {(0, 1): -10, (1, 1): 28, (1, 2): -1, (1, 6): -1, (2, 3): -8 / 3, (2, 5): 1}
+
+
+def test_deviations_of_points(benchmark, figure):
+    """Share of errors within 1.96 standard deviations, over draws of 5,000 independent points."""
+    every = POINT_SETS["lorenz"](5_000 * DRAWS, independent=True, raw=True, seed=21)
+    order = np.random.default_rng(0).permutation(every.count)
+    heaps = [every.x[order[i::DRAWS]] for i in range(DRAWS)]
+    found = benchmark.pedantic(lambda: [discover(heap, fix={"x:y": 10}) for heap in heaps], rounds=1)
+    z = np.array([(d.coefficients[k] - v) / d.std[k] for d in found if d.std is not None for k, v in LORENZ.items()])
+    share = float(np.mean(np.abs(z[np.isfinite(z)]) < 1.96))
+    figure("Lorenz, 5,000 points: errors within 1.96 std", "95 %", f"{share:.0%}", "", f"{DRAWS} draws", share > 0.9)
+
+
+def gray_scott(preset: str) -> np.ndarray:
+    """The true coefficients: 1, u, v, …, u v^2, …, lap u, lap v."""
+    p = system(preset).values()
+    C = np.zeros((2, 12))
+    C[0, [0, 1, 8, 10]] = p["F"], -p["F"], -1, p["Du"]
+    C[1, [2, 8, 11]] = -p["F"] - p["k"], 1, p["Dv"]
+    return C
+
+
+def _measure(states: np.ndarray, preset: str, noise: float, fix: dict[str, float]):
+    level = noise * states.std((0, 2, 3))[:, None, None]
+    noisy = states + level * np.random.default_rng(7).standard_normal(states.shape)
+    found, truth = discover_pictures({"u": noisy[:, 0], "v": noisy[:, 1]}, fix=fix), gray_scott(preset)
+    there = truth != 0
+    error = float(np.abs(found.coefficients[there] / truth[there] - 1).max())
+    return bool(np.array_equal(found.coefficients != 0, there)), error
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01, 0.05])
+@pytest.mark.parametrize("preset", ["maze", "spots", "holes", "worms", "stripes", "fingerprints"])
+def test_pictures_at_rest(benchmark, figure, data_folder, preset, noise):
+    state = late(data_folder, preset)[None]
+    fix = {"u:u v^2": -1.0, "v:u v^2": 1.0}
+    right, error = benchmark.pedantic(_measure, (state, preset, noise, fix), rounds=1)
+    name = f"one picture of {preset} at rest, poly3, {noise:.0%} noise"
+    figure(name, "Gray–Scott's terms", f"{'right' if right else 'wrong'}, {error:.2%} off", "", "", right)
+
+
+@pytest.mark.parametrize("preset", ["waves", "chaos", "spirals"])
+def test_moving_pictures(benchmark, figure, data_folder, preset):
+    states = ensemble(data_folder, preset, 0)
+    right, error = benchmark.pedantic(_measure, (states, preset, 0.0, {"u:u v^2": -1.0}), rounds=1)
+    name = f"64 unordered pictures of {preset}, poly3"
+    figure(name, "Gray–Scott's terms", f"{'right' if right else 'wrong'}, {error:.2%} off", "", "", right)

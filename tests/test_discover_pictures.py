@@ -42,13 +42,13 @@ def still():
 
 @pytest.fixture(scope="module")
 def moving():
-    """24 pictures of three chaotic runs, 500 time units apart."""
+    """32 pictures of four runs of travelling waves, 1,000 time units apart."""
     grid = us.Grid((64, 64))
     run = us.simulate(
-        us.GrayScott.make("chaos"), grid=grid, init="discs", samples=3, seed=5, steps=8_000, save_every=500
+        us.GrayScott.make("waves"), grid=grid, init="discs", samples=5, seed=5, steps=12_000, save_every=1_000
     )
-    assert all(status is Status.MOVING for status in run.status)
-    return run.frames[-8:].reshape(-1, 2, 64, 64)
+    alive = [m for m, status in enumerate(run.status) if status is Status.MOVING]
+    return run.frames[-8:][:, alive[:4]].reshape(-1, 2, 64, 64)
 
 
 def test_one_picture_at_rest(still):
@@ -76,9 +76,9 @@ def test_noise_is_told_and_taken_out(still, noise, tolerance, rng):
 
 def test_moving_ensemble(moving):
     """One common pace, and the sparsest field is the true one, although the pictures stand in no order."""
-    found, truth = discover_pictures(by_name(moving), fix={"u:u v^2": -1}), gray_scott("chaos")
+    found, truth = discover_pictures(by_name(moving), fix={"u:u v^2": -1}), gray_scott("waves")
     np.testing.assert_array_equal(found.coefficients != 0, truth != 0)
-    np.testing.assert_allclose(found.coefficients, truth, rtol=0.1)
+    np.testing.assert_allclose(found.coefficients, truth, rtol=0.06)
     assert found.nullity >= 1
     assert found.scale == found.sign == "fixed by u:u v^2 = -1"
 
@@ -92,9 +92,9 @@ def test_order_never_changes_the_answer(still, rng):
 def test_two_frames_in_order(moving):
     """One explicit Euler step apart, the rates are exact: pace, arrow and equations are there, nullity 1."""
     start = moving[:1]
-    after = us.simulate(us.GrayScott.make("chaos"), start, grid=us.Grid((64, 64)), steps=1).state
+    after = us.simulate(us.GrayScott.make("waves"), start, grid=us.Grid((64, 64)), steps=1).state
     found = us.discover(by_name(start), ordered=Ordered(np.concatenate([start, after]), 1.0))
-    np.testing.assert_allclose(found.coefficients, gray_scott("chaos"), atol=1e-4)
+    np.testing.assert_allclose(found.coefficients, gray_scott("waves"), atol=1e-4)
     assert found.nullity == 1
     assert found.status is Status.CONVERGED
     assert found.scale == "fixed by 2 ordered pictures, 1 apart"

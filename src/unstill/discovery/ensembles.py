@@ -5,8 +5,9 @@ Two families of φ, of standardised fields z:
     ⟨m(z)⟩               m: every monomial to degree 5
     ⟨p(z) · G_k q(z)⟩    p, q: every pair of monomials to degree 2; G_k: the filter of a radial band of wavenumbers
 
-With pairs of the fields alone (degree 1) the right choice of terms stands out half as clearly. Means are taken over tiles of each picture: by translation invariance every tile is a sample, and there must be more
-samples than functionals to know how these scatter together.
+With pairs of the fields alone (degree 1) the right choice of terms stands out half as clearly. Means are taken over
+tiles of each picture: by translation invariance every tile is a sample, and there must be more samples than functionals
+to know how these scatter together.
 
 An explicit Euler scheme of step h keeps E[φ(c + h f) − φ(c)] = 0 instead, which adds h ½ f·∇²φ·f.
 """

@@ -85,6 +85,8 @@ def _told(problem: PictureProblem, joint: JointEquations, nullity: int) -> str:
     best, second = joint.selection.best, joint.selection.second
     if second is not None:
         told += f"; the next best equations of as many terms are worse by {second.cost - best.cost:.3g} in χ²"
+        if second.cost - best.cost < TERM_PRICE:
+            told += ", too little to tell them apart"
     if nullity > 1:
         told += f"; {nullity} independent fields of the whole library preserve them, the sparsest is shown"
     return told if problem.known.any() else told + "; the pace of time is not in the pictures"

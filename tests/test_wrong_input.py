@@ -12,10 +12,10 @@ kit = pytest.fixture(scope="module")(make_kit)
 refused = pytest.fixture(watch_refusals)
 
 READS_POINTS = {
+    "score": "score {}",
     "discover": "discover {}",
     "discover --ordered": "discover {{kit}}/plane.npz --interval 0.1 --ordered {}",
     "discover, two": "discover {{kit}}/plane.npz,{} --condition a=1 --condition a=2",
-    "score": "score {}",
     "flow": "flow {} --score kernel",
     "lyapunov": "lyapunov {{kit}}/flow --points {}",
     "uniqueness": "uniqueness {} --score {{kit}}/score --flows {{kit}}/flow",

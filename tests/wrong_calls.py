@@ -11,7 +11,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from broken_files import (
     FITS,
@@ -112,34 +111,8 @@ def photograph(folder: Path) -> dict:
     return {str(p.relative_to(folder)): (p.stat().st_size, p.stat().st_mtime_ns) for p in folder.rglob("*")}
 
 
-# What is still open: strict, so that the row goes when it is mended. SLOW ones are not even run: the verb trains first.
-_SLOW = "takes a number that is not positive, and trains or moves points with it"
-_LATE = "is refused after run.json is written: half a run is left behind"
-_SHAPE = "a known part of other variables ends in a traceback"
-OPEN = {
-    **{f"test_negative_numbers[{o}]": _SLOW for o in ("score-rate", "flow-rate", "flow-time", "uniqueness-time")},
-    **{f"test_zeros[{o}]": _SLOW for o in ("score-rate", "flow-rate", "flow-time", "uniqueness-time")},
-    "test_unknown_names[uniqueness-library]": "an unknown library is told as a result, after everything is computed",
-    **{f"test_{what}[flow-tau]": _LATE for what in ("negative_numbers", "zeros")},
-    "test_unknown_names[flow-field]": _LATE,
-    "test_broken_networks[score-flow-of-three]": _LATE,
-    "test_what_a_verb_refuses_by_itself[flow {kit}/plane.npz --score kernel --tau 1.5]": _LATE,
-    "test_broken_networks[score-flow-zero-scale]": "a standard deviation of 0 is divided by",
-    "test_broken_networks[flow-lyapunov-zero-scale]": "a standard deviation of 0 is divided by",
-    "test_unknown_names[score-hidden]": "a width that is no number ends in a traceback",
-    "test_what_a_verb_refuses_by_itself[score {kit}/plane.npz --hidden 64,x]": "ends in a traceback",
-    "test_what_a_verb_refuses_by_itself[score {kit}/plane.npz --hidden 0]": "ends in a traceback",
-    "test_broken_networks[flow-flow --known-of-three]": _SHAPE,
-    "test_what_a_verb_refuses_by_itself[flow {kit}/plane.npz --score kernel --prior known --known lorenz]": _SHAPE,
-    "test_what_a_verb_refuses_by_itself[flow {kit}/plane.npz --score kernel --prior sparsity=-1]": _SLOW,
-}
-NOT_RUN = (_SLOW, _SHAPE, OPEN["test_unknown_names[uniqueness-library]"])
-
-
-def watch_refusals(request, kit, tmp_path, monkeypatch, capsys):
+def watch_refusals(kit, tmp_path, monkeypatch, capsys):
     """Calls the command line and checks what holds of every refusal; returns the one line."""
-    if (reason := OPEN.get(request.node.name)) is not None:
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason, run=reason not in NOT_RUN))
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)

@@ -83,6 +83,14 @@ def number(text: str) -> float:
     return value
 
 
+def positive(text: str) -> float:
+    """A finite number above 0, for argparse."""
+    value = number(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"must be positive; got {text!r}")
+    return value
+
+
 def count(text: str) -> int:
     """A positive whole number, for argparse; 1e5 is one too."""
     value = number(text)

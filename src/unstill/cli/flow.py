@@ -11,7 +11,7 @@ import dataclasses
 from typing import Any
 
 from .._errors import BadInput
-from .arguments import count, names, number, option, parameter_set, positional
+from .arguments import count, names, number, option, parameter_set, positional, positive
 from .common import RunOptions, begin, claim_folder, finish, plain, say
 from .epochs import ended, training
 from .truth import known_part, with_truth
@@ -40,8 +40,8 @@ class Config(RunOptions):
     epochs: int = option(60, "epochs at most", type=count, metavar="N")
     steps: int = option(100, "steps an epoch", type=count, metavar="N")
     batch: int = option(1024, "points a step", type=count, metavar="N")
-    rate: float = option(1e-2, "learning rate at the start", type=number, metavar="X")
-    time: float = option(10.0, "time over which the flows move points, to see whether the density stays", type=number)
+    rate: float = option(1e-2, "learning rate at the start", type=positive, metavar="X")
+    time: float = option(10.0, "time over which the flows move points, to see whether the density stays", type=positive)
     integrator: str = option("rk4", "how they are moved", choices=("rk4", "adaptive"))
 
 
@@ -49,7 +49,7 @@ def run(config: Config) -> int:
     """Learn, write flows.npz, flow.png and result.json; returns the exit code."""
     from ..data.models import FLOWS_FILE, flow_arrays, load_score
     from ..data.points import load_points
-    from ..flows.training import learn_flow
+    from ..flows.training import check_flow, learn_flow
     from ..plotting import save_figure
     from ..plotting.flows import plot_flows, plot_motions
     from ..training.epochs import Epochs
@@ -60,13 +60,15 @@ def run(config: Config) -> int:
         raise BadInput("training-free", "takes neither --field nor --prior")
     points = with_truth(load_points(config.source), config.source)
     score = None if config.score == KERNEL else load_score(config.score)
+    family = "constant" if config.training_free else config.field
+    check_flow(points, score, config.tau, family)
     chosen = priors(config, points)
     folder = claim_folder(config)
     begin(folder, "flow", config)
     with training(config, folder, config.epochs) as hooks:
         found = learn_flow(
             points, score, tau=config.tau, experiments=config.experiments,
-            field="constant" if config.training_free else config.field, hidden=config.hidden, priors=chosen,
+            field=family, hidden=config.hidden, priors=chosen,
             plan=Epochs(config.epochs, config.steps, config.rate, max(10, config.epochs // 4)), batch=config.batch,
             seed=config.seed, **hooks,
         )  # fmt: skip
@@ -89,6 +91,8 @@ def priors(config: Config, points) -> list[Any]:
     for word in (word for words in config.prior for text in words for word in text.split(",") if word):
         name = word.partition("=")[0]
         options: dict[str, Any] = {"weight": parameter_set("prior", [word])[name]} if "=" in word else {}
+        if options and options["weight"] <= 0:
+            raise BadInput("prior", "must have a positive weight", repr(word))
         cls = find_prior(name)
         if cls is Symmetry:
             for variable in config.flip:
@@ -100,7 +104,7 @@ def priors(config: Config, points) -> list[Any]:
         if cls is Known:
             if not config.known:
                 raise BadInput("known", "must say which part is known", None)
-            options["part"] = _standardised(known_part(config.known), points)
+            options["part"] = _standardised(known_part(config.known, points.dimension), points)
         chosen.append(cls(**options))
     if config.known and not any(isinstance(prior, Known) for prior in chosen):
         raise BadInput("known", "needs --prior known or known=WEIGHT")

@@ -7,9 +7,14 @@ unstill score points.csv --schedule ddpm --hidden 128,128 --epochs 500 --out run
 import dataclasses
 from typing import Any
 
-from .arguments import count, names, number, option, positional
+from .arguments import count, names, option, positional, positive
 from .common import RunOptions, begin, claim_folder, finish, plain, say
 from .epochs import ended, training
+
+
+def widths(text: str) -> tuple[int, ...]:
+    """`64,64`, for argparse."""
+    return tuple(count(word) for word in names(text) or (text,))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,12 +23,12 @@ class Config(RunOptions):
 
     source: str = positional(..., "points: .csv, .npz, .npy or a folder of `unstill points`")
     schedule: str = option("even", "noise levels: even (in log signal-to-noise) or ddpm", metavar="NAME")
-    hidden: tuple[str, ...] = option(("64", "64"), "widths of the hidden layers (default: 64,64)", type=names)
+    hidden: tuple[int, ...] = option((64, 64), "widths of the hidden layers, two of them", type=widths, metavar="N,N")
     free: bool = option(False, "do not make the score a gradient by construction: cheaper, less exact")
     epochs: int = option(120, "epochs at most", type=count, metavar="N")
     steps: int = option(100, "steps an epoch", type=count, metavar="N")
     batch: int = option(2048, "points a step", type=count, metavar="N")
-    rate: float = option(5e-3, "learning rate at the start", type=number, metavar="X")
+    rate: float = option(5e-3, "learning rate at the start", type=positive, metavar="X")
     samples: int = option(1000, "points drawn from the model to be looked at", type=count, metavar="N")
 
 
@@ -40,13 +45,12 @@ def run(config: Config) -> int:
 
     points = load_points(config.source)
     find_schedule(config.schedule)
-    hidden = [count(width) for width in config.hidden]
     plan = Epochs(config.epochs, config.steps, config.rate, max(10, config.epochs // 4), gain=0)
     folder = claim_folder(config)
     begin(folder, "score", config)
     with training(config, folder, config.epochs) as hooks:
         found = learn_score(
-            points, schedule=config.schedule, hidden=hidden, conservative=not config.free, plan=plan,
+            points, schedule=config.schedule, hidden=config.hidden, conservative=not config.free, plan=plan,
             batch=config.batch, seed=config.seed, **hooks,
         )  # fmt: skip
     folder.write_arrays(SCORE_FILE, **score_arrays(found.score, points.names, config.schedule))

@@ -28,8 +28,24 @@ def with_truth(points, source: str):
     return dataclasses.replace(points, drift=dynamics)
 
 
-def known_part(word: str):
-    """x → dx/dt of a flow's run folder (its first flow), a built-in system or `file.py:NAME`; raises `BadInput`."""
+def known_part(word: str, dimension: int):
+    """x → dx/dt, of as many variables, of a flow's run folder (its first flow), a built-in system or `file.py:NAME`.
+
+    Raises `BadInput`.
+    """
+    import jax
+
+    part = _part(word)
+    try:
+        shape = jax.eval_shape(part, jax.ShapeDtypeStruct((dimension,), "float32")).shape
+    except (TypeError, ValueError, IndexError):
+        shape = None
+    if shape != (dimension,):
+        raise BadInput("known", f"must be of the points' {dimension} variables", repr(word))
+    return part
+
+
+def _part(word: str):
     from ..data.models import FLOWS_FILE, load_flow
     from ..systems import OrdinarySystem, find_system
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import BadInput
-from .arguments import count, names, number, option, positional
+from .arguments import count, names, option, positional, positive
 from .common import RunOptions, begin, claim_folder, finish, plain, say
 from .truth import with_truth
 
@@ -24,7 +24,7 @@ class Config(RunOptions):
     score: str = option("", "a run of `unstill score`", metavar="RUN")
     flows: tuple[str, ...] = option((), "runs of `unstill flow`, divided by commas", type=names)
     random: int = option(100, "how many training-free flows of a level, and random networks", type=count, metavar="N")
-    time: float = option(10.0, "time over which five of each family move points", type=number)
+    time: float = option(10.0, "time over which five of each family move points", type=positive)
     library: str = option("poly2", "terms of equations: poly1, poly2, poly3, trig, or file.py:NAME", metavar="LIBRARY")
 
 
@@ -34,6 +34,7 @@ def run(config: Config) -> int:
 
     from ..data.models import load_flow, load_score
     from ..data.points import load_points
+    from ..discovery.library import find_library
     from ..flows.uniqueness import compare_families
     from ..plotting import save_figure
     from ..plotting.uniqueness import plot_uniqueness
@@ -43,6 +44,7 @@ def run(config: Config) -> int:
         raise BadInput("flows" if config.score else "score", "must name runs to compare", None)
     points = with_truth(load_points(config.source), config.source)
     score = load_score(config.score)
+    find_library(config.library, points.names)
     learnt = {Path(path).name: load_flow(path) for path in config.flows}
     if len(learnt) < len(config.flows):
         raise BadInput("flows", "must have different names", ", ".join(config.flows))

@@ -103,6 +103,8 @@ def _vectors(arrays: dict[str, np.ndarray], D: int) -> tuple[np.ndarray, np.ndar
     for name in ("mean", "scale"):
         if name not in arrays or arrays[name].shape != (D,):
             raise BadInput(name, f"must hold {D} numbers", None, "The file is damaged; write it again.")
+    if not (arrays["scale"] > 0).all():
+        raise BadInput("scale", "must be positive", arrays["scale"], "The file is damaged; write it again.")
     return arrays["mean"].astype(np.float64), arrays["scale"].astype(np.float64)
 
 

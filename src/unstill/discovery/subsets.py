@@ -47,7 +47,7 @@ class _Tried:
     """Sub-libraries that were tried, each solved once: e minimises eᵀNe."""
 
     def __init__(self, normal: np.ndarray, pinned: int, cost: Cost):
-        unit = np.sqrt(np.diag(normal))
+        unit = np.sqrt(np.maximum(np.diag(normal), 0.0))  # round-off may leave it below 0
         self.unit = np.where(unit > 0, unit, 1.0)
         self.N = normal / self.unit / self.unit[:, None]
         self.pinned, self.cost = pinned, cost

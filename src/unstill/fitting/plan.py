@@ -15,7 +15,7 @@ class Plan:
     """How to fit. Every field has the name of the command line's option.
 
     Where to begin: `start`, a value for every free parameter, unless `warm_start` is "recover"; `fix`, known
-    parameters; `starts`, how many starts in a box of ±60 % around the first may be tried until one converges.
+    parameters; `starts`, how many starts within a factor of 2.5 of the first may be tried until one converges.
     Road: `strategy`, `loss`, `optimiser` by name (none: the best proven strategy, and the strategy's own loss and
     optimiser); `window`, the steps that are differentiated; `rate` of the optimiser; `iterations` at most.
     Variables: `constraint`, the map that keeps parameters in bounds; `cellwise`, kinetic parameters fitted as fields

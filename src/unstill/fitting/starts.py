@@ -10,7 +10,7 @@ from ..simulation import Grid
 from ..systems import ReactionDiffusion
 
 STABLE = 0.9  # of the stability limit: reaction adds to the rate
-BOX = 0.6  # random starts differ from the given one by up to ±60 %
+FACTOR = 2.5  # random starts differ from the given one by at most this, either way: 60 % less, or 150 % more
 
 
 def largest_diffusion(grid: Grid, dt: float) -> float:
@@ -55,16 +55,16 @@ def starts_around(
     count: int,
     *,
     seed: int = 0,
-    box: float = BOX,
+    factor: float = FACTOR,
 ) -> list[dict[str, float]]:
-    """The start itself as it is, then Sobol points of factors 1 ± box around it, clipped."""
+    """The start itself as it is, then Sobol points of log-uniform factors between 1/factor and factor, clipped."""
     first = dict(start)
     if count == 1:
         return [first]
     names = list(start)
     sobol = qmc.Sobol(len(names), seed=np.random.default_rng(seed))
     cube = sobol.random_base2(max(0, int(np.ceil(np.log2(count - 1)))))[: count - 1]
-    factors = 1 + box * (2 * cube - 1)
+    factors = factor ** (2 * cube - 1)
     points = [{n: start[n] * f for n, f in zip(names, row, strict=True)} for row in factors]
     return [first, *(clip(system_class, grid, dt, point) for point in points)]
 

@@ -101,9 +101,7 @@ def learn_flow(
 
     Raises `BadInput` for one variable, for points and score that differ, and for families that need a score.
     """
-    check_level(tau)
-    family = find_field(field)
-    _check(points, score, family)
+    family = check_flow(points, score, tau, field)
     heap = Heap.draw(points, score, tau, count, seed)
     key = jax.random.key(seed)
     make = jax.vmap(lambda key: family.make(key, points.dimension, hidden))
@@ -205,7 +203,10 @@ def _members(params: AbstractField, z: Array, s: Array, key: Array, priors: Sequ
     return jax.vmap(one)(params)
 
 
-def _check(points: Points, score: Score | None, family: type[AbstractField]) -> None:
+def check_flow(points: Points, score: Score | None, tau: float, field: str) -> type[AbstractField]:
+    """The family of a name; raises `BadInput` for what `learn_flow` cannot do, before anything is computed."""
+    check_level(tau)
+    family = find_field(field)
     if points.dimension == 1:
         remedy = "In one variable p·v is constant, and 0 where p vanishes far out: the only flow is rest."
         raise BadInput("points", "must have two variables or more", "1", remedy)
@@ -215,3 +216,4 @@ def _check(points: Points, score: Score | None, family: type[AbstractField]) -> 
         raise BadInput("score", f"must be a learnt one for the family {family.name}", "kernel")
     if score is not None and len(score.mean) != points.dimension:
         raise BadInput("score", "must be of the points' variables", f"{len(score.mean)}, not {points.dimension}")
+    return family

@@ -317,3 +317,31 @@ def test_float64_stays_float64_through_a_callback():
         np.testing.assert_array_equal(counted, n + 1)
         assert narrow.dtype == jnp.float32
     assert {dtypes[:2] for dtypes in seen} == {(np.dtype("float64"), np.dtype("int32"))}
+
+
+def test_a_bound_holds_one_parameter_and_lets_the_others_go():
+    """Least squares in a box: SciPy's bounded solver is the independent answer."""
+    from scipy.optimize import lsq_linear
+
+    rng = np.random.default_rng(4)
+    A, b, high = rng.standard_normal((12, 3)), rng.standard_normal(12), 0.05
+    wanted = lsq_linear(A, b, (-np.inf, [high, np.inf, np.inf]), tol=1e-12).x
+    assert wanted[0] == pytest.approx(high)
+
+    class Boxed:
+        def value(self, x):
+            r, _ = self.residual(x)
+            return float(r @ r), bool(x["x"][0] <= high)
+
+        def gradient(self, x):
+            raise NotImplementedError
+
+        def residual(self, x):
+            return A @ x["x"] - b, A
+
+        def project(self, x):
+            return {"x": np.minimum(x["x"], [high, np.inf, np.inf])}
+
+    x = {"x": np.array([-0.1, 0.0, 0.0])}
+    found = minimise(LevenbergMarquardt(), lambda i: Boxed(), x, iterations=40)
+    np.testing.assert_allclose(found.x["x"], wanted, atol=1e-6)

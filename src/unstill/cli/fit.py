@@ -30,7 +30,7 @@ class Config(RunOptions):
     fix: tuple[tuple[str, ...], ...] = assignments("parameters that are known")
     warm_start: str | None = option(None, "begin where `recover` ends", choices=("recover",))
     starts: int | None = option(
-        None, "starts within a factor of 2.5 to try until one converges (default: 1, or 8 without --strategy)", type=count,
+        None, "starts within a factor of 2.5 to try till one converges (default: 1; 8 without --strategy)", type=count,
         metavar="N",
     )  # fmt: skip
     strategy: str | None = option(None, "bptt, tbptt, forward, implicit, observed-start, …", metavar="NAME")

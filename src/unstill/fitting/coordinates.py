@@ -30,6 +30,7 @@ class Coordinates:
     fixed: Mapping[str, float]
     constraint: str = "log"
     states: tuple[str, ...] = ()  # variables that are states, moved as they are
+    most: Mapping[str, float] = dataclasses.field(default_factory=dict)  # what `project` lets parameters reach
 
     tiny: ClassVar[float] = 1e-8
 
@@ -85,6 +86,13 @@ class Coordinates:
                 margin = 1e-3 * (bounds.high - bounds.low)
                 moved[name] = float(np.clip(values[name], bounds.low + margin, bounds.high - margin))
         return moved
+
+    def project(self, q: Variables) -> Variables:
+        """Numbers no larger than those of `most`."""
+        bounds = {name: self.number(name, most) for name, most in self.most.items() if name in q}
+        return {
+            name: np.asarray(np.minimum(value, bounds[name])) if name in bounds else value for name, value in q.items()
+        }
 
     def slope(self, q: Variables) -> dict[str, np.ndarray]:
         """dθ/dq."""

@@ -23,7 +23,7 @@ from .objective import Evaluator, FitObjective, is_dead, is_uniform_set
 from .plan import Plan
 from .problem import Problem
 from .result import Fit
-from .starts import check_start, clip, starts_around, warm_start
+from .starts import check_start, clip, largest_values, starts_around, warm_start
 from .strategies import AbstractStrategy, make_strategy
 
 MISFIT = 0.02  # of the contrast: pictures at rest under the right system differ by less, beyond their noise
@@ -190,7 +190,7 @@ def plan_roads(task: Task, plan: Plan) -> list[Road]:
         iterations = plan.iterations or ITERATIONS.get(optimiser, 200)
         states = ("state",) if plan.free_state else ()
         states += tuple(strategy.state_names)
-        coordinates = Coordinates(cls, dict(task.fixed), plan.constraint, states)
+        coordinates = Coordinates(cls, dict(task.fixed), plan.constraint, states, largest_values(cls, task.grid, dt))
         road = Road(
             problem,
             strategy,

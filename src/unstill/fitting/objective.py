@@ -116,6 +116,10 @@ class FitObjective:
         self.first: dict[str, Any] = {}
         self._prepared: tuple[bytes, Prepared] | None = None
 
+    def project(self, x: Variables) -> Variables:
+        """Diffusion stays below the stability limit."""
+        return self.evaluator.coordinates.project(x)
+
     def value(self, x: Variables) -> tuple[float, bool]:
         try:
             look = self.look(x)

@@ -18,6 +18,12 @@ def largest_diffusion(grid: Grid, dt: float) -> float:
     return STABLE * grid.dx**2 / (4 * dt)
 
 
+def largest_values(system_class: type[ReactionDiffusion], grid: Grid, dt: float) -> dict[str, float]:
+    """How far an optimiser may take diffusion: to 0.95 of the stability limit, and inside the ranges."""
+    limit, ranges = 0.95 * grid.dx**2 / (4 * dt), system_class.parameters()
+    return {name: min(limit, (1 - 1e-6) * ranges[name].high) for name in system_class.diffusion.values()}
+
+
 def check_parameters(system_class: type[ReactionDiffusion], argument: str, values: Mapping[str, float]) -> None:
     """Raises `BadInput` for values that are no parameters or outside their ranges."""
     for name in values:

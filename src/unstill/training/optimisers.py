@@ -170,8 +170,8 @@ class LevenbergMarquardt(AbstractOptimiser):
         start = flatten(x)
         for _ in range(self.tries):
             tried.append(damping)
-            change = -np.linalg.lstsq(H + damping * np.diag(scale), g, rcond=1e-15)[0]
-            change *= min(1.0, self.longest / max(float(np.abs(change).max()), 1e-300))
+            change = self._change(H + damping * np.diag(scale), g)
+            change = self._within(objective, x, change, H, H + damping * np.diag(scale), g)
             moved = unflatten(start + change, x)
             value, sound = objective.value(moved)
             borne |= sound
@@ -188,6 +188,24 @@ class LevenbergMarquardt(AbstractOptimiser):
             return Step(x, state, loss, record, Status.BLOW_UP, "no step gave a sound forward run")
         ended = np.abs(change).max() <= self.tolerance or damping > _STIFFEST
         return Step(x, {"damping": np.float64(damping)}, loss, record, Status.CONVERGED if ended else None)
+
+    def _change(self, damped: np.ndarray, g: np.ndarray) -> np.ndarray:
+        change = -np.linalg.lstsq(damped, g, rcond=1e-15)[0]
+        return change * min(1.0, self.longest / max(float(np.abs(change).max(initial=0.0)), 1e-300))
+
+    def _within(self, objective: Objective, x: Variables, change, H, damped, g) -> np.ndarray:
+        """The step inside the objective's box, if it has one (`project`): what meets a bound stops there, and the rest
+        takes the best step beside it. Without this one parameter at a bound damps the steps of all."""
+        project = getattr(objective, "project", None)
+        if project is None:
+            return change
+        allowed = flatten(project(unflatten(flatten(x) + change, x))) - flatten(x)
+        held = ~np.isclose(allowed, change, rtol=1e-9, atol=1e-12)
+        if not held.any():
+            return change
+        free, out = ~held, np.where(held, allowed, 0.0)
+        out[free] = self._change(damped[np.ix_(free, free)], g[free] + H[np.ix_(free, held)] @ allowed[held])
+        return flatten(project(unflatten(flatten(x) + out, x))) - flatten(x)
 
 
 @dataclasses.dataclass(frozen=True)

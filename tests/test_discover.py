@@ -63,6 +63,19 @@ def test_lorenz_from_independent_points(scattered):
     assert np.mean(np.sum(rate**2, 1)) == pytest.approx(1, rel=1e-6)  # what a free scale is set to
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_standard_deviations_hold(seed):
+    """Rotating Gaussian, independent points, pace known: of five true coefficients none is far out."""
+    points = POINT_SETS["rotating_gaussian"](3_000, seed=seed)
+    matrix, mean = points.drift.matrix, points.drift.mean
+    truth = np.concatenate([-(matrix @ mean)[:, None], matrix], 1)
+    found = discover(points, "poly1", fix={"x:y": truth[0, 2]}, functionals=100)
+    errors, known = found.coefficients - truth, found.std > 0
+    assert np.count_nonzero(known) == 5
+    assert np.abs(errors[known] / found.std[known]).max() < 4
+    assert found.std.max() < 0.2
+
+
 def test_order_never_changes_the_answer(scattered, rng):
     shuffled = Points(scattered.x[rng.permutation(scattered.count)])
     np.testing.assert_array_equal(discover(scattered).coefficients, discover(shuffled).coefficients)

@@ -30,7 +30,7 @@ from .weak_form import WeakForm
 _COARSE, _FINE = (1e-1, 3e-2, 1e-2), (1e-3, 1e-4, 1e-4)
 _RIDGE = _FINE[-1]
 _STARTS = 2
-_STILL = 1e-2
+STILL = 1e-2
 _ROUNDS = 3
 _DEVIATIONS = 6.0
 _FEW = 1.5  # a covariance from a thousand points makes T so much too large
@@ -85,7 +85,7 @@ class Rows:
         if len(found) == 1:
             return found
         # A field that vanishes on one heap has no scatter there, and would be held for ever.
-        return [C + np.diag(_STILL * form.typical) for C, form in zip(found, self.forms, strict=True)]
+        return [C + np.diag(STILL * form.typical) for C, form in zip(found, self.forms, strict=True)]
 
     def normal(self, halves: Sequence[np.ndarray]) -> Float[np.ndarray, "p p"]:
         whitened = [half @ A for half, A in zip(halves, self.A, strict=True)]

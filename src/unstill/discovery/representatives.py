@@ -7,14 +7,16 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from .nullspace import NullSpace, Rows
 from .problem import Problem
 from .sparse import balanced, eliminate, pivots
+from .updating import Updating
 from .weak_form import pairs
 
 _LEAST_PRICE = 10.0
+_PASSES = 4
 _FEW_RUNS = 5.0  # the ends of a few runs scatter like no Gaussian: their price is too low
 
 
@@ -25,14 +27,13 @@ class Member:
 
     coefficients: Float[np.ndarray, "D L"]
     covariance: Float[np.ndarray, "D D"] | None
-    std: Float[np.ndarray, "D L"]
+    std: Float[np.ndarray, "D L"] | None
     closed: bool = True
 
     def times(self, factor: float) -> Member:
         S = None if self.covariance is None else self.covariance * factor
-        return dataclasses.replace(
-            self, coefficients=self.coefficients * factor, covariance=S, std=self.std * abs(factor)
-        )
+        std = None if self.std is None else self.std * abs(factor)
+        return dataclasses.replace(self, coefficients=self.coefficients * factor, covariance=S, std=std)
 
     @classmethod
     def combined(cls, basis: Sequence[Member], weights: Float[np.ndarray, " N"]) -> Member:
@@ -41,8 +42,8 @@ class Member:
         S = None
         if basis[0].covariance is not None:
             S = np.sum([w * m.covariance for w, m in zip(weights, basis, strict=True)], axis=0)
-        std = np.sqrt(np.sum([(w * m.std) ** 2 for w, m in zip(weights, basis, strict=True)], axis=0))
-        return cls(total, S, std)
+        known = [(w * m.std) ** 2 for w, m in zip(weights, basis, strict=True) if m.std is not None]
+        return cls(total, S, np.sqrt(np.sum(known, axis=0)) if len(known) == len(basis) else None)
 
 
 def members(problem: Problem, space: NullSpace, rows: Rows) -> list[Member]:
@@ -52,7 +53,7 @@ def members(problem: Problem, space: NullSpace, rows: Rows) -> list[Member]:
     normal, gram = T.T @ space.normal @ T, T.T @ T
     raw = np.linalg.solve(T, space.vectors)
     unit = np.sqrt(np.diag(gram))[:, None] * raw
-    p, last = len(raw), len(raw) - 1
+    last = len(raw) - 1
     marks = pivots(unit)
     if problem.has_known:
         # The known column tells one member from the others, whatever the pivoting would choose.
@@ -61,24 +62,67 @@ def members(problem: Problem, space: NullSpace, rows: Rows) -> list[Member]:
         marks = [last, *[m for m in pivots(rest) if m != last][: len(marks) - 1]]
     price = max(_LEAST_PRICE, math.log(sum(form.count for form in problem.forms)))
     price *= _FEW_RUNS if space.telescopes else 1.0
-    found = []
-    for mark in marks:
-        allowed = np.ones(p, bool)
-        allowed[[other for other in marks if other != mark]] = False
-        own = normal
-        if len(marks) > 1:  # the weights of the best vector are not those of the others
-            whole, _ = eliminate(normal, gram, allowed, mark, 0.0)
-            own = T.T @ rows.normal_at(T @ whole / math.sqrt(whole @ gram @ whole)) @ T
-        vector, spread = eliminate(own, gram, allowed, mark, price)
-        if not (problem.has_known and mark == last):  # no scale is known: one standard deviation per unit time
-            size = math.sqrt(vector @ gram @ vector)
-            jacobian = (np.eye(p) - np.outer(vector, vector @ gram) / size**2) / size
-            vector, spread = vector / size, jacobian @ spread @ jacobian.T
-        found.append(_member(problem, vector, spread))
+    if len(marks) == 1 and space.dimension == 1 and not space.telescopes:
+        found = [_single(problem, rows, normal, marks[0], price)]
+    else:
+        found = [_one_of(problem, rows, normal, marks, mark, price) for mark in marks]
     if problem.has_known:
         found[0] = dataclasses.replace(found[0], closed=_balanced(normal, gram, unit, price))
     fixed = found[:1] if problem.has_known else []
     return fixed + sorted(found[len(fixed) :], key=lambda member: np.count_nonzero(member.coefficients))
+
+
+def _one_of(problem: Problem, rows: Rows, normal: np.ndarray, marks: Sequence[int], mark: int, price: float) -> Member:
+    """The sparse member that has a share in `mark` and in none of the other marks."""
+    T, allowed = problem.triangle, np.ones(len(normal), bool)
+    gram = T.T @ T
+    allowed[[other for other in marks if other != mark]] = False
+    own = normal
+    if len(marks) > 1:  # the weights of the best vector are not those of the others
+        whole, _ = eliminate(normal, gram, allowed, mark, 0.0)
+        own = T.T @ rows.normal_at(T @ whole / math.sqrt(whole @ gram @ whole)) @ T
+    vector, spread = eliminate(own, gram, allowed, mark, price)
+    return _scaled(problem, vector, spread, mark)
+
+
+def _single(problem: Problem, rows: Rows, normal: np.ndarray, mark: int, price: float) -> Member:
+    """The one field of independent points. Terms are taken out by `normal` first, then by their distance from 0 as seen
+    from the updated estimate, which is made anew until the terms stay the same. Without a minimum the first answer
+    stands, without deviations: its own are too small."""
+    T = problem.triangle
+    gram, every, updating = T.T @ T, np.ones(len(T), bool), Updating(rows)
+    first, spread = eliminate(normal, gram, every, mark, price)
+    vector, found, before = first, None, every
+    for _ in range(_PASSES):
+        kept = vector != 0
+        if found is not None and (kept == before).all():
+            break
+        found, before = updating.minimum(T @ vector, np.linalg.qr(T[:, kept])[0]), kept
+        if found is None:
+            return dataclasses.replace(_scaled(problem, first, spread, mark), std=None)
+        vector, _ = eliminate(T.T @ updating.normal_at(found[0]) @ T, gram, every, mark, price)
+    return _scaled(problem, *_pinned(found, T, before, mark), mark)
+
+
+def _pinned(found, T: Float[np.ndarray, "p p"], kept: Bool[np.ndarray, " p"], mark: int):
+    """A unit vector in the span of the kept columns of T and its covariance → coefficients with a 1 at `mark`, and
+    theirs."""
+    back = np.zeros_like(T)
+    back[kept] = np.linalg.pinv(T[:, kept])
+    vector = back @ found[0]
+    jacobian = np.eye(len(T)) / vector[mark]
+    jacobian[:, mark] -= vector / vector[mark] ** 2
+    return vector / vector[mark], jacobian @ back @ found[1] @ (jacobian @ back).T
+
+
+def _scaled(problem: Problem, vector: Float[np.ndarray, " p"], spread: Float[np.ndarray, "p p"], mark: int) -> Member:
+    """A vector with a 1 at `mark`: so it stays if that is what is known, else it is set to unit speed."""
+    if not (problem.has_known and mark == len(vector) - 1):
+        gram = problem.triangle.T @ problem.triangle
+        size = math.sqrt(vector @ gram @ vector)
+        jacobian = (np.eye(len(vector)) - np.outer(vector, vector @ gram) / size**2) / size
+        vector, spread = vector / size, jacobian @ spread @ jacobian.T
+    return _member(problem, vector, spread)
 
 
 def _balanced(normal, gram, unit: Float[np.ndarray, "p N"], price: float) -> bool:

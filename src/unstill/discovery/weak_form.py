@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import itertools
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import scipy.linalg
@@ -171,9 +172,11 @@ class WeakForm:
         x = np.concatenate([self._z, conditions], 1) * self.basis.scale + self.basis.mean
         return self.functionals.averages(self._z, self.basis.library.evaluate(x))
 
-    def covariance(self, coefficients: Float[np.ndarray, " P"], *, fine: bool = True) -> Float[np.ndarray, "K K"]:
-        """Covariance of the rows of `matrix @ coefficients` if the points are independent; from up to 20,000 points, or
-        (not `fine`) twelve a row."""
+    def contributions(
+        self, coefficients: Float[np.ndarray, " P"], *, fine: bool = True
+    ) -> tuple[Float[np.ndarray, "m K"], Float[np.ndarray, " m"]]:
+        """What single points add to the rows of `matrix @ coefficients`, less the mean, and the points' weights; of up
+        to 20,000 points, or (not `fine`) twelve a row."""
         some, psi, weight = self._samples[int(fine)]
         D, L = self.dimension, psi.shape[1]
         rates = self.functionals.gradients(some, psi @ coefficients[: D * L].reshape(D, L).T)
@@ -183,5 +186,21 @@ class WeakForm:
                 S[a, b] = S[b, a] = value
             rates += self.functionals.curvatures(some, S)
         rates -= weight @ rates
+        return rates, weight
+
+    def columns(self) -> Iterator[tuple[Float[np.ndarray, "m K"], Float[np.ndarray, "m L"]]]:
+        """What single points add to `matrix`, block by block of its columns: entry (k, l) of point m is the product of
+        the two arrays' entries (m, k) and (m, l)."""
+        some, psi, _ = self._samples[1]
+        for direction in np.eye(self.dimension):
+            yield self.functionals.gradients(some, np.broadcast_to(direction, some.shape)), psi
+        for a, b in pairs(self.dimension) if self.stochastic else []:
+            S = np.zeros((self.dimension, self.dimension))
+            S[a, b] = S[b, a] = 1
+            yield self.functionals.curvatures(some, S), np.ones((len(some), 1))
+
+    def covariance(self, coefficients: Float[np.ndarray, " P"], *, fine: bool = True) -> Float[np.ndarray, "K K"]:
+        """Covariance of the rows of `matrix @ coefficients` if the points are independent; see `contributions`."""
+        rates, weight = self.contributions(coefficients, fine=fine)
         rates *= np.sqrt(weight / self.count)[:, None]
         return rates.T @ rates

@@ -71,10 +71,11 @@ class Discovery:
 
     `nullity` is the dimension of the admissible space (0: none fits); `equations` its sparsest member, and
     `representatives` a sparse basis of it (N, D, L) with `representative_covariances` (N, D, D). `std` are standard
-    deviations of the coefficients where the nullity is 1 (with a free scale: at unit speed), given that these are the
-    terms; None where the estimate that has them finds no minimum. `scale` and `sign` say what fixes the pace and the arrow of time, or "free": then every multiple, or the reverse, fits as well. `spectrum`
-    are the eigenvalues of the weak form per degree of freedom at the best weights; `tests` pairs (statistic, limit) of
-    the candidates for the space, in order. `dispersion`, `telescopes`, `misfit`: see `NullSpace`. `noise` is the
+    deviations of the coefficients where the nullity is 1 (with a free scale: at unit speed), given that these are
+    the terms; None where the estimate that has them finds no minimum. `scale` and `sign` say what fixes the pace
+    and the arrow of time, or "free": then every multiple, or the reverse, fits as well. `spectrum` are the
+    eigenvalues of the weak form per degree of freedom at the best weights; `tests` pairs (statistic, limit) of the
+    candidates for the space, in order. `dispersion`, `telescopes`, `misfit`: see `NullSpace`. `noise` is the
     standard deviation of measurement noise, by variable, that was taken out.
 
     Of pictures: `std` are given that these are the terms; `sparsity` says for each equation, or for all fields of a

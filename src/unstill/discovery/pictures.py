@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
 from .._errors import BadInput
+from ..recovery.recover import Pictures
 from ..simulation import Grid
 from .at_rest import in_order, resting
 from .field_library import FieldLibrary, known_coefficients
@@ -21,17 +21,6 @@ from .moving import LEAST_PICTURES, moving
 from .result import Discovery
 
 _TRIED = 4
-
-
-@runtime_checkable
-class Pictures(Protocol):
-    """What `us.load` returns: arrays (M, H, W) by field name, and the grid where it is known."""
-
-    @property
-    def fields(self) -> Mapping[str, np.ndarray]: ...
-
-    @property
-    def grid(self) -> Grid | None: ...
 
 
 def discover_pictures(

@@ -120,7 +120,7 @@ def follow(
     steps: int,
     dt: float,
 ) -> Float[Array, "L H W"]:
-    """`hidden`, already at rest, after `steps` more of half `dt`: it stays, and its derivative by the parameters arises.
+    """`hidden`, already at rest, after `steps` of half `dt`: it stays, and its derivative by the parameters arises.
 
     The derivative is the Neumann series of the implicit one: its error falls as exp(−rate · steps · dt / 2).
     """

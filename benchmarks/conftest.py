@@ -78,10 +78,13 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture
 def figure(request, benchmark) -> Callable[..., None]:
-    """figure(name, wanted, measured, rival="", how="", met=None, **numbers): a line of the table; numbers are kept."""
+    """figure(name, wanted, measured, rival="", how="", met=None, **numbers): a line of the table, told at once (a long
+    run may be stopped) and at the end; numbers are kept."""
 
     def add(name, wanted, measured, rival="", how="", met=None, **numbers):
-        request.config.stash[FIGURES].append(Figure(name, wanted, measured, rival, how, met))
+        row = Figure(name, wanted, measured, rival, how, met)
+        request.config.stash[FIGURES].append(row)
+        request.config.pluginmanager.get_plugin("terminalreporter").write_line(f"\n{row.row()}")
         told = {key: dataclasses.asdict(x) if isinstance(x, Lap) else x for key, x in numbers.items()}
         benchmark.extra_info[name] = {"wanted": wanted, "measured": measured, "met": met, **told}
 

@@ -17,6 +17,7 @@ import pytest
 import unstill as us
 from pictures import GRID, ensemble, system
 from test_gradient import _peak
+from unstill._types import Status
 from unstill.fitting import Plan
 from unstill.fitting.fit import first_start, plan_roads, run_start, run_starts
 from unstill.fitting.objective import FitObjective
@@ -60,6 +61,8 @@ def all_starts(road, plan, starts, preset: str) -> tuple[list[float], list[float
     for start in starts:
         began = time.perf_counter()
         run = run_start(road, plan, start)
+        if run.outcome.status is Status.INTERRUPTED:
+            raise KeyboardInterrupt
         seconds.append(time.perf_counter() - began)
         errors.append(worst(road.coordinates.values(run.outcome.x), preset))
     return errors, seconds

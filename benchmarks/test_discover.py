@@ -8,10 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import unstill as us
 from pictures import ensemble, late, system
 from unstill.discovery import discover, discover_pictures
 from unstill.discovery.point_sets import POINT_SETS
 from unstill.stationarity.points import Points
+from unstill.systems import SYSTEMS
 
 DRAWS = 100
 # points, wanted cosine with the truth, draws in which it is measured
@@ -146,3 +148,41 @@ def test_moving_pictures(benchmark, figure, data_folder, preset):
     right, error = benchmark.pedantic(_measure, (states, preset, 0.0, {"u:u v^2": -1.0}), rounds=1)
     name = f"64 unordered pictures of {preset}, poly3"
     figure(name, "Gray–Scott's terms", f"{'right' if right else 'wrong'}, {error:.2%} off", "", "", right)
+
+
+QUOTIENTS = {
+    "1": lambda a, h: np.ones_like(a + h), "a": lambda a, h: a, "h": lambda a, h: h, "a^2": lambda a, h: a**2,
+    "a h": lambda a, h: a * h, "a^2/h": lambda a, h: a**2 / h, "h^2/a": lambda a, h: h**2 / a,
+}  # fmt: skip
+
+
+def truth_in(found, name: str) -> np.ndarray:
+    """The system's own equations in the library of what was found, every diffusion coefficient 1."""
+    cls, terms = SYSTEMS[name], found.equations.library
+    c = np.random.default_rng(0).uniform(0.5, 2, (2, 40, 50))
+    columns = terms.columns(us.Grid(c.shape[1:]), c)
+    laplacians = [terms.names.index(f"lap {field}") for field in cls.fields]
+    reactions = [j for j in range(len(terms.names)) if j not in laplacians]
+    C = np.zeros((2, len(terms.names)))
+    rates = np.stack(cls().kinetics(*c)).reshape(2, -1)
+    C[:, reactions] = np.linalg.lstsq(columns[reactions].reshape(len(reactions), -1).T, rates.T, rcond=None)[0].T
+    C[[0, 1], laplacians] = cls().diffusivities()
+    return np.where(np.abs(C) > 1e-9, C, 0.0) / C[[0, 1], laplacians][:, None]
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01, 0.05])
+@pytest.mark.parametrize("boundary", ["periodic", "no-flux"])
+@pytest.mark.parametrize("name", ["schnakenberg", "brusselator", "fitzhugh-nagumo", "gierer-meinhardt"])
+def test_other_systems_at_rest(benchmark, figure, name, boundary, noise):
+    grid, fields = us.Grid((64, 64), 1.0, boundary), SYSTEMS[name].fields
+    state = us.simulate(name, grid=grid, init="noise", steps=40_000, seed=1).state[0]
+    level = noise * state.std((1, 2))[:, None, None]
+    noisy = dict(zip(fields, state + level * np.random.default_rng(7).standard_normal(state.shape), strict=True))
+    library = QUOTIENTS if name == "gierer-meinhardt" else "poly3"
+    found = benchmark.pedantic(discover_pictures, (noisy, library), {"grid": grid}, rounds=1)
+    truth = truth_in(found, name)
+    there = truth != 0
+    right = bool(np.array_equal(found.coefficients != 0, there))
+    error = float(np.abs(found.coefficients[there] / truth[there] - 1).max())
+    told = f"one picture of {name}, {boundary}, 64², {noise:.0%} noise"
+    figure(told, "its terms", f"{'right' if right else 'wrong'}, {error:.2%} off", "", "", right)

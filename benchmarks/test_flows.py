@@ -212,18 +212,16 @@ def test_hundred_flows(benchmark, figure, tmp_path):
     points = POINT_SETS["lorenz"]()
     score = learn_score(points, conservative=False).score
     heap = Heap.draw(points, score, TAU, 1024, 0)
-    process = rival(tmp_path, points, heap, score)
-    assert process.stdin is not None
-    assert process.stdout is not None
     answers = []
-    for _ in range(3):
-        process.stdin.write("4\n")
-        process.stdin.flush()
-        answers.append(json.loads(process.stdout.readline()))
-    process.stdin.write(f"{LEVEL}\n")
-    process.stdin.flush()
-    final = json.loads(process.stdout.readline())
-    process.kill()
+    with rival(tmp_path, points, heap, score) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for epochs in (4, 4, 4, LEVEL):
+            process.stdin.write(f"{epochs}\n")
+            process.stdin.flush()
+            answers.append(json.loads(process.stdout.readline()))
+        process.kill()
+    final = answers.pop()
     tell_rival(figure, points, rivals([final["weights"]], points, score))
     theirs = 100 * B_EPOCHS * np.median([a["wall"] for a in answers]) / 4
     out = {}

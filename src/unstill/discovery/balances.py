@@ -103,4 +103,5 @@ def _gain(grid: Grid, power: Float[np.ndarray, "H W"], level: float) -> Float[np
     shell = np.rint(radius * np.sqrt(radius.size) / (2 * np.pi)).astype(int)
     mean = np.bincount(shell.ravel(), power.ravel()) / np.maximum(np.bincount(shell.ravel()), 1)
     gain = np.maximum(1 - level**2 / np.maximum(mean[shell], 1e-300), 0)
-    return np.where(gain > 0.2, gain, 0.0)  # below, a shell's gain is chance
+    gain = np.where(gain > 0.2, gain, 0.0)  # below, a shell's gain is chance
+    return np.where(grid.symbol == 0, 1.0, gain)  # the mean of a field may vanish, those of its products need not

@@ -15,7 +15,7 @@ from .subsets import Choice, select
 _WORTH = math.log(4.0)  # a term must at least halve what stays open to be worth its place
 _DEVIATIONS = 3.0
 _AS_GOOD = 3.0  # directions that leave open up to so many times what the equation found does, are admissible too
-_ROUND_OFF = 1e-28
+_ROUND_OFF = 1e-14  # of what is open, squared: float64 quadratic forms know no better
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +98,8 @@ def field_equation(
 
 def _tests(N: np.ndarray, B: np.ndarray, modes: float, best: Choice) -> tuple[tuple[float, float], ...]:
     """Unit directions, each term in units of its root mean square: what they leave open, against the best's."""
-    unit = np.sqrt(np.diag(N))
+    unit = np.sqrt(np.maximum(np.diag(N), 0.0))
+    unit = np.where(unit > 0, unit, 1.0)  # a term that is 0 in all modes is open in any amount
     values, vectors = np.linalg.eigh(N / unit / unit[:, None])
     added = np.einsum("ij,ik,jk->k", B / unit / unit[:, None], vectors, vectors)
     chance = _DEVIATIONS * math.sqrt(2 / modes) * np.maximum(added, 0)

@@ -72,12 +72,12 @@ def select(
     forced: Iterable[int],
     free: Bool[np.ndarray, " p"],
     cost: Cost,
-    starts: Iterable[Sequence[int]] = (),
+    starts: Sequence[Sequence[int]] = (),
 ) -> Selection:
     """The choice of free terms, besides the pinned and the forced ones, of least cost.
 
     Up to 12 free terms: the best of all choices. More: the best that exchanging terms reaches (add one, drop one, or
-    swap two, whatever costs least) from `starts`.
+    swap two, whatever costs least) from `starts`, or from none and from all terms.
     """
     forced = frozenset(forced) - {pinned}
     rest = [int(i) for i in np.flatnonzero(free) if i != pinned and i not in forced]
@@ -87,7 +87,7 @@ def select(
             for chosen in itertools.combinations(rest, count):
                 tried(forced.union(chosen))
     else:
-        for start in starts:
+        for start in starts or ([], rest):
             _exchange(tried, forced, rest, [i for i in start if i in rest])
     return _ranked(tried)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._errors import BadInput
 from .._types import Status
-from ..systems import Dynamics, OrdinarySystem, ReactionDiffusion
+from ..systems import Dynamics, OrdinarySystem, ReactionDiffusion, find_system
 from .grid import Grid, OnGrid
 from .initial import initial_state
 from .motion import Motion, sample
@@ -24,7 +24,7 @@ Progress = Callable[[int, int], None]
 
 
 def simulate(
-    dynamics: Dynamics | ReactionDiffusion,
+    dynamics: Dynamics | ReactionDiffusion | str,
     state: np.ndarray | None = None,
     *,
     steps: int | None = None,
@@ -48,7 +48,8 @@ def simulate(
 ) -> Trajectory:
     """Move a batch of states; exactly one of `steps`, `time`, `until_drift`, `until_change` says how far.
 
-    Arguments: the dynamics (parameters may have a leading axis M, one value a sample); states (M, C, H, W) or (M, D),
+    Arguments: the dynamics (parameters may have a leading axis M, one value a sample), or a system's name for its
+    defaults; states (M, C, H, W) or (M, D),
     or none to start from `initial_state(init, samples, seed)` on `grid`; `until_drift` stops each sample by itself
     (looked at every 100 steps, at most `max_steps`), `until_change` likewise when no cell of any field moves by more
     in one step (founding system A's rule); `polish` goes on to a true steady state by Newton–Krylov;
@@ -58,6 +59,8 @@ def simulate(
     Returns a `Trajectory` with a status a sample: `steady` (drift below `until_drift`, or 1e-6 per unit time),
     `moving`, `not-converged` (cap reached), `dead` (uniform and still), `blow-up`. Raises `BadInput`.
     """
+    if isinstance(dynamics, str):
+        dynamics = find_system(dynamics)()
     return Simulation(
         dynamics, state, steps=steps, time=time, until_drift=until_drift, until_change=until_change,
         max_steps=max_steps, polish=polish, grid=grid, dt=dt, save_every=save_every, stepper=stepper, engine=engine,

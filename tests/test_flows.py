@@ -54,6 +54,31 @@ def test_divergence_is_the_trace_of_the_jacobian(name, dimension, rng):
         np.testing.assert_allclose(divergence, jnp.trace(jax.jacfwd(lambda z: field(z, z))(z)), atol=1e-12)
 
 
+@pytest.mark.parametrize("dimension", [2, 5])
+def test_antisymmetric_fields_by_automatic_derivatives(dimension, rng):
+    """v_i = Σ_j D_ij s_j + ∂_j D_ij, entry by entry, and its derivatives by the weights."""
+    field, (z, s) = one_of("antisymmetric", dimension), jnp.asarray(rng.standard_normal((2, 4, dimension)))
+
+    def automatic(field, z, s):
+        def matrix(z):
+            return antisymmetric(field.network(z, jnp.tanh), dimension)
+
+        return matrix(z) @ s + jnp.einsum("ijj->i", jax.jacfwd(matrix)(z))
+
+    @eqx.filter_jit
+    def slopes_and_values(many):
+        def squares(field):
+            v = many(field)
+            return jnp.sum(v**2), v
+
+        return jax.grad(squares, has_aux=True)(field)
+
+    ours = slopes_and_values(lambda field: field.many(z, s))
+    theirs = slopes_and_values(lambda field: jax.vmap(lambda z, s: automatic(field, z, s))(z, s))
+    assert eqx.tree_equal(ours, theirs, rtol=1e-10, atol=1e-11)
+    assert all(np.abs(leaf).max() > 0.1 for leaf in jax.tree.leaves(ours))
+
+
 @pytest.mark.parametrize("name", ["antisymmetric", "constant"])
 def test_fields_of_the_score_preserve_the_density_exactly(name, rng):
     field = one_of(name, 3)

@@ -9,7 +9,7 @@ import pytest
 from registry import GRIDS, rough_state
 from unstill._errors import BadInput, NumericalFailure
 from unstill.analysis import ShearRotation, leading_exponent, lyapunov_spectrum, two_trajectory_exponent
-from unstill.analysis.lyapunov import batch_means, kaplan_yorke
+from unstill.analysis.lyapunov import batch_means, kaplan_yorke, wandering
 from unstill.simulation import Grid, OnGrid
 from unstill.systems import GrayScott, Lorenz
 
@@ -190,6 +190,25 @@ def test_orbits_of_different_kinds_widen_the_interval():
     local = np.zeros((4, 20, 1)) + np.array([0.0, 0.0, 1.0, 1.0])[:, None, None]
     _, std, _ = batch_means(local)
     assert std[0] == pytest.approx(np.sqrt((1 / 3) / 4))
+
+
+def test_wandering_bounds_the_error_of_periodic_growth(rng):
+    """S = λt + A sin(t + φ) − A sin φ: the bound is 2A/T up to the line's tilt, which is the error itself."""
+    for periods, phase in zip(rng.uniform(5, 50, 100), rng.uniform(0, 2 * np.pi, 100), strict=True):
+        ts = np.linspace(0, 2 * np.pi * periods, 2001)[1:]
+        growth = 0.3 * ts + 2.0 * (np.sin(ts + phase) - np.sin(phase))
+        bound = wandering(growth[:, None], ts)[0]
+        error = growth[-1] / ts[-1] - 0.3
+        assert abs(error) <= bound
+        assert 4.0 / ts[-1] * (1 - 1 / periods) <= bound <= 4.0 / ts[-1] + abs(error)
+
+
+def test_wandering_of_a_random_walk_has_kuipers_law(rng):
+    """max − min of a Brownian bridge exceeds 1.747 in 5 % of cases; 500 steps see a little less of it."""
+    walks = np.cumsum(rng.standard_normal((500, 2000)), 0)
+    found = wandering(walks, np.arange(1.0, 501)) * np.sqrt(500)
+    assert np.mean(found > 1.747) == pytest.approx(0.045, abs=0.015)
+    assert np.mean(found) == pytest.approx(np.sqrt(np.pi / 2), abs=0.07)
 
 
 def test_kaplan_yorke():

@@ -3,6 +3,7 @@
 import contextlib
 import json
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from unstill._errors import BadInput
 from unstill.data.points import load_points, save_points
-from unstill.discovery.point_sets import POINT_SETS, find_point_set
+from unstill.discovery.point_sets import POINT_SETS, LinearDynamics, Standardised, find_point_set
 from unstill.stationarity.point_functionals import (
     FourierFunctionals,
     GaussianFunctionals,
@@ -112,6 +113,34 @@ def test_lorenz_points_are_runs_and_know_their_scaled_dynamics():
     rate = np.asarray(points.drift.drift(jnp.asarray(runs[:, 1:-1])))
     step = (runs[:, 2:] - runs[:, :-2]) / 0.02
     np.testing.assert_allclose(rate, step, rtol=0.02, atol=0.02 * np.abs(rate).max())  # dt² times third derivatives
+
+
+def test_other_numbers_of_known_dynamics_compile_nothing_new(rng):
+    traced = []
+
+    @eqx.filter_jit
+    def rates(dynamics, x):
+        traced.append(dynamics)
+        return dynamics.drift(x)
+
+    x = jnp.asarray(rng.standard_normal((5, 2)))
+    for factor, mean in ((1.0, 0.0), (2.0, 3.0)):
+        linear = LinearDynamics(factor * np.eye(2), np.full(2, mean))
+        np.testing.assert_allclose(rates(linear, x), factor * (x - mean), rtol=1e-14)
+        z = Standardised(linear, np.full(2, 0.5), np.full(2, 4.0))
+        np.testing.assert_allclose(rates(z, x), factor * (4 * x + 0.5 - mean) / 4, rtol=1e-14)
+    assert len(traced) == 2  # one program a class
+
+
+@pytest.mark.parametrize("name", [name for name, one in POINT_SETS.items() if one.dynamics is not None])
+def test_known_dynamics_go_through_jit(name):
+    """And keep the dtype of the state."""
+    points = POINT_SETS[name](40, seed=1)
+    for dtype in (np.float64, np.float32):
+        x = jnp.asarray(points.x, dtype)
+        rates = eqx.filter_jit(lambda dynamics, x: dynamics.drift(x))(points.drift, x)
+        assert rates.dtype == dtype
+        np.testing.assert_allclose(rates, points.drift.drift(x), rtol=1e-4, atol=1e-4)
 
 
 def test_stochastic_points_have_the_known_density():

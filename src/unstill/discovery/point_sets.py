@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -22,27 +23,26 @@ from .sampling import independent, starts, trajectories
 Sampler = Callable[[int, int, bool], np.ndarray]  # count, seed, independent → x (M, D)
 
 
-@dataclasses.dataclass(frozen=True)
-class LinearDynamics:
-    """dx/dt = A (x − μ): a `Dynamics`."""
+class LinearDynamics(eqx.Module):
+    """dx/dt = A (x − μ): a `Dynamics`. Other numbers compile nothing new."""
 
-    matrix: np.ndarray
-    mean: np.ndarray
+    matrix: Array | np.ndarray
+    mean: Array | np.ndarray
 
     def drift(self, state: Float[Array, "*M D"]) -> Float[Array, "*M D"]:
-        return (state - jnp.broadcast_to(self.mean, state.shape)) @ jnp.asarray(self.matrix).T
+        mean = jnp.broadcast_to(jnp.asarray(self.mean, state.dtype), state.shape)
+        return (state - mean) @ jnp.asarray(self.matrix, state.dtype).T
 
 
-@dataclasses.dataclass(frozen=True)
-class Standardised:
-    """The dynamics of z = (x − mean)/scale, where x moves by `dynamics`."""
+class Standardised(eqx.Module):
+    """The dynamics of z = (x − mean)/scale, where x moves by `dynamics`. Other numbers compile nothing new."""
 
     dynamics: Dynamics
-    mean: np.ndarray
-    scale: np.ndarray
+    mean: Array | np.ndarray
+    scale: Array | np.ndarray
 
     def drift(self, state: Float[Array, "*M D"]) -> Float[Array, "*M D"]:
-        mean, scale = (jnp.broadcast_to(numbers, state.shape) for numbers in (self.mean, self.scale))
+        mean, scale = (jnp.broadcast_to(jnp.asarray(n, state.dtype), state.shape) for n in (self.mean, self.scale))
         return self.dynamics.drift(state * scale + mean) / scale
 
 

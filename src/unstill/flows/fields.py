@@ -155,15 +155,15 @@ class AntisymmetricField(_OneNetwork):
 
     def many(self, z, s):
         (W1, W2, W3), (b1, b2, b3) = self.network.weights, self.network.biases
+        W1, W2, W3 = (jnp.asarray(W) for W in (W1, W2, W3))
         h1 = jnp.tanh(affine(W1, z, b1))
         h2 = jnp.tanh(affine(W2, h1, b2))
-        entries, D = affine(W3, h2, b3), z.shape[1]
-        tangents = ((W1.T[:, None] * (1 - h1**2)[None]) @ W2.T) * (1 - h2**2)[None]
-        slopes = tangents @ W3.T  # (D, B, P): ∂/∂z_d of the entries
-        i, j = np.triu_indices(D, 1)
-        pairs = np.arange(len(i))  # D_ij adds D_ij s_j + ∂_j D_ij to v_i, and takes the same with i and j from v_j
-        to_i, to_j = (entries * s[:, k] + slopes[k, :, pairs].T for k in (j, i))
-        return to_i @ jnp.eye(D, dtype=z.dtype)[i] - to_j @ jnp.eye(D, dtype=z.dtype)[j]
+        signs = _antisymmetric_signs(z.shape[1]).astype(z.dtype)
+        # (∇·D)_i = Σ_j ∂_j D_ij = g₂ᵀ (W₂ ⊙ Mᵢ) g₁ with Mᵢ = Σ_j (Σ_p signs_pij W₃p) W₁jᵀ: one product a variable
+        outer = jnp.einsum("pij,ph,kj->ihk", signs, W3, W1)
+        products = (1 - h1**2) @ (W2[None] * outer).reshape(-1, len(W1)).T
+        divergence = jnp.sum((1 - h2**2)[:, None] * products.reshape(len(z), *outer.shape[:2]), 2)
+        return jnp.einsum("bp,pij,bj->bi", affine(W3, h2, b3), signs, s) + divergence
 
 
 class ConstantField(AbstractField):
@@ -187,6 +187,14 @@ class ConstantField(AbstractField):
     @classmethod
     def of(cls, arrays):
         return cls(arrays["v_entries"])
+
+
+def _antisymmetric_signs(D: int) -> Float[np.ndarray, "P D D"]:
+    """1 where entry p stands above the diagonal of an antisymmetric matrix, −1 where it stands below."""
+    i, j = np.triu_indices(D, 1)
+    signs = np.zeros((len(i), D, D))
+    signs[range(len(i)), i, j], signs[range(len(i)), j, i] = 1, -1
+    return signs
 
 
 def quadratic(z: Float[Array, " D"]) -> Float[Array, " L"]:

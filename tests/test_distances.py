@@ -101,3 +101,68 @@ def test_bad_input(rng):
         state_space_divergence(x, x, bins=0)
     with pytest.raises(BadInput, match="same number of times"):
         spectral_distance(np.zeros((5, 1, 2)), np.zeros((6, 1, 2)))
+
+
+# --- what changes a distance and what does not ------------------------------------------------------------------------
+
+HEAPS = np.random.default_rng(12).standard_normal((2, 40, 2)) * [[[1.0, 2.0]], [[1.5, 1.0]]]
+PATHS = np.random.default_rng(13).standard_normal((2, 64, 5, 2)).cumsum(1)
+DISTANCES = {"mmd": mmd_squared, "sliced": sliced_wasserstein, "cells": state_space_divergence}
+
+
+@pytest.mark.parametrize("name", DISTANCES)
+def test_order_and_place_do_not_matter(name, rng):
+    distance, (x, y) = DISTANCES[name], HEAPS
+    expected = distance(x, y)
+    assert distance(rng.permutation(x), rng.permutation(y)) == pytest.approx(expected, abs=1e-12)
+    if name != "cells":
+        shift = np.array([7.0, -3.0])
+        assert distance(x + shift, y + shift) == pytest.approx(expected, abs=1e-9)
+        assert distance(y, x) == pytest.approx(expected, abs=1e-12)
+
+
+def test_units_are_those_that_are_stated():
+    """SW₂ has the units of x; MMD² none if its width has them; D_stsp and D_H none at all."""
+    x, y = HEAPS
+    assert sliced_wasserstein(5 * x, 5 * y) == pytest.approx(5 * sliced_wasserstein(x, y))
+    assert mmd_squared(4 * x, 4 * y, 2.0) == pytest.approx(mmd_squared(x, y, 0.5), abs=1e-12)
+    assert state_space_divergence(8 * x, 8 * y) == pytest.approx(state_space_divergence(x, y), abs=1e-12)
+    assert median_distance(3 * x) == pytest.approx(3 * median_distance(x))
+    units = np.array([3.0, 0.1])
+    expected = spectral_distance(*PATHS)
+    assert spectral_distance(PATHS[0] * units, PATHS[1]) == pytest.approx(expected, abs=1e-12)
+    assert spectral_distance(PATHS[1], PATHS[0]) == pytest.approx(expected, abs=1e-12)
+
+
+def test_rotations_leave_mmd_alone():
+    turn = np.array([[np.cos(0.7), -np.sin(0.7)], [np.sin(0.7), np.cos(0.7)]])
+    x, y = HEAPS
+    assert mmd_squared(x @ turn, y @ turn) == pytest.approx(mmd_squared(x, y), abs=1e-12)
+
+
+def test_sliced_wasserstein_by_the_best_assignment():
+    """On a line it is W₂ itself, by SciPy's assignment of points to points; in the plane at most that."""
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
+
+    def best(x, y):
+        cost = cdist(x, y, "sqeuclidean")
+        return np.sqrt(cost[linear_sum_assignment(cost)].mean())
+
+    x, y = HEAPS
+    assert sliced_wasserstein(x[:, :1], y[:, :1], directions=3) == pytest.approx(best(x[:, :1], y[:, :1]))
+    assert 0 < sliced_wasserstein(x, y) < best(x, y)
+    twice = np.concatenate([y, y])  # a heap of points that count twice is the same heap
+    assert sliced_wasserstein(x, twice) == pytest.approx(sliced_wasserstein(x, y))
+
+
+def test_spectral_distance_of_autoregressions(rng):
+    """x ← φ x + ξ has the spectrum 1/(1 − 2φ cos ω + φ²): the Hellinger distance from white noise by quadrature."""
+    from scipy.signal import lfilter
+
+    phi, omega = 0.6, np.linspace(0, np.pi, 4001)
+    noise = rng.standard_normal((2, 1000, 120, 1))
+    p = (1 - phi**2) / (1 - 2 * phi * np.cos(omega) + phi**2)
+    expected = np.sqrt(1 - np.trapezoid(np.sqrt(p), omega) / np.pi)
+    found = spectral_distance(lfilter([1.0], [1.0, -phi], noise[0], axis=0)[100:], noise[1, 100:])
+    assert found == pytest.approx(expected, rel=0.03)

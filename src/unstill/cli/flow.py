@@ -59,7 +59,7 @@ def run(config: Config) -> int:
     if config.training_free and (config.field != "plain" or config.prior):
         raise BadInput("training-free", "takes neither --field nor --prior")
     points = with_truth(load_points(config.source), config.source)
-    score = None if config.score == KERNEL else load_score(config.score)
+    score = None if config.score == KERNEL else load_score(config.score, points.names)
     family = "constant" if config.training_free else config.field
     check_flow(points, score, config.tau, family)
     chosen = priors(config, points)
@@ -88,6 +88,8 @@ def priors(config: Config, points) -> list[Any]:
     from ..flows.priors import Known, Symmetry, find_prior
 
     chosen = []
+    if config.flip and not any(word.startswith("symmetry") for words in config.prior for word in words):
+        raise BadInput("flip", "needs --prior symmetry", ", ".join(config.flip))
     for word in (word for words in config.prior for text in words for word in text.split(",") if word):
         name = word.partition("=")[0]
         options: dict[str, Any] = {"weight": parameter_set("prior", [word])[name]} if "=" in word else {}

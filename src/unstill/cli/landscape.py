@@ -126,7 +126,7 @@ def _points(config: Config, cls, truth):
             raise BadInput("along", "must say where to go, or --set must list parameter sets", None)
         sets = [{**base, **values} for values in given]
         return {LIST: np.arange(1.0, len(sets) + 1)}, _whole(cls, sets)
-    axes = {}
+    axes: dict[str, Any] = {}
     for tokens in config.along:
         for token in (word for text in tokens for word in text.split(",") if word):
             name = token.partition("=")[0]
@@ -137,6 +137,8 @@ def _points(config: Config, cls, truth):
                     "along", rule, repr(token), f"For example --along {next(iter(cls.parameters()))}=.03:.06:31"
                 )
             axes[name] = np.array(values)
+    for name in axes.keys() & (given[0] if given else {}):
+        raise BadInput("set", f"must leave out what --along varies, {name}", given[0][name])
     return axes, _whole(cls, sections(base, axes))
 
 
@@ -196,7 +198,7 @@ def _write(config: Config, folder, found, seconds: float) -> int:
             "loss": found.loss_name,
             "axes": {name: values.tolist() for name, values in found.axes.items()},
             "status": counts,
-            "best": {"parameters": dict(found.best), "loss": float(np.nanmin(found.losses))} if finite else None,
+            "best": {"parameters": dict(found.best), "loss": float(found.losses.flat[found.least])} if finite else None,
             "truth": found.truth,
             "seconds": seconds,
         }
@@ -206,7 +208,7 @@ def _write(config: Config, folder, found, seconds: float) -> int:
     say(config, f"{folder.path}: {found.losses.size} points in {seconds:.1f} s ({told})")
     if finite:
         values = ", ".join(f"{name} {value:.6g}" for name, value in found.best.items())
-        say(config, f"least loss {np.nanmin(found.losses):.4g} at {values}")
+        say(config, f"least loss {found.losses.flat[found.least]:.4g} at {values} ({found.status.flat[found.least]})")
     finish(config, result)
     if not finite:
         print(f"unstill landscape: no point has a finite loss ({told})", file=sys.stderr)

@@ -8,6 +8,7 @@ unstill points                                                  # list the sets
 import dataclasses
 from typing import Any
 
+from .._errors import BadInput
 from .arguments import count, option, positional
 from .common import RunOptions, begin, claim_folder, finish, plain, say
 
@@ -27,6 +28,8 @@ def run(config: Config) -> int:
     from ..discovery.point_sets import POINT_SETS, find_point_set
 
     if not config.name:
+        if config.out or config.count is not None:
+            raise BadInput("name", f"must be a point set: {', '.join(POINT_SETS)}", None)
         say(config, *(f"{s.name:18s} {s.count:6d}  {s.about}" for s in POINT_SETS.values()))
         return 0
     from ..data.points import POINTS_FILE, point_arrays
@@ -34,6 +37,10 @@ def run(config: Config) -> int:
     from ..plotting.discoveries import plot_points
 
     chosen = find_point_set(config.name)
+    if config.independent and not chosen.moves:
+        raise BadInput("independent", f"must be left out: the points of {chosen.name} always are")
+    if config.raw and not chosen.z_scored:
+        raise BadInput("raw", f"must be left out: {chosen.name} is not z-scored")
     folder = claim_folder(config)
     points = chosen(config.count, seed=config.seed, independent=config.independent, raw=config.raw)
     begin(folder, "points", config)
@@ -41,9 +48,15 @@ def run(config: Config) -> int:
     save_figure(plot_points(points), folder / "points.png")
     result = describe(chosen, points, config)
     folder.write_result(result)
-    say(config, f"{folder.path}: {points.count} points of {', '.join(points.names)}: {chosen.about}")
+    say(config, f"{folder.path}: {points.count} points of {', '.join(points.names)}: {told(chosen, config)}")
     finish(config, result)
     return 0
+
+
+def told(chosen, config: Config) -> str:
+    """What the set is about, as it was drawn."""
+    about = chosen.about.replace(", z-scored", "") if config.raw else chosen.about
+    return about.replace("10 runs", "independent points") if config.independent else about
 
 
 def describe(chosen, points, config: Config) -> dict[str, Any]:
@@ -51,7 +64,7 @@ def describe(chosen, points, config: Config) -> dict[str, Any]:
     equations = getattr(chosen.dynamics, "equations", None)
     return {
         "set": chosen.name,
-        "about": chosen.about,
+        "about": told(chosen, config),
         "citation": chosen.citation,
         "variables": list(points.names),
         "count": points.count,

@@ -43,7 +43,7 @@ def run(config: Config) -> int:
     if not config.score or not config.flows:
         raise BadInput("flows" if config.score else "score", "must name runs to compare", None)
     points = with_truth(load_points(config.source), config.source)
-    score = load_score(config.score)
+    score = load_score(config.score, points.names)
     find_library(config.library, points.names)
     learnt = {Path(path).name: load_flow(path) for path in config.flows}
     if len(learnt) < len(config.flows):

@@ -22,6 +22,7 @@ LEAST_CELLS = 8  # a side; less holds no pattern
 _STATE_NAMES = {1: ("v",), 2: ("u", "v"), 3: ("u", "v", "w")}
 _RUN_ARRAYS = ("states.npz", "fields.npz")  # of simulate, of recover
 _NOT_FIELDS = ("observed", "hidden", "fitted")  # what recover keeps beside the fitted fields under their own names
+_NOT_FIELDS_OF_FITS = ("target_", "parameter_")  # what their names begin with
 
 
 def load(path: str | os.PathLike, *, observe: Sequence[str] | str | None = None) -> Snapshots:
@@ -32,7 +33,7 @@ def load(path: str | os.PathLike, *, observe: Sequence[str] | str | None = None)
     - `.npy`: like `state`. The C fields of a state are named by `observe`, by default v; u, v; or u, v, w.
     - `.png`, `.jpg`, `.tif`: grey values, one field, named by `observe`, by default v. Unsigned integers are divided
       by their dtype's maximum and taken as absolute values.
-    - a folder of pictures of one shape; a run folder of `unstill simulate` or `unstill recover`.
+    - a folder of pictures of one shape; a run folder of `unstill simulate`, `unstill recover` or `unstill fit`.
 
     `observe` restricts to these fields (a sequence of names, or one text such as "u,v").
 
@@ -85,7 +86,7 @@ def _load_folder(folder: Path, names: tuple[str, ...] | None) -> Snapshots:
 def _load_run(folder: Path, file: Path, names: tuple[str, ...] | None) -> Snapshots:
     # No check for constant pictures: a run that ended `dead` is a result, and recover has a status for it.
     headers = {n: h for n, h in read_npz_headers(file).items() if len(h.shape) >= 2}
-    wanted = [n for n in headers if n in names] if names else [n for n in headers if n not in _NOT_FIELDS]
+    wanted = [n for n in headers if n in names] if names else [n for n in headers if not _is_extra(n)]
     arrays = read_npz(file, wanted if wanted else list(headers))
     # What the run used counts more than what was asked for; a run without either is a folder made by hand.
     asked = read_run(folder).get("config") if (folder / RUN).exists() else None
@@ -95,6 +96,10 @@ def _load_run(folder: Path, file: Path, names: tuple[str, ...] | None) -> Snapsh
         known |= {key: source[key] for key in known if isinstance(source, dict) and source.get(key) is not None}
     grid = _grid(arrays, known["dx"], known["boundary"], folder)
     return _restricted(arrays, grid, folder, names)
+
+
+def _is_extra(name: str) -> bool:
+    return name in _NOT_FIELDS or name.startswith(_NOT_FIELDS_OF_FITS)
 
 
 def _load_npz(path: Path, names: tuple[str, ...] | None) -> Snapshots:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,13 @@ def flow_arrays(flows) -> dict[str, np.ndarray]:
     return arrays | flows.field.arrays() | score
 
 
-def load_score(path: str | os.PathLike):
-    """The `Score` of a run folder or file of `unstill score`; raises `BadInput`."""
+def load_score(path: str | os.PathLike, names: Sequence[str] | None = None):
+    """The `Score` of a run folder or file of `unstill score`; raises `BadInput`, also where its points
+    had other variables than `names`."""
     about, arrays = _read(path, SCORE_FILE, "score")
+    if names is not None and list(names) != list(about["names"]):
+        given = f"{', '.join(about['names'])} in {path}"
+        raise BadInput("score", f"must be one of points of {', '.join(names)}", given)
     return _score(arrays, len(about["names"]))
 
 

@@ -12,7 +12,7 @@ from .._errors import BadInput, nearest
 from .._types import Status
 from ..simulation import Grid
 from ..stationarity.points import Points
-from .hints import Ordered, coefficient, coefficients
+from .hints import Ordered, coefficients, known_signs
 from .library import find_library
 from .noise import estimate_noise
 from .nullspace import NullSpace, Rows, null_space
@@ -90,7 +90,7 @@ def discover(
             functionals=functionals,
             seed=seed,
         )
-        signs = {coefficient("sign", name, problem.library, names): value for name, value in (sign or {}).items()}
+        signs = known_signs(sign, problem.library, names)
         levels = _noise_levels(noise, problem)
         rows, space = _solved(problem, levels)
         if noise == "auto" and not isinstance(noise, Mapping) and _worth_cleaning(problem, space):

@@ -62,3 +62,13 @@ def coefficients(
             raise BadInput(argument, "must be finite", f"{name}={value}")
         found[coefficient(argument, name, library, variables)] = float(value)
     return found
+
+
+def known_signs(
+    values: Mapping[str, float] | None, library: Library | FieldLibrary, variables: tuple[str, ...]
+) -> dict[tuple[int, int], float]:
+    """`{"x:y": -1}` → {(equation, term): ±1}; raises `BadInput`."""
+    for name, value in (values or {}).items():
+        if value not in (1, -1):
+            raise BadInput("sign", "must be 1 or -1", f"{name}={value}", "A known coefficient is for --fix.")
+    return {coefficient("sign", name, library, variables): value for name, value in (values or {}).items()}

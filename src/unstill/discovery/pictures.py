@@ -16,7 +16,7 @@ from .at_rest import in_order, resting
 from .field_library import FieldLibrary, known_coefficients
 from .field_noise import noise_levels
 from .field_problem import PictureProblem
-from .hints import Ordered, coefficient, coefficients
+from .hints import Ordered, coefficients, known_signs
 from .moving import LEAST_PICTURES, moving
 from .result import Discovery
 
@@ -57,7 +57,7 @@ def discover_pictures(
     names, states, grid = _checked(pictures, grid)
     terms = FieldLibrary.find(library, names, cross)
     known, free = known_coefficients(coefficients("fix", fix or {}, terms, names), terms)
-    signs = {coefficient("sign", name, terms, names): value for name, value in (sign or {}).items()}
+    signs = known_signs(sign, terms, names)
     frames = None if ordered is None else _frames(ordered, states)
     levels = noise_levels(noise, names, grid, states if frames is None else frames.x)
     problem = PictureProblem(terms, grid, states, levels, known, free, fix or {}, signs, seed)

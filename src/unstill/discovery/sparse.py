@@ -60,7 +60,7 @@ class _Search:
         every = np.append(terms, self.pinned)
         H, G = self.H[np.ix_(every, every)], self.G[np.ix_(every, every)]
         e = np.append(-np.linalg.solve(H[:-1, :-1], H[:-1, -1]), 1.0)
-        return (e @ H @ e) / (e @ G @ e) + self.price * len(terms)
+        return float((e @ H @ e) / (e @ G @ e)) + self.price * len(terms)
 
     def eliminated(self, terms: np.ndarray, kept: int = -1) -> np.ndarray:
         """The best set on the way of backward elimination, in which `kept` stays."""

@@ -13,7 +13,7 @@ from ..systems import GrayScott, ReactionDiffusion
 from .fit import Road, plan_roads
 from .objective import FitObjective, is_dead
 from .plan import Plan
-from .starts import check_parameters, largest_diffusion
+from .starts import STABLE, check_parameters, largest_diffusion
 
 LIST = "parameter set"
 
@@ -41,9 +41,15 @@ class Landscape:
     curves: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None
 
     @property
+    def least(self) -> int:
+        """The index of the least finite loss: of predictions that carry a pattern, where there is one."""
+        alive = np.where(self.status == "ok", self.losses, np.nan)
+        return int(np.nanargmin(alive if np.isfinite(alive).any() else self.losses))
+
+    @property
     def best(self) -> Mapping[str, float]:
-        """The parameter set of the least loss."""
-        return self.sets[int(np.nanargmin(self.losses))]
+        """The parameter set of that loss."""
+        return self.sets[self.least]
 
 
 def sections(base: Mapping[str, float], along: Mapping[str, np.ndarray]) -> list[dict[str, float]]:
@@ -92,7 +98,7 @@ def landscape(
         task.system, axes, sets, losses, status, road.loss_name, road.strategy_name, truth, path, path_names,
         _curves(task.system, axes, sets),
     )  # fmt: skip
-    limit = largest_diffusion(task.grid, road.problem.dt)
+    limit = largest_diffusion(task.grid, road.problem.dt) / STABLE
     for i, values in enumerate(sets):
         place = np.unravel_index(i, shape)
         if found.status[place]:
@@ -106,7 +112,7 @@ def landscape(
 def _point(objective: FitObjective, road, values: Mapping[str, float], limit: float) -> tuple[float, str]:
     """The loss at one parameter set, and what became of the motion."""
     cls = road.problem.system_class
-    if any(values[name] > limit for name in cls.diffusion.values()):
+    if any(values[name] >= limit for name in cls.diffusion.values()):
         return np.nan, "unstable"
     try:
         look = objective.look_at({name: np.asarray(values[name], float) for name in road.coordinates.free})

@@ -19,6 +19,8 @@ from .._errors import BadInput
 
 Losses = Callable[[Any, Array], Float[Array, " K"]]
 
+_LONGEST = 1e3  # a gradient
+
 
 @dataclasses.dataclass(frozen=True)
 class Epochs:
@@ -123,7 +125,15 @@ def _adam(plan: Epochs):
     import optax
 
     rates = optax.cosine_decay_schedule(plan.rate, plan.epochs * plan.steps, 0.01)
-    return optax.chain(optax.clip_by_global_norm(1e3), optax.adam(rates))
+    return optax.adam(rates)
+
+
+def _clipped(gradient: Any) -> Any:
+    """Each member's gradient, no longer than `_LONGEST`: no member sees another."""
+    leaves = jax.tree.leaves(gradient)
+    norms = jnp.sqrt(sum(jnp.sum(g.reshape(len(g), -1) ** 2, 1) for g in leaves))
+    share = jnp.minimum(1.0, _LONGEST / jnp.maximum(norms, _LONGEST))
+    return jax.tree.map(lambda g: g * share.reshape(-1, *[1] * (g.ndim - 1)), gradient)
 
 
 def _begin(held_out: Callable, params: Any, plan: Epochs) -> Progress:
@@ -146,7 +156,7 @@ def _compiled(losses: Losses, held_out: Callable, plan: Epochs) -> Callable:
             return jnp.sum(each), each
 
         gradient, each = jax.grad(total, has_aux=True)(params)
-        updates, state = adam.update(gradient, state, params)
+        updates, state = adam.update(_clipped(gradient), state, params)
         return (optax.apply_updates(params, updates), state), each
 
     @jax.jit

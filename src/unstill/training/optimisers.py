@@ -75,6 +75,7 @@ def is_finite(x: Variables) -> bool:
 
 
 _UNSOUND = 1e6  # the loss that CMA-ES is told of a run that blew up
+_FAR = 1e6  # beyond every bound of a box
 _STIFFEST = 1e8  # damping beyond which a step is nothing
 _NOT_FINITE = "the loss or its gradient is not finite: start elsewhere, shorten the window, or take a smaller dt"
 
@@ -171,7 +172,7 @@ class LevenbergMarquardt(AbstractOptimiser):
         for _ in range(self.tries):
             tried.append(damping)
             change = self._change(H + damping * np.diag(scale), g)
-            change = self._within(objective, x, change, H, H + damping * np.diag(scale), g)
+            change = self._within(objective, x, change, H + damping * np.diag(scale), g)
             moved = unflatten(start + change, x)
             value, sound = objective.value(moved)
             borne |= sound
@@ -193,19 +194,26 @@ class LevenbergMarquardt(AbstractOptimiser):
         change = -np.linalg.lstsq(damped, g, rcond=1e-15)[0]
         return change * min(1.0, self.longest / max(float(np.abs(change).max(initial=0.0)), 1e-300))
 
-    def _within(self, objective: Objective, x: Variables, change, H, damped, g) -> np.ndarray:
-        """The step inside the objective's box, if it has one (`project`): what meets a bound stops there, and the rest
-        takes the best step beside it. Without this one parameter at a bound damps the steps of all."""
+    def _within(self, objective: Objective, x: Variables, change, damped, g) -> np.ndarray:
+        """The best step inside the objective's box, if it has one (`project`, which takes numbers to the nearest that
+        are allowed): what meets a bound stops there, and the rest steps as far as is best beside it. Without this one
+        parameter at a bound damps the steps of all."""
+        from scipy.optimize import lsq_linear
+
         project = getattr(objective, "project", None)
         if project is None:
             return change
-        allowed = flatten(project(unflatten(flatten(x) + change, x))) - flatten(x)
-        held = ~np.isclose(allowed, change, rtol=1e-9, atol=1e-12)
-        if not held.any():
+        here = flatten(x)
+        low, high = (flatten(project(unflatten(here + far, x))) - here for far in (-_FAR, _FAR))
+        if ((low <= change) & (change <= high)).all():
             return change
-        free, out = ~held, np.where(held, allowed, 0.0)
-        out[free] = self._change(damped[np.ix_(free, free)], g[free] + H[np.ix_(free, held)] @ allowed[held])
-        return flatten(project(unflatten(flatten(x) + out, x))) - flatten(x)
+        unit = np.sqrt(np.diag(damped))
+        half = np.linalg.cholesky(damped / unit / unit[:, None])  # |halfᵀ y + half⁻¹ g|² is the damped model
+        wanted = -np.linalg.solve(half, g / unit)
+        tiny = np.finfo(float).tiny
+        box = (np.minimum(low * unit, -tiny), np.maximum(high * unit, tiny))
+        step = np.clip(lsq_linear(half.T, wanted, box, method="bvls").x / unit, np.minimum(low, 0), np.maximum(high, 0))
+        return step * min(1.0, self.longest / max(float(np.abs(step).max(initial=0.0)), 1e-300))
 
 
 @dataclasses.dataclass(frozen=True)

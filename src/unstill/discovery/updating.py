@@ -25,8 +25,9 @@ from .nullspace import STILL, Rows
 from .weak_form import WeakForm
 
 _RIDGE = 1e-4
-_ROUNDS = 20
-_CLOSE = 1e-4  # a step of a hundredth of a standard deviation
+_ROUNDS = 40
+_LONGEST = 1.0  # standard deviation a step: further off the second derivative tells nothing
+_CLOSE = 1e-2  # standard deviations
 _CURVED = 0.1  # of the information: what H is taken to be at least on the way
 _LEAST_WEIGHT = 0.1
 
@@ -35,7 +36,9 @@ class _Heap:
     """Some rows of one heap: slope, second derivative and information of ½ rᵀΩ⁻¹r."""
 
     def __init__(self, form: WeakForm, A: Float[np.ndarray, "K p"], Q: Float[np.ndarray, "P p"], heaps: int):
-        most = max(math.isqrt(2 * form.count), -(-3 * Q.shape[1] // (2 * heaps)))
+        most, least = math.isqrt(2 * form.count), -(-3 * Q.shape[1] // (2 * heaps))
+        self.enough = most >= least  # points: with fewer there are either too few functionals or too many for Ω
+        most = max(most, least)
         self.chosen = np.random.default_rng(0).permutation(len(A))[:most]
         self.form, self.A, self.Q = form, A[self.chosen], Q
         # A field that vanishes on one heap of several has no scatter there.
@@ -87,14 +90,17 @@ class Updating:
         self, t: Float[np.ndarray, " p"], inside: Float[np.ndarray, "p q"]
     ) -> tuple[Float[np.ndarray, " p"], Float[np.ndarray, "p p"]] | None:
         """The unit vector near t in the span of the orthonormal columns `inside`, and its covariance (1); None where
-        Newton's method finds no minimum."""
+        Newton's method finds no minimum, or where points are too few for (1) to hold."""
+        if not all(heap.enough for heap in self.heaps):
+            return None
         t = _unit(inside @ (inside.T @ t))
         for _ in range(_ROUNDS):
             B, U, w, slope = self._newton(t, inside)
             step = slope / np.maximum(w, _CURVED)
-            if step @ step < _CLOSE:
+            length = float(np.linalg.norm(step))
+            if length < _CLOSE:
                 return (t, B @ (U / w**2) @ (B @ U).T) if (w > 0).all() else None
-            t = _unit(t - B @ (U @ step))
+            t = _unit(t - B @ (U @ step) * min(1.0, _LONGEST / length))
         return None
 
     def normal_at(self, t: Float[np.ndarray, " p"]) -> Float[np.ndarray, "p p"]:

@@ -60,7 +60,7 @@ def test_a_curve_shows_losses_truth_and_failures():
     assert "dead" in seen
     assert "2 of 26 points without a loss (grey): 2 blow-up" in seen
     assert "F, feed rate (1/time)" in seen
-    assert "distance of spectra of gray-scott" in seen
+    assert "distance of spectra loss of gray-scott" in seen
     grey = [patch.get_x() for patch in axes.patches]
     np.testing.assert_allclose(grey, [0.019, 0.021])  # half way to the neighbours
 

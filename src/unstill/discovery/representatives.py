@@ -112,6 +112,7 @@ def _pinned(found, T: Float[np.ndarray, "p p"], kept: Bool[np.ndarray, " p"], ma
     vector = back @ found[0]
     jacobian = np.eye(len(T)) / vector[mark]
     jacobian[:, mark] -= vector / vector[mark] ** 2
+    jacobian[mark] = 0.0  # it stays 1
     return vector / vector[mark], jacobian @ back @ found[1] @ (jacobian @ back).T
 
 

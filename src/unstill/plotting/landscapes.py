@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TRUTH, _PATH, _DEAD = "#c1272d", "#e8710a", "#c9c9c9"
+_LIST = "parameter set"  # the axis of a list of sets
 _LINE = "#2b4c7e"
 _DECADES = 2.0  # a loss that spans more of them is drawn by its logarithm
 _HALO = 3.3  # white around lines and words, in points
@@ -24,8 +25,8 @@ def plot_landscape(landscape: Any) -> Figure:
 
     `landscape` holds `axes` (name → values (N,), one or two), `losses` (N,) or (N1, N2), NaN where the simulation
     failed, `status` of the same shape ("ok" or a reason), `truth` (name → value), `path` (T, P) of an optimiser with
-    `path_names`, `curves` (name → (x, y)) in the order of the axes, `loss_name` and `system`. Failed points are grey
-    and named. Raises `BadInput` for more than two axes and for shapes that do not match.
+    `path_names`, `curves` (name → (x, y)) in the order of the axes, `loss_name`, `system`, and of a list the
+    `sets`. Failed points are grey and named. Raises `BadInput` for more than two axes and for shapes that do not match.
     """
     names, losses = list(landscape.axes), np.asarray(landscape.losses, np.float64)
     shape = tuple(len(values) for values in landscape.axes.values())
@@ -36,7 +37,7 @@ def plot_landscape(landscape: Any) -> Figure:
     figure = new_figure(7.2, 4.6) if len(names) == 1 else new_figure(7.6, 6.0)
     figure.set_layout_engine("constrained")
     axes = figure.add_subplot()
-    _dress(axes, f"{landscape.loss_name} of {getattr(landscape.system, 'name', landscape.system)}")
+    _dress(axes, f"{landscape.loss_name} loss of {getattr(landscape.system, 'name', landscape.system)}")
     (_draw_curve if len(names) == 1 else _draw_map)(figure, axes, landscape, losses)
     return figure
 
@@ -78,7 +79,11 @@ def _draw_curve(figure: Figure, axes: Axes, landscape: Any, losses: np.ndarray) 
     x = np.asarray(x, np.float64)
     if _spans_decades(losses):
         axes.set_yscale("log")
-    axes.plot(x, losses, color=_LINE, linewidth=1.4, marker="o", markersize=2.5 if len(x) <= 200 else 0)
+    listed = name == _LIST
+    size = 5 if listed else 2.5 if len(x) <= 200 else 0
+    axes.plot(x, losses, color=_LINE, linewidth=0 if listed else 1.4, marker="o", markersize=size)
+    if listed:
+        axes.set_xticks(x, _told_sets(landscape.sets), fontsize=8)
     for reason, mask in _named(landscape, losses).items():
         axes.plot(x[mask], losses[mask], "o", color=GREY, markerfacecolor="white", markersize=4.5, linestyle="none")
         middle = np.flatnonzero(mask)[mask.sum() // 2]
@@ -98,6 +103,13 @@ def _draw_curve(figure: Figure, axes: Axes, landscape: Any, losses: np.ndarray) 
     if landscape.path is not None and len(landscape.path) and name in landscape.path_names:
         _draw_visits(axes, np.asarray(landscape.path)[:, list(landscape.path_names).index(name)])
     _foot(figure, _failures(landscape, losses))
+
+
+def _told_sets(sets: Any) -> list[str]:
+    """What tells the sets of a list apart: the values that differ, or its number where those are many."""
+    differ = [name for name in sets[0] if len({values[name] for values in sets}) > 1]
+    told = ["\n".join(f"{name} {values[name]:.4g}" for name in differ) for values in sets]
+    return told if len(sets) <= 8 and len(differ) <= 4 else [str(i + 1) for i in range(len(sets))]
 
 
 def _named(landscape: Any, losses: np.ndarray) -> dict[str, np.ndarray]:

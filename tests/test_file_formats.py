@@ -1,6 +1,7 @@
 """One picture in every way in which a file may hold it: byte orders, layouts, palettes, planes, suffixes, places."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from unstill._errors import BadInput
 from unstill.data import Snapshots, load, save
+from unstill.data.runs import RunFolder, asked_path
 from unstill.simulation import Grid, simulate
 from unstill.systems import Lorenz
 
@@ -118,3 +120,19 @@ def test_snapshots_say_what_they_are():
     assert repr(made) == "Snapshots(2 × 10 × 12 of u, v, from a dish)"
     with pytest.raises(BadInput, match=r"`grid` must have the fields' shape \(10, 12\); got \(12, 10\)"):
         Snapshots({"v": VALUES}, Grid((W, H)))
+
+
+def test_runs_find_one_another_from_any_folder_and_when_moved_together(tmp_path, monkeypatch):
+    """`called_from` in run.json: where paths of the call begin, seen from the run's folder."""
+    there = tmp_path / "there"
+    (there / "runs").mkdir(parents=True)
+    (there / "points.csv").write_text("x,y\n")
+    monkeypatch.chdir(there)
+    RunFolder.create("runs/a").write_run({"source": "points.csv"}, 0)
+    assert Path(asked_path("runs/a", "points.csv")).resolve() == there / "points.csv"
+    monkeypatch.chdir(tmp_path)
+    assert Path(asked_path("there/runs/a", "points.csv")).resolve() == there / "points.csv"
+    there.rename(tmp_path / "elsewhere")
+    assert Path(asked_path("elsewhere/runs/a", "points.csv")).resolve() == tmp_path / "elsewhere" / "points.csv"
+    assert asked_path("elsewhere/runs/a", "gone.csv") == "gone.csv"
+    assert asked_path("elsewhere/runs/a", "/gone.csv") == "/gone.csv"

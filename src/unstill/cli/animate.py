@@ -92,7 +92,7 @@ def _film_fit(config: Config, path: Path) -> int:
 
 def _fit_of(source: str):
     """The configuration of a fit's run folder; raises `BadInput` where it is not one of this version."""
-    from ..data.runs import read_run
+    from ..data.runs import asked_path, read_run
     from .fit import Config as FitConfig
 
     kept, known = read_run(source), {field.name: field for field in dataclasses.fields(FitConfig)}
@@ -103,6 +103,9 @@ def _fit_of(source: str):
     for name, value in options.items():
         if name not in known or not _suits(value, "" if name == "source" else known[name].default):
             raise BadInput("source", "must be a fit that this version can read", f"{name} = {value!r} in {source}")
+    options["source"] = asked_path(source, options["source"])
+    if not Path(options["source"]).expanduser().exists():
+        raise BadInput("source", f"must be a fit whose targets are still there: {source}'s are not", options["source"])
     return FitConfig(**options, seed=kept["seed"])
 
 

@@ -102,8 +102,6 @@ def read_task(config: Config):
     from ..systems import find_system
 
     given = {name: parameter_set(name, [w for words in getattr(config, name) for w in words]) for name in _TOKENS}
-    for name in given["start"].keys() & given["fix"].keys():
-        raise BadInput("start", f"must leave out what --fix holds, {name}", given["start"][name])
     plan = Plan(**given, **{name: getattr(config, name) for name in _PLAN})
     pictures = load(config.source, observe=config.observe or None)
     known = pictures.grid or Grid(pictures.shape)

@@ -90,15 +90,18 @@ def _flows(config: Config, folder: Path):
 
     from ..data.models import load_flow
     from ..data.points import load_points
-    from ..data.runs import read_run
+    from ..data.runs import asked_path, read_run
 
     flows = load_flow(folder)
     if config.models is not None and config.models > len(flows):
         raise BadInput("models", f"must be at most {len(flows)}, the flows of the run", config.models)
     asked = read_run(folder).get("config")
-    source = config.points or (str(asked.get("source", "")) if isinstance(asked, dict) else "")
+    kept = str(asked.get("source", "")) if isinstance(asked, dict) else ""
+    source = config.points or (kept and asked_path(folder, kept))
     if not source:
         raise BadInput("points", f"must be given: run.json of {folder} does not tell them", None)
+    if not Path(source).expanduser().exists() and not config.points:
+        raise BadInput("points", f"must be given: those of {folder} are not where they were", source)
     points = load_points(source)
     if points.dimension != len(flows.mean):
         raise BadInput("points", f"must have {len(flows.mean)} variables", points.dimension)

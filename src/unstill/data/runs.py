@@ -76,6 +76,8 @@ class RunFolder:
             "platform": {"system": platform.platform(), "machine": platform.machine(), "cpus": os.cpu_count()},
             "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "seconds": None,
+            # Where paths of the call begin, seen from the folder: runs that move together keep finding one another.
+            "called_from": os.path.relpath(Path.cwd(), self.path),
         }
         if self.resumed:
             before = read_run(self.path)
@@ -125,6 +127,13 @@ class RunFolder:
 def read_run(path: str | os.PathLike) -> dict[str, Any]:
     """`run.json` of a run folder; raises `BadInput`."""
     return _read_json(Path(path) / RUN)
+
+
+def asked_path(folder: str | os.PathLike, path: str) -> str:
+    """A path of the call that made a run, as it is reached from here; as it was given where that leads nowhere."""
+    begin = read_run(folder).get("called_from")
+    there = Path(folder).expanduser() / begin / Path(path).expanduser() if isinstance(begin, str) else Path(path)
+    return os.path.relpath(there) if there.exists() else path
 
 
 def read_result(path: str | os.PathLike) -> dict[str, Any]:

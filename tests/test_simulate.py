@@ -8,7 +8,7 @@ from registry import REACTION_DIFFUSION, rough_state
 from unstill import Status
 from unstill._errors import BadInput
 from unstill.simulation import INITIAL_STATES, Grid, initial_state, rollout, simulate
-from unstill.systems import GrayScott, Lorenz, ReactionDiffusion, parameter
+from unstill.systems import Brusselator, GrayScott, Lorenz, ReactionDiffusion, parameter
 
 SMALL = Grid((32, 32))
 
@@ -254,3 +254,10 @@ def test_shapes_that_would_reach_beyond_the_arrays_are_refused(call, word):
     with pytest.raises(BadInput) as caught:
         call()
     assert word in str(caught.value)
+
+
+def test_a_name_is_its_system_with_defaults():
+    named, made = (simulate(which, grid=Grid((16, 16)), steps=3, seed=1) for which in ("brusselator", Brusselator()))
+    np.testing.assert_array_equal(named.state, made.state)
+    with pytest.raises(BadInput, match="known system"):
+        simulate("brusselater", steps=3)

@@ -50,11 +50,11 @@ def simulate(
     """Move a batch of states; exactly one of `steps`, `time`, `until_drift`, `until_change` says how far.
 
     Arguments: the dynamics (parameters may have a leading axis M, one value a sample), or a system's name for its
-    defaults; states (M, C, H, W) or (M, D), or none to start
-    from `initial_state(init, samples, seed)` on `grid`; `until_drift` stops each sample by itself (looked at every 100 steps, at most `max_steps`), `until_change` likewise when no cell of any field moves by more
-    in one step (founding system A's rule); `polish` goes on to a true steady state by Newton–Krylov;
-    `save_every` keeps every n-th frame; `clip` clamps to [0, 1] after each step; `resume` continues an interrupted
-    trajectory of the same call. Ctrl-C returns what was reached with status `interrupted`.
+    defaults; states (M, C, H, W) or (M, D), or none to start from `initial_state(init, samples, seed)` on `grid`;
+    `until_drift` stops each sample by itself (looked at every 100 steps, at most `max_steps`), `until_change` likewise
+    when no cell of any field moves by more in one step (founding system A's rule); `polish` goes on to a true steady
+    state by Newton–Krylov; `save_every` keeps every n-th frame; `clip` clamps to [0, 1] after each step; `resume`
+    continues an interrupted trajectory of the same call. Ctrl-C returns what was reached with status `interrupted`.
 
     Returns a `Trajectory` with a status a sample: `steady` (drift below `until_drift`, or 1e-6 per unit time),
     `moving`, `not-converged` (cap reached), `dead` (uniform and still), `blow-up`. Raises `BadInput`.

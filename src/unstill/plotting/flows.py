@@ -87,9 +87,9 @@ def plot_motions(points: Points, flow: Flow, score: Score) -> Figure:
 def draw_losses(axes: Axes, losses: np.ndarray) -> None:
     """Training and held-out loss by epoch."""
     epochs = np.arange(1, len(losses) + 1)
-    positive = bool((losses > 0).all())
+    decades = bool((losses > 0).all()) and losses.size > 0 and losses.max() > 10 * losses.min()
     for column, color, label in ((0, GREY, "training"), (1, _MODEL, "held out")):
-        (axes.semilogy if positive else axes.plot)(epochs, losses[:, column], color=color, linewidth=1.2, label=label)
+        (axes.semilogy if decades else axes.plot)(epochs, losses[:, column], color=color, linewidth=1.2, label=label)
     axes.set_xlabel("epoch")
     axes.legend(fontsize=8, frameon=False)
     _titled(axes, "loss")
@@ -132,6 +132,7 @@ def _orbits(axes, flow: Flow, points: Points) -> None:
         inside = np.abs(path - points.x.mean(0)).max(1) < 5 * np.abs(points.x - points.x.mean(0)).max()
         axes.plot(*path[: len(path) if inside.all() else int(np.argmin(inside)), :3].T, color=_MODEL, linewidth=0.5)
     axes.set(xlabel=points.names[0], ylabel=points.names[1], zlabel=points.names[2])
+    axes.set_box_aspect(None, zoom=0.88)  # room for the last label
     axes.tick_params(labelsize=7, colors=GREY)
     axes.set_title("a flow that keeps them (or its reverse)", fontsize=10, loc="left", color=INK)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ..analysis import Spectrum
 
+_FEW = 8  # models that are drawn one by one
 _OURS, _NULL = "#b40426", "#3b4cc0"
 
 
@@ -42,12 +43,19 @@ def _arc(spectrum: Spectrum | None) -> float | None:
 
 def _histogram(axes: Axes, values: Sequence[float | None], null: float | None, title: str) -> None:
     numbers = [value for value in values if value is not None]
-    if numbers:
-        axes.hist(numbers, 20 if len(numbers) > 5 else 5, color=_OURS, alpha=0.8)
+    if len(numbers) > _FEW:
+        axes.hist(numbers, 20, color=_OURS, alpha=0.8)
+        axes.set_ylabel("models")
+    else:
+        axes.plot(numbers, range(1, len(numbers) + 1), "o", color=_OURS, alpha=0.8)
+        axes.set_yticks(range(1, len(numbers) + 1))
+        axes.set_ylim(0.3, max(len(numbers), 1) + 0.7)
+        axes.set_ylabel("model")
+    axes.margins(x=0.1)
+    axes.locator_params(axis="x", nbins=6)
     if null is not None:
         axes.axvline(null, color=_NULL, linewidth=1.5, label="integrable null")
         axes.legend(fontsize=8, frameon=False)
-    axes.set_ylabel("models")
     _titled(axes, title)
 
 

@@ -199,7 +199,7 @@ ALONE = {
     "uniqueness {kit}/plane.npz --flows {kit}/flow": ["`score`"],
     "uniqueness {kit}/plane.npz --score {kit}/score": ["`flows`"],
     "uniqueness {kit}/plane.npz --score {kit}/score --flows {kit}/flow,{kit}/flow": ["`flows`", "different names"],
-    "uniqueness {kit}/space.npz --score {kit}/score --flows {kit}/flow": ["variables", "2"],
+    "uniqueness {kit}/space.npz --score {kit}/score --flows {kit}/flow": ["score", "points of x, y, z"],
     "uniqueness {kit}/plane.npz --score {kit}/score --flows {kit}/flow-of-three": ["2 variables", "3"],
     "lyapunov gray-scott": ["`source`", "without space"],
     "lyapunov lorenz --set Q=1": ["'Q'"],

@@ -10,6 +10,7 @@ import pytest
 
 from unstill._errors import BadInput
 from unstill._types import Status
+from unstill.analysis import lyapunov_spectrum
 from unstill.cli import discover as verb
 from unstill.cli.arguments import parse
 from unstill.data.points import save_points
@@ -274,3 +275,11 @@ def test_a_discovery_is_set_in_motion(lorenz):
     assert film.state.shape == (3, 3)
     assert film.fields == ("x", "y", "z")
     assert np.abs(film.state).max() < 60
+
+
+def test_what_is_found_can_be_moved_like_any_dynamics():
+    """A rotating Gaussian's field has exponents 0 and 0, whether it is told or found."""
+    points = POINT_SETS["rotating_gaussian"](3_000, seed=1)
+    found = discover(points, "poly1", fix={"x:y": points.drift.matrix[0, 1]}, functionals=100)
+    spectrum = lyapunov_spectrum(found, points.x[:4], time=60, dt=0.02)
+    np.testing.assert_allclose(spectrum.exponents, 0, atol=0.02)

@@ -65,7 +65,7 @@ class Sparsity:
     second: float | None
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)  # by identity: arrays have no hash, and dynamics need one
 class Discovery:
     """The dynamics that a library has to offer for a heap of points or pictures, and how far the heap determines them.
 

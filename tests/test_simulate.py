@@ -150,7 +150,7 @@ def test_discs_wrap_and_have_the_founding_radii():
         (lambda: simulate(GrayScott(), grid=SMALL, steps=5, dt=1.7), ["`dt`", "stability limit", "1.562", "1.7"]),
         (lambda: simulate(GrayScott(), grid=SMALL, steps=5, dt=float("nan")), ["`dt`", "positive", "nan"]),
         (lambda: simulate(GrayScott(), grid=SMALL, steps=5, stepper="heun"), ["`stepper`", "'heun'", "Known"]),
-        (lambda: simulate(GrayScott(), grid=SMALL, steps=5, engine="gpu"), ["`engine`", "'gpu'"]),
+        (lambda: simulate(GrayScott(), grid=SMALL, steps=5, engine="cuda"), ["`engine`", "'cuda'"]),
         (lambda: simulate(GrayScott(), grid=SMALL, steps=5, engine="native", stepper="rk4"), ["`engine`", "rk4"]),
         (lambda: simulate(GrayScott(), grid=SMALL, steps=5, init="disks"), ["`init`", "discs"]),
         (lambda: simulate(GrayScott(), grid=SMALL, steps=5, dtype="int8"), ["`dtype`", "int8"]),

@@ -14,7 +14,7 @@ try:
 except ImportError:  # moved out of the public name space
     from jax._src.core import ShapedArray
 
-__all__ = ["Literal", "Primitive", "ShapedArray", "ad", "batching", "enable_x64", "host_call", "mlir"]
+__all__ = ["Literal", "Primitive", "ShapedArray", "ad", "batching", "enable_x64", "host_call", "mlir", "platform_of"]
 
 
 def enable_x64() -> contextlib.AbstractContextManager:
@@ -24,6 +24,16 @@ def enable_x64() -> contextlib.AbstractContextManager:
     from jax.experimental import enable_x64 as context  # pyright: ignore[reportAttributeAccessIssue]
 
     return context(True)
+
+
+def platform_of(array) -> str:
+    """Where an array lives, or where one still to be computed will: "cpu", "gpu", …"""
+    if isinstance(array, jax.Array) and not isinstance(array, jax.core.Tracer):
+        return next(iter(array.devices())).platform
+    device = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
+    if device is None:
+        return jax.default_backend()
+    return device if isinstance(device, str) else device.platform
 
 
 def host_call(function: Callable, outputs: Sequence[jax.ShapeDtypeStruct], *operands) -> tuple:

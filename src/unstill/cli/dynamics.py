@@ -21,7 +21,7 @@ class MotionOptions:
     )
     dt: float | None = option(None, "time step (default: the system's, below the stability limit)", type=number)
     stepper: str = option("euler", "euler, rk4 or etdrk4", metavar="NAME")
-    engine: str = option("auto", "auto, native or xla", choices=("auto", "native", "xla"))
+    engine: str = option("auto", "auto, native, gpu or xla", choices=("auto", "native", "gpu", "xla"))
     dtype: str = option("float64", "float64 or float32", choices=("float64", "float32"))
     clip: bool = option(False, "clamp every field to [0, 1] after each step")
     init: str = option("square", "initial state: square, discs, noise, or a file or run folder", metavar="NAME")

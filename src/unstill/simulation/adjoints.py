@@ -1,11 +1,12 @@
-"""All custom derivatives: a native rollout as three JAX primitives, rollout, tangent and adjoint.
+"""All custom derivatives: a fused rollout as three JAX primitives, rollout, tangent and adjoint, on a CPU or a GPU.
 
 Each has a batching rule; the rollout has a jvp rule (the tangent), the tangent a transpose rule (the adjoint). So grad,
 jit, jvp, vjp, jacfwd, jacrev, vmap, scan and checkpoint all work. Second derivatives do not: differentiating a tangent
 or an adjoint with respect to the point raises `NotImplementedError` (use engine="xla" for those).
 
 Operands have one canonical form: x (B, C, H, W), p (B, P) uniform parameters, q (B, Q, H, W) cellwise ones. The primal
-returns its checkpoints, so that a gradient need not begin with another forward motion.
+returns its checkpoints, so that a gradient need not begin with another forward motion. The job says which engine
+computes: `native.Job` on the host, `gpu.Job` where the arrays are.
 """
 
 from collections.abc import Callable
@@ -16,35 +17,42 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._jax import Primitive, ShapedArray, ad, batching, host_call, mlir
-from . import native
-from .native import Job
+from . import gpu, native
+
+Job = native.Job | gpu.Job
 
 _SECOND = (
-    "second derivatives of a native rollout are not available: the adjoint kernel is first order. "
+    "second derivatives of a fused rollout are not available: the adjoint kernel is first order. "
     'Pass engine="xla", or difference the gradient.'
 )
 
 
-def _primitive(name: str, compute: Callable, shapes: Callable) -> Primitive:
-    """A primitive that runs NumPy code: at once where the operands are concrete, as a callback inside jit.
+def _primitive(name: str, on_host: Callable, on_device: Callable, shapes: Callable) -> Primitive:
+    """A primitive that runs NumPy code, at once where the operands are concrete and as a callback inside jit; or, for a
+    GPU's job, `on_device`, a function of JAX arrays.
 
-    `compute(*arrays, **params)` and `shapes(*avals, **params)` give a tuple. The callback touches NumPy only: JAX
-    inside a callback can deadlock.
+    `on_host(*arrays, job, **params)`, `on_device(job, *arrays, **params)` and `shapes(*avals, job, **params)` give a
+    tuple. The callback touches NumPy only: JAX inside a callback can deadlock.
     """
     primitive = Primitive(name)
     primitive.multiple_results = True
 
-    def outputs(*operands, **params):
-        return tuple(jax.ShapeDtypeStruct(shape, operands[0].dtype) for shape in shapes(*operands, **params))
+    def traced(*operands, job: Job, **params):
+        if isinstance(job, gpu.Job):
+            return on_device(job, *operands, **params)
 
-    def eager(*operands, **params):
-        return [jnp.asarray(out) for out in compute(*map(np.asarray, operands), **params)]
-
-    def traced(*operands, **params):
         def host(*arrays):
-            return compute(*arrays, **params)
+            return on_host(*arrays, job=job, **params)
 
-        return host_call(host, outputs(*operands, **params), *operands)
+        avals = [jax.ShapeDtypeStruct(s, operands[0].dtype) for s in shapes(*operands, job=job, **params)]
+        return host_call(host, avals, *operands)
+
+    compiled = jax.jit(traced, static_argnames=("job", "frames", "every", "keep"))
+
+    def eager(*operands, job: Job, **params):
+        if isinstance(job, gpu.Job):
+            return compiled(*operands, job=job, **params)
+        return [jnp.asarray(out) for out in on_host(*map(np.asarray, operands), job=job, **params)]
 
     primitive.def_impl(eager)
     primitive.def_abstract_eval(lambda *a, **params: [ShapedArray(shape, a[0].dtype) for shape in shapes(*a, **params)])
@@ -52,7 +60,7 @@ def _primitive(name: str, compute: Callable, shapes: Callable) -> Primitive:
     return primitive
 
 
-def _rollout(x, p, q, *, job: Job, frames: int, every: int, keep: bool):
+def _rollout(x, p, q, *, job: native.Job, frames: int, every: int, keep: bool):
     out = native.rollout(job, x, p, q, frames=frames, every=every, checkpoints=keep)
     return out if isinstance(out, tuple) else (out,)
 
@@ -62,28 +70,34 @@ def _rollout_shapes(x, p, q, *, job: Job, frames: int, every: int, keep: bool):
     shapes = [(batch, frames, *state)]
     if keep:
         steps = frames * every
-        shapes.append((batch, -(-steps // native.checkpoint_stride(steps)), *state))
+        shapes.append((batch, -(-steps // job.checkpoint_stride(steps, batch)), *state))
     return shapes
 
 
-def _tangent(dx, dp, dq, x, p, q, kept, *, job: Job, frames: int, every: int):
+def _tangent(dx, dp, dq, x, p, q, kept, *, job: native.Job, frames: int, every: int):
     return (native.tangent(job, x, p, q, dx, dp, dq, frames=frames, every=every),)
 
 
-def _adjoint(bars, kept, p, q, *, job: Job, every: int):
+def _tangent_on_device(job: gpu.Job, dx, dp, dq, x, p, q, kept, *, frames: int, every: int):
+    return gpu.tangent(job, dx, dp, dq, x, p, q, frames=frames, every=every)
+
+
+def _adjoint(bars, kept, p, q, *, job: native.Job, every: int):
     return native.adjoint(job, kept, p, q, bars, every=every)
 
 
-rollout_p = _primitive("unstill_rollout", _rollout, _rollout_shapes)
+rollout_p = _primitive("unstill_rollout", _rollout, gpu.rollout, _rollout_shapes)
 # Tangent operands carry a second axis K of directions: dx (B, K, C, H, W), dp (B, K, P), dq (B, K, Q, H, W).
 tangent_p = _primitive(
     "unstill_tangent",
     _tangent,
+    _tangent_on_device,
     lambda dx, dp, dq, x, p, q, kept, *, job, frames, every: [(*dx.shape[:2], frames, *x.shape[1:])],
 )
 adjoint_p = _primitive(
     "unstill_adjoint",
     _adjoint,
+    gpu.adjoint,
     lambda bars, kept, p, q, *, job, every: [(kept.shape[0], *kept.shape[2:]), p.shape, q.shape],
 )
 
@@ -172,7 +186,7 @@ batching.primitive_batchers[tangent_p] = _batch_tangent
 batching.primitive_batchers[adjoint_p] = lambda a, d, **k: _batch_into_samples(adjoint_p, a, d, k)
 
 
-def native_rollout(
+def fused_rollout(
     job: Job, x: Float[Array, "C H W"], p: Float[Array, " P"], q: Float[Array, "Q H W"], *, frames: int, every: int
 ) -> Float[Array, "T C H W"]:
     """Frames after every `every` steps, differentiable once in x, p and q by every first-order transformation."""

@@ -62,7 +62,7 @@ def _with(system: type[ReactionDiffusion], theta) -> ReactionDiffusion:
     return instance
 
 
-def _pointwise(spec: KernelSpec):
+def pointwise(spec: KernelSpec):
     """The three traced functions of scalars: (rate, tangent, adjoint)."""
     C = len(spec.system.fields)
 
@@ -139,7 +139,7 @@ def _neighbours(periodic: bool) -> str:
 
 def _forward_source(spec: KernelSpec) -> str:
     names, periodic = _Names(spec), spec.boundary == "periodic"
-    body, outputs = translate(_pointwise(spec)[0], [*names.of("c"), *names.of("l"), *names.theta])
+    body, outputs = translate(pointwise(spec)[0], [*names.of("c"), *names.of("l"), *names.theta])
     cell = [f"c{f} = r{f}m[j]; l{f} = {_laplacian(f'r{f}', f'c{f}')}" for f in names.fields]
     cell += _cell_values(names) + body
     for f, rate in zip(names.fields, outputs, strict=True):
@@ -242,7 +242,7 @@ def advance(x, y, ring, p, q, h, area, start, stop, depth):
 
 def _adjoint_source(spec: KernelSpec) -> str:
     names, periodic, C = _Names(spec), spec.boundary == "periodic", len(spec.system.fields)
-    body, outputs = translate(_pointwise(spec)[2], [*names.of("c"), *names.of("a"), *names.of("l"), *names.theta])
+    body, outputs = translate(pointwise(spec)[2], [*names.of("c"), *names.of("a"), *names.of("l"), *names.theta])
     rows = [f"r{f}n = lam[{f}, n]; r{f}m = lam[{f}, i]; r{f}s = lam[{f}, s]" for f in names.fields]
     rows += [f"x{f} = x[{f}, i]; y{f} = out[{f}, i]" for f in names.fields]
     rows += _cell_rows(names, "i") + _cell_rows(names, "i", "gq", "g") + [f"s{i} = ZERO" for i in names.uniform]
@@ -304,7 +304,7 @@ def _tangent_source(spec: KernelSpec) -> str:
     names, periodic = _Names(spec), spec.boundary == "periodic"
     dots = [f"dot_{name}" for name in names.theta]
     arguments = [*names.of("c"), *names.of("l"), *names.theta, *names.of("e"), *names.of("k"), *dots]
-    body, outputs = translate(_pointwise(spec)[1], arguments)
+    body, outputs = translate(pointwise(spec)[1], arguments)
     rows = [
         f"r{f}n = x[{f}, n]; r{f}m = x[{f}, i]; r{f}s = x[{f}, s]; "
         f"z{f}n = dx[{f}, n]; z{f}m = dx[{f}, i]; z{f}s = dx[{f}, s]; y{f} = out[{f}, i]"

@@ -1,5 +1,9 @@
-"""A batch of states and the two ways to move it: one interface over both engines, for verbs that run on the host."""
+"""A batch of states and the ways to move it: one interface over all engines, for verbs that run on the host.
 
+States stay where they are moved: NumPy arrays for the native engine, JAX arrays on their device for the others.
+"""
+
+import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,12 +14,13 @@ import numpy as np
 
 from .._jax import enable_x64
 from ..systems import AbstractSystem, Dynamics, ReactionDiffusion
-from . import native
+from . import gpu, native
 from .grid import Grid, OnGrid
-from .native import Job
-from .rollout import choose_engine, kernel_spec, operands, place, xla_rollout
+from .kernels import KernelSpec
+from .rollout import choose_engine, fused_job, kernel_spec, operands, place, xla_rollout
 
 S = TypeVar("S", bound=AbstractSystem)
+Batch = np.ndarray | jax.Array
 
 
 def sample_axes(dynamics: Any) -> Any:
@@ -28,8 +33,21 @@ def sample(system: S, m: int) -> S:
     return jax.tree.map(lambda leaf: leaf[m] if jnp.ndim(leaf) in (1, 3) else leaf, system)
 
 
+def _finite(states):
+    # NaN compares false
+    return (abs(states) < 1e8).all(axis=tuple(range(1, states.ndim)))
+
+
+_finite_on_device = jax.jit(_finite)
+
+
+@functools.partial(jax.jit, static_argnames=("job", "steps"))
+def _several(states, p, q, *, job: gpu.Job, steps: int):
+    return gpu.rollout(job, states, p, q, frames=1, every=steps, keep=False)[0][:, 0]
+
+
 class Motion:
-    """How a batch moves: `advance(states, steps)` and `drift(states)`, on NumPy arrays (M, …)."""
+    """How a batch moves: `advance(states, steps)` and `drift(states)`, on arrays (M, …) that `hold` has put in place."""
 
     def __init__(
         self,
@@ -51,9 +69,10 @@ class Motion:
             one = OnGrid(sample(one.system, 0), one.grid)
         spec = kernel_spec(one, self.dtype, clip)
         self.engine = choose_engine(engine, one, stepper, spec)
-        self._job = Job(spec, self.grid, float(dt)) if self.engine == "native" and spec and self.grid else None
-        if self._job is not None and isinstance(self.dynamics, OnGrid):
-            self._parameters = self._operands(self.dynamics, self._job, shape[0])
+        self._job = None
+        if self.engine != "xla" and spec is not None and isinstance(self.dynamics, OnGrid):
+            self._job = fused_job(self.engine, spec, self.dynamics.grid, dt)
+            self._parameters = self._operands(self.dynamics, spec, shape[0])
         self._moves: dict[int, Callable] = {}  # the XLA engine's compiled motion by number of steps
         self._drift: Callable | None = None
 
@@ -62,17 +81,27 @@ class Motion:
             return sample_axes(self.dynamics)
         return None
 
-    def _operands(self, dynamics: OnGrid, job: Job, samples: int):
+    def _operands(self, dynamics: OnGrid, spec: KernelSpec, samples: int):
         """p (M, P) and q (M, Q, H, W) of all samples."""
         with enable_x64():
-            rows = [operands(sample(dynamics.system, m), job.spec, dynamics.grid.shape) for m in range(samples)]
+            rows = [operands(sample(dynamics.system, m), spec, dynamics.grid.shape) for m in range(samples)]
         return tuple(np.stack([np.asarray(row[i]) for row in rows]) for i in range(2))
 
-    def advance(self, states: np.ndarray, steps: int, index: np.ndarray) -> np.ndarray:
+    def hold(self, states: np.ndarray) -> Batch:
+        """The states where this engine moves them."""
+        if self.engine == "native":
+            return states.astype(self.dtype)
+        with enable_x64():
+            return jnp.asarray(states, self.dtype)
+
+    def advance(self, states: Batch, steps: int, index: np.ndarray) -> Batch:
         """The states of the samples `index` after `steps` steps."""
         if self._job is not None:
             p, q = (operand[index] for operand in self._parameters)
-            return np.asarray(native.rollout(self._job, states, p, q, frames=1, every=steps))[:, 0]
+            if isinstance(self._job, native.Job):
+                return np.asarray(native.rollout(self._job, np.asarray(states), p, q, frames=1, every=steps))[:, 0]
+            with enable_x64():
+                return _several(jnp.asarray(states), p, q, job=self._job, steps=steps)
         if steps not in self._moves:
             self._moves[steps] = self._mapped(
                 lambda dynamics, c: xla_rollout(
@@ -80,9 +109,9 @@ class Motion:
                 )[0]
             )
         with enable_x64():
-            return np.asarray(self._moves[steps](self._of(index), jnp.asarray(states)))
+            return self._moves[steps](self._of(index), jnp.asarray(states))
 
-    def drift(self, states: np.ndarray, index: np.ndarray) -> np.ndarray:
+    def drift(self, states: Batch, index: np.ndarray) -> np.ndarray:
         """Root mean square over cells of ∂c/∂t, the larger of the fields, sample by sample; (M,)."""
 
         def rms(dynamics, c):
@@ -92,6 +121,31 @@ class Motion:
         self._drift = self._drift or self._mapped(rms)
         with enable_x64():
             return np.asarray(self._drift(self._of(index), jnp.asarray(states, jnp.float64)))
+
+    def take(self, states: Batch, index: np.ndarray) -> Batch:
+        """The states of the samples `index`; not copied where these are all."""
+        if len(index) == len(states):
+            return states
+        with enable_x64():
+            return states[index]
+
+    def finite(self, states: Batch) -> np.ndarray:
+        """Whether each sample is finite, and below 10⁸ in size; (M,)."""
+        return np.asarray(_finite(states) if isinstance(states, np.ndarray) else _finite_on_device(states))
+
+    def largest_change(self, states: Batch, index: np.ndarray) -> np.ndarray:
+        """The largest change of any cell in one step, sample by sample; (M,)."""
+        with enable_x64():
+            change = abs(self.advance(states, 1, index) - states)
+            return np.asarray(change.max(axis=tuple(range(1, change.ndim))))
+
+    def merged(self, states: Batch, index: np.ndarray, some: Batch) -> Batch:
+        """The states, with those of the samples `index` replaced."""
+        if isinstance(states, np.ndarray):
+            states[index] = some
+            return states
+        with enable_x64():
+            return states.at[index].set(jnp.asarray(some))
 
     def _mapped(self, function: Callable) -> Callable:
         return eqx.filter_jit(jax.vmap(function, in_axes=(self._axes(), 0)))

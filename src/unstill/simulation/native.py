@@ -104,6 +104,10 @@ class Job:
         """Steps of one sample in one kernel call; even, so that `roll` needs no copy."""
         return max(2, int(_CELL_STEPS_A_CALL / math.prod(self.grid.shape)) // 2 * 2)
 
+    def checkpoint_stride(self, steps: int, samples: int = 1) -> int:
+        """Steps between the checkpoints that a rollout keeps."""
+        return checkpoint_stride(steps)
+
 
 def supports(spec: KernelSpec) -> str | None:
     """None where all kernels can be generated, otherwise the reason why not."""

@@ -1,4 +1,4 @@
-"""`rollout`: the pure, differentiable motion of one state. Two engines with one meaning, native and XLA."""
+"""`rollout`: the pure, differentiable motion of one state. Three engines with one meaning: native, GPU and XLA."""
 
 import dataclasses
 import functools
@@ -12,16 +12,16 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._errors import BadInput
+from .._jax import platform_of
 from ..systems import AbstractSystem, Dynamics, ReactionDiffusion
-from . import native
-from .adjoints import native_rollout
+from . import gpu, native
+from .adjoints import fused_rollout
 from .grid import Grid, OnGrid
 from .kernels import KernelSpec
-from .native import Job
 from .steppers import find_stepper
 
-Engine = Literal["auto", "native", "xla"]
-ENGINES: tuple[Engine, ...] = ("auto", "native", "xla")
+Engine = Literal["auto", "native", "gpu", "xla"]
+ENGINES: tuple[Engine, ...] = ("auto", "native", "gpu", "xla")
 _log = logging.getLogger("unstill")
 
 
@@ -33,10 +33,11 @@ def place(dynamics: Dynamics | ReactionDiffusion, grid: Grid | None, shape: tupl
 
 
 @functools.lru_cache(maxsize=256)
-def _reason_against_native(spec: KernelSpec) -> str | None:
+def _untranslatable(spec: KernelSpec) -> str | None:
+    """Why a system's kinetics have no scalar form, or None where they have one."""
     reason = native.supports(spec)
     if reason:
-        _log.info("%s: no native kernel (%s); the XLA engine is used", spec.system.name, reason)
+        _log.info("%s: no fused kernel (%s); the XLA engine is used", spec.system.name, reason)
     return reason
 
 
@@ -45,23 +46,40 @@ def _other_fields(system: ReactionDiffusion) -> list[str]:
     return [field.name for field in dataclasses.fields(system) if "parameter" not in field.metadata]
 
 
-def choose_engine(engine: str, dynamics: Dynamics, stepper: str, spec: KernelSpec | None) -> str:
-    """ "native" or "xla". Automatic: native on a CPU for Euler steps of a system whose kinetics translate."""
+def _reason_against_fusing(dynamics: Dynamics, stepper: str, spec: KernelSpec | None) -> str | None:
+    """Why no fused kernel, native or GPU, can move these dynamics."""
+    if spec is None or not isinstance(dynamics, OnGrid):
+        return "it is not a reaction–diffusion system"
+    if stepper != "euler":
+        return f"the stepper is {stepper}"
+    if other := _other_fields(dynamics.system):
+        return f"it depends on {', '.join(other)}, which is no parameter"
+    return _untranslatable(spec)
+
+
+def choose_engine(
+    engine: str, dynamics: Dynamics, stepper: str, spec: KernelSpec | None, platform: str | None = None
+) -> str:
+    """ "native", "gpu" or "xla". Automatic: for Euler steps of a system whose kinetics translate, the fused kernels of
+    the platform on which the state lives (by default JAX's own); otherwise XLA. Raises `BadInput`."""
     if engine not in ENGINES:
         raise BadInput("engine", f"must be one of {', '.join(ENGINES)}", repr(engine))
     find_stepper(stepper)
-    if engine == "xla" or (engine == "auto" and jax.default_backend() != "cpu"):
+    fused = {"cpu": "native", "gpu": "gpu"}.get(platform or jax.default_backend(), "xla")
+    wanted = fused if engine == "auto" else engine
+    if wanted == "xla":
         return "xla"
-    reason = "it is not a reaction–diffusion system" if spec is None else None
-    if reason is None and stepper != "euler":
-        reason = f"the stepper is {stepper}"
-    if reason is None and isinstance(dynamics, OnGrid) and _other_fields(dynamics.system):
-        reason = f"it depends on {', '.join(_other_fields(dynamics.system))}, which is no parameter"
-    if reason is None and spec is not None:
-        reason = _reason_against_native(spec)
-    if reason and engine == "native":
-        raise BadInput("engine", f"cannot be native here: {reason}", None, "Pass engine='auto'.")
-    return "xla" if reason else "native"
+    reason = (gpu.missing() if wanted == "gpu" else None) or _reason_against_fusing(dynamics, stepper, spec)
+    if reason and engine != "auto":
+        raise BadInput("engine", f"cannot be {engine} here: {reason}", None, "Pass engine='auto'.")
+    return "xla" if reason else wanted
+
+
+def fused_job(engine: str, spec: KernelSpec, grid: Grid, dt: float) -> native.Job | gpu.Job:
+    """The job of the engine that was chosen, "native" or "gpu"."""
+    if engine == "gpu":
+        return gpu.Job(spec, grid, float(dt), gpu.machine())
+    return native.Job(spec, grid, float(dt))
 
 
 def kernel_spec(dynamics: Dynamics, dtype: Any, clip: bool) -> KernelSpec | None:
@@ -133,8 +151,9 @@ def rollout(
 
     Pure and differentiable with respect to the state and to the system's parameters (uniform ones, and cellwise ones
     of shape (H, W) except diffusion coefficients), under jit, grad, jacfwd, jacrev and vmap; batch with vmap. Reverse
-    mode keeps about 3·steps^⅓ states in the native engine, 2√steps in XLA. The native engine has no second derivatives
-    (`NotImplementedError`).
+    mode keeps about 3·steps^⅓ states in the native engine, 2√steps in XLA, and in the GPU engine one every 2 to 8 steps
+    as long as that is no more than a quarter of the card's memory, then 2√(steps/depth). The native and the GPU engine
+    have no second derivatives (`NotImplementedError`).
 
     Arguments: the dynamics (a system, or anything with a drift); the state, whose dtype is computed in; `dt`, by
     default the system's; `clip` clamps every field to [0, 1] after each step. Raises `BadInput`.
@@ -157,12 +176,13 @@ def rollout(
         return state if save_every is None else jnp.zeros((0, *state.shape), state.dtype)
     every = save_every or steps
     spec = kernel_spec(dynamics, state.dtype, clip)
-    if choose_engine(engine, dynamics, stepper, spec) == "native":
+    chosen = choose_engine(engine, dynamics, stepper, spec, platform_of(state))
+    if chosen != "xla":
         assert isinstance(dynamics, OnGrid)
         assert spec is not None
         p, q = operands(dynamics.system, spec, dynamics.grid.shape)
-        job = Job(spec, dynamics.grid, float(dt))
-        out = native_rollout(job, state, p, q, frames=steps // every, every=every)
+        job = fused_job(chosen, spec, dynamics.grid, dt)
+        out = fused_rollout(job, state, p, q, frames=steps // every, every=every)
     else:
         out = xla_rollout(dynamics, state, dt=dt, frames=steps // every, every=every, stepper=stepper, clip=clip)
     return out[-1] if save_every is None else out

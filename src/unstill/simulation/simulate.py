@@ -19,7 +19,8 @@ from .trajectory import Trajectory
 
 STEADY_DRIFT = 1e-6  # per unit time: what `steady` means where the user names no tolerance
 _CHECK_EVERY = 100  # steps between two looks at drift and finiteness
-_CELL_STEPS = 1e9  # at most about a second of work between two looks
+# At most about a second of work between two looks, on a processor and on a GPU.
+_CELL_STEPS = {"native": 1e9, "xla": 1e9, "gpu": 1e12}
 
 Progress = Callable[[int, int], None]
 
@@ -160,7 +161,7 @@ class Simulation:
             polish,
         )
         self.progress = progress or (lambda done, total: None)
-        self.state = state.astype(dtype)
+        self.state = self.motion.hold(state)
         self.status: list[Status | None] = [None] * len(state)
         self.steps = np.zeros(len(state), int)
         self.now, self.frames, self.ts = 0, [], []
@@ -197,8 +198,8 @@ class Simulation:
         return _polished(trajectory) if self.polish and Status.INTERRUPTED not in trajectory.status else trajectory
 
     def _next_look(self) -> int:
-        cells = max(1, self.state[0, 0].size) * len(self.active)
-        stride = max(1, int(_CELL_STEPS / cells))
+        cells = math.prod(self.state.shape[2:]) * len(self.active)
+        stride = max(1, int(_CELL_STEPS[self.motion.engine] / cells))
         if self.stops:  # looks stay on multiples, whatever the frames do in between
             stride = _CHECK_EVERY - self.now % _CHECK_EVERY
         elif stride > _CHECK_EVERY:
@@ -210,11 +211,12 @@ class Simulation:
 
     def _advance(self, look: int) -> None:
         active = self.active
-        moved = self.motion.advance(self.state[active], look - self.now, active)
-        alive = np.isfinite(moved).all(axis=tuple(range(1, moved.ndim))) & (
-            np.abs(np.nan_to_num(moved)).max(axis=tuple(range(1, moved.ndim))) < 1e8
-        )
-        self.state[active[alive]] = moved[alive]
+        moved = self.motion.advance(self.motion.take(self.state, active), look - self.now, active)
+        alive = self.motion.finite(moved)
+        if alive.all() and len(active) == len(self.state):
+            self.state = moved
+        else:
+            self.state = self.motion.merged(self.state, active[alive], self.motion.take(moved, np.flatnonzero(alive)))
         self.steps[active[alive]] = look
         for m in active[~alive]:
             self.status[m] = Status.BLOW_UP
@@ -222,7 +224,7 @@ class Simulation:
         if self.stops and (look % _CHECK_EVERY == 0 or look == self.total):
             self._stop_the_steady()
         if self.save_every and look % self.save_every == 0:
-            self.frames.append(self.state.copy())
+            self.frames.append(np.array(self.state))
             self.ts.append(look * self.motion.dt)
         self.progress(self.now, self.total)
 
@@ -230,22 +232,23 @@ class Simulation:
         active = self.active
         if len(active) == 0:
             return
-        drift = self.motion.drift(self.state[active], active)
+        drift = self.motion.drift(self.motion.take(self.state, active), active)
         if self.tolerance is not None:
             still = drift < self.tolerance
         else:
-            next_ = self.motion.advance(self.state[active], 1, active)
-            still = np.abs(next_ - self.state[active]).max(axis=tuple(range(1, next_.ndim))) <= self.largest_change
+            still = self.motion.largest_change(self.motion.take(self.state, active), active) <= self.largest_change
         for m, d in zip(active[still], drift[still], strict=True):
             self.status[m] = self._still(int(m), float(d))
 
     def _still(self, m: int, drift: float) -> Status:
-        return Status.DEAD if self.state.ndim == 4 and is_dead(self.state[m], drift) else Status.STEADY
+        state = np.asarray(self.motion.take(self.state, np.array([m])))[0]
+        return Status.DEAD if state.ndim == 3 and is_dead(state, drift) else Status.STEADY
 
     def _finish(self) -> Trajectory:
         drift = self.motion.drift(self.state, np.arange(len(self.state)))
+        state = np.asarray(self.state)
         for m in self.active:
-            dead = self.state.ndim == 4 and is_dead(self.state[m], float(drift[m]))
+            dead = state.ndim == 4 and is_dead(state[m], float(drift[m]))
             steady = drift[m] <= (STEADY_DRIFT if self.tolerance is None else self.tolerance)
             late = Status.NOT_CONVERGED if self.stops else Status.MOVING
             self.status[m] = Status.DEAD if dead else Status.STEADY if steady else late
@@ -254,7 +257,7 @@ class Simulation:
             dynamics=moved.system if isinstance(moved, OnGrid) else moved,
             grid=self.motion.grid,
             dt=self.motion.dt,
-            state=self.state,
+            state=state,
             frames=np.stack(self.frames) if kept else None,
             ts=np.array(self.ts) if kept else None,
             status=tuple(s for s in self.status if s is not None),

@@ -1,11 +1,13 @@
-"""From a pointwise jaxpr to lines of scalar Python that Numba compiles.
+"""From a pointwise jaxpr to lines of scalar code: Python, which Numba compiles, or C++, which NVRTC compiles.
 
 A system's kinetics are traced on scalars; each equation of the jaxpr becomes one assignment. Control flow and array
 operations have no pointwise meaning and raise `Untranslatable`, upon which the caller takes the XLA engine.
 """
 
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal as OneOf
 
 import jax
 import numpy as np
@@ -46,16 +48,31 @@ _TEMPLATES = {
     "atan2": "math.atan2({},{})",
     **_LOGIC,
 }
+# C++ has `and`, `or`, `not` too, and overloads that compute in the argument's own precision.
+_TEMPLATES_CXX = {
+    **{name: template.replace("math.", "") for name, template in _TEMPLATES.items()},
+    "abs": "fabs({})",
+    "pow": "pow({},{})",
+    "sign": "({0}>ZERO ? ONE : ({0}<ZERO ? -ONE : {0}))",
+    "max": "(({0}>{1} or {0}!={0}) ? {0} : {1})",
+    "min": "(({0}<{1} or {0}!={0}) ? {0} : {1})",
+    "select_n": "({0} ? {2} : {1})",
+}
+Language = OneOf["python", "c++"]
 
 
-def _literal(value) -> str:
+def _literal(value, language: Language) -> str:
     value = np.asarray(value)
     if value.size != 1:
         raise Untranslatable(f"an array constant of shape {value.shape}")
     value = value.reshape(()).item()
     if isinstance(value, bool):
-        return str(value)
-    return f"REAL({float(value)!r})" if math.isfinite(value) else f"REAL(np.float64('{value!r}'))"
+        return str(value).lower() if language == "c++" else str(value)
+    if math.isfinite(value):
+        return f"REAL({float(value)!r})"
+    if language == "c++":
+        return "(ZERO/ZERO)" if math.isnan(value) else f"({'-' if value < 0 else ''}ONE/ZERO)"
+    return f"REAL(np.float64('{value!r}'))"
 
 
 # Primitives that only call an inner jaxpr once; loops and branches hold one too, and mean something else.
@@ -75,34 +92,35 @@ def _inner(equation):
     return None
 
 
-def _expression(equation, arguments: Sequence[str]) -> str:
+def _expression(equation, arguments: Sequence[str], templates: Mapping[str, str]) -> str:
     name = equation.primitive.name
     if name == "integer_pow":
         exponent = equation.params["y"]
         power = "(" + "*".join([arguments[0]] * abs(exponent)) + ")" if exponent else "ONE"
         return power if exponent >= 0 else f"(ONE/{power})"
-    if name not in _TEMPLATES:
+    if name not in templates:
         raise Untranslatable(f"the primitive `{name}`")
     if any(v.aval.shape != () for v in equation.outvars):
         raise Untranslatable(f"the primitive `{name}` on arrays")
-    return _TEMPLATES[name].format(*arguments)
+    return templates[name].format(*arguments)
 
 
-def _emit(jaxpr, consts, arguments: Sequence[str], lines: list[tuple[str, str]]) -> list[str]:
+def _emit(jaxpr, consts, arguments: Sequence[str], lines: list[tuple[str, str]], language: Language) -> list[str]:
+    templates = _TEMPLATES_CXX if language == "c++" else _TEMPLATES
     names = dict(zip(jaxpr.invars, arguments, strict=True))
-    names.update((var, _literal(value)) for var, value in zip(jaxpr.constvars, consts, strict=True))
+    names.update((var, _literal(value, language)) for var, value in zip(jaxpr.constvars, consts, strict=True))
 
     def read(atom) -> str:
-        return _literal(atom.val) if isinstance(atom, Literal) else names[atom]
+        return _literal(atom.val, language) if isinstance(atom, Literal) else names[atom]
 
     for equation in jaxpr.eqns:
         values = [read(atom) for atom in equation.invars]
         if (inner := _inner(equation)) is not None:
-            results = _emit(*inner, values[: len(inner[0].invars)], lines)
+            results = _emit(*inner, values[: len(inner[0].invars)], lines, language)
             names.update(zip(equation.outvars, results, strict=True))
             continue
         target = f"t{len(lines)}"
-        lines.append((target, _expression(equation, values)))
+        lines.append((target, _expression(equation, values, templates)))
         names[equation.outvars[0]] = target
     return [read(atom) for atom in jaxpr.outvars]
 
@@ -117,12 +135,12 @@ def _only_needed(lines: list[tuple[str, str]], outputs: Sequence[str]) -> list[s
 
 
 def _identifiers(expression: str) -> set[str]:
-    import re
-
     return set(re.findall(r"\bt\d+\b", expression))
 
 
-def translate(function: Callable, arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+def translate(
+    function: Callable, arguments: Sequence[str], language: Language = "python"
+) -> tuple[list[str], list[str]]:
     """Assignments, and the expression of each output, for a function of scalars named by `arguments`.
 
     In the source, REAL converts a literal to the array's dtype (a stray float64 would halve the float32 speed), ONE
@@ -132,5 +150,5 @@ def translate(function: Callable, arguments: Sequence[str]) -> tuple[list[str], 
     with enable_x64():
         closed = jax.make_jaxpr(function)(*[scalar] * len(arguments))
     lines: list[tuple[str, str]] = []
-    outputs = _emit(closed.jaxpr, closed.consts, list(arguments), lines)
+    outputs = _emit(closed.jaxpr, closed.consts, list(arguments), lines, language)
     return _only_needed(lines, outputs), outputs

@@ -1,0 +1,4 @@
+"""Fused kernels for NVIDIA GPUs, from the same kinetics as the native ones. Needs `cuda-bindings`."""
+
+from .driver import machine, missing
+from .job import Job, adjoint, rollout, tangent

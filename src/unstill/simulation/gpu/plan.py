@@ -1,0 +1,134 @@
+"""How a grid is laid on a GPU: the whole of it in a cluster of blocks, or tile by tile, for each of the three kernels.
+
+Resident: registers hold the fields for all steps. A 128² box of two float32 fields fills one multiprocessor; while
+multiprocessors would idle, a box is spread over a cluster of up to 8. Tiled: any grid; a launch does `depth` steps on
+tiles with a margin that is computed twice, so memory is passed once for `depth` steps.
+"""
+
+import dataclasses
+import functools
+import math
+
+import numpy as np
+
+from ..grid import Grid
+from ..kernels import KernelSpec
+from .source import Part, Shape
+
+_WARPS = 16  # 512 threads leave 128 registers each
+_STATE_REGISTERS = 64  # of these, for the fields; the rest is for neighbours and the kinetics
+_CLUSTERS = (1, 2, 4, 8)  # 8 blocks is what every GPU with clusters allows
+_PATCHES: dict[Part, int] = {"forward": 1, "tangent": 2, "adjoint": 2}  # of FIELDS each, in registers
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """What a plan must know of a GPU: multiprocessors, shared memory of a block in bytes, whether blocks form
+    clusters (compute capability 9), device memory in bytes."""
+
+    processors: int
+    shared: int
+    clusters: bool
+    memory: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A kernel's shape; `depth` steps a launch (of the adjoint: a pass), which spoil `margin` cells of a tile."""
+
+    shape: Shape
+    grid: tuple[int, int]
+    depth: int
+    margin: int
+    shared: int
+
+    @property
+    def owned(self) -> tuple[int, int]:
+        """Rows and columns of a tile that are right after `depth` steps."""
+        tall, wide = self.shape.size
+        return tall - 2 * self.margin, wide - 2 * self.margin
+
+    @property
+    def blocks(self) -> int:
+        """Thread blocks of one sample."""
+        tiles = math.prod(-(-n // own) for n, own in zip(self.grid, self.owned, strict=True))
+        return 1 if self.shape.resident and self.shape.cluster == 1 else tiles * self.shape.cluster
+
+
+@functools.lru_cache(maxsize=1024)
+def plan(spec: KernelSpec, grid: Grid, part: Part, samples: int, machine: Machine) -> Plan:
+    """The plan for `samples` of them at once."""
+    plans = _resident_plans(spec, grid, part, machine)
+    if not plans:
+        return _tiled(spec, grid, part, machine)
+    crowded = min(plans, key=lambda p: (p.shape.cluster, -p.shape.warps))
+    spread = [p for p in plans if crowded.shape.cluster < p.shape.cluster <= machine.processors // samples]
+    chosen = max(spread, key=lambda p: (p.shape.cluster, p.shape.warps), default=crowded)
+    # One depth whatever the number of samples, since checkpoints are laid for it.
+    return dataclasses.replace(chosen, depth=min(chosen.depth, crowded.depth))
+
+
+def _resident_plans(spec: KernelSpec, grid: Grid, part: Part, machine: Machine) -> list[Plan]:
+    H, W = grid.shape
+    if W % 32:
+        return []
+    plans, V = [], W // 32
+    for cluster in _CLUSTERS if machine.clusters else _CLUSTERS[:1]:
+        for warps in range(1, _WARPS + 1):
+            rows, rest = divmod(H, cluster * warps)
+            if rest or not 1 <= rows <= _most_rows(spec, part, V):
+                continue
+            shape, shared = _with_shared_memory(spec, part, Shape(V, rows, warps, cluster), machine)
+            if shared <= machine.shared and (part != "adjoint" or shape.slots >= 1):
+                depth = _recorded(spec, shape) if part == "adjoint" else 1 << 30
+                plans.append(Plan(shape, grid.shape, depth, 0, shared))
+    return plans
+
+
+def _most_rows(spec: KernelSpec, part: Part, V: int) -> int:
+    words = np.dtype(spec.dtype).itemsize // 4
+    return _STATE_REGISTERS // (_PATCHES[part] * len(spec.system.fields) * V * words)
+
+
+def _with_shared_memory(spec: KernelSpec, part: Part, shape: Shape, machine: Machine) -> tuple[Shape, int]:
+    """The shape with as many recorded states as fit (adjoint), and the bytes of shared memory it takes."""
+    row = len(spec.system.fields) * 32 * shape.columns * np.dtype(spec.dtype).itemsize
+    edges = 2 * shape.warps * row
+    if part != "adjoint":
+        return shape, (2 if part == "tangent" else 1) * 2 * edges
+    state = shape.warps * shape.rows * row
+    slots = max(0, (machine.shared - edges) // state)
+    if not shape.resident:  # deeper passes would spoil more of the tile than they save
+        slots = min(slots, min(shape.size) // 16)
+    buffers = 2 if slots * state + 2 * edges <= machine.shared else 1
+    return dataclasses.replace(shape, slots=slots, edges=buffers), slots * state + buffers * edges
+
+
+def _recorded(spec: KernelSpec, shape: Shape) -> int:
+    """Steps of one pass of the adjoint: the last state stays in registers, unless clamping needs the one after."""
+    return shape.slots if spec.clip else shape.slots + 1
+
+
+def _tiled(spec: KernelSpec, grid: Grid, part: Part, machine: Machine) -> Plan:
+    V = 4 if spec.dtype == "float32" else 2
+    rows = max(1, _most_rows(spec, part, V))
+    largest = Shape(V, rows, _WARPS, resident=False)
+    margin = _margin(spec, part, *_depth(spec, part, largest, machine))
+    tall, wide = (n + 2 * margin for n in grid.shape)  # a small grid needs no large tile
+    shape = dataclasses.replace(largest, rows=min(rows, -(-tall // _WARPS)), columns=min(V, -(-wide // 32)))
+    depth, shape = _depth(spec, part, shape, machine)
+    _, shared = _with_shared_memory(spec, part, shape, machine)
+    return Plan(shape, grid.shape, depth, _margin(spec, part, depth, shape), shared)
+
+
+def _depth(spec: KernelSpec, part: Part, shape: Shape, machine: Machine) -> tuple[int, Shape]:
+    shape, _ = _with_shared_memory(spec, part, shape, machine)
+    return (_recorded(spec, shape) if part == "adjoint" else max(1, min(shape.size) // 16)), shape
+
+
+def _margin(spec: KernelSpec, part: Part, depth: int, shape: Shape) -> int:
+    """Cells spoilt from the edge inwards. Going back, λ loses one cell a step, and begins where the last state used is
+    still right."""
+    if part != "adjoint":
+        return depth
+    return 2 * depth if spec.clip else depth - 1 + max(1, depth - 1)

@@ -33,16 +33,26 @@ static thread_local int current, threads_of_block, first_block;
 static thread_local ucontext_t scheduler;
 
 static void give_way() { swapcontext(&fibers[current].context, &scheduler); }
-static void __syncthreads() { give_way(); }
-static void cluster_barrier() { give_way(); }
 
 template <class T> T* shared_memory() {
     return reinterpret_cast<T*>(memories[current / threads_of_block].data());
 }
 
-template <class T> const T* cluster_address(T* here, int rank) {
+// Flags need not count: whoever waits has let every other thread post first.
+typedef unsigned long long Flag;
+static void prepare(Flag*) {}
+static void arrive(Flag*) {}
+static void expect(Flag*, int) {}
+static void warp_meets() {}
+static void all_ready() { give_way(); }
+static void wait_for(Flag*, int, bool) { give_way(); }
+static void fetched() {}
+
+template <class S> void fetch(S* to, const S* from) { *to = *from; }
+
+template <class S> void send(S strip, S* box, Flag*, int rank) {
     char* mine = memories[current / threads_of_block].data();
-    return reinterpret_cast<const T*>(memories[rank].data() + (reinterpret_cast<char*>(here) - mine));
+    *reinterpret_cast<S*>(memories[rank].data() + (reinterpret_cast<char*>(box) - mine)) = strip;
 }
 
 template <class T> T shuffle(T x, int lane) {

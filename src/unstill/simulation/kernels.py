@@ -55,7 +55,8 @@ class _Names:
         return [f"{prefix}{i}" for i in self.fields]
 
 
-def _with(system: type[ReactionDiffusion], theta) -> ReactionDiffusion:
+def with_parameters(system: type[ReactionDiffusion], theta) -> ReactionDiffusion:
+    """An instance whose parameters are `theta`, in order, unchecked."""
     instance = object.__new__(system)  # traced scalars take the leaves' places; no range check
     for name, value in zip(system.parameters(), theta, strict=True):
         object.__setattr__(instance, name, value)
@@ -71,7 +72,7 @@ def pointwise(spec: KernelSpec):
 
     def rate(*q):
         c, laplacian, theta = q[:C], q[C : 2 * C], q[2 * C :]
-        system = _with(spec.system, theta)
+        system = with_parameters(spec.system, theta)
         spread = zip(system.diffusivities(), laplacian, system.kinetics(*c), strict=True)
         return as_float(D * L + r for D, L, r in spread)
 
@@ -81,7 +82,7 @@ def pointwise(spec: KernelSpec):
 
     def hamiltonian(*q):
         c, lam, laplacian, theta = q[:C], q[C : 2 * C], q[2 * C : 3 * C], q[3 * C :]
-        system = _with(spec.system, theta)
+        system = with_parameters(spec.system, theta)
         terms = zip(system.diffusivities(), c, laplacian, lam, system.kinetics(*c), strict=True)
         return jnp.asarray(sum(D * x * L + a * r for D, x, L, a, r in terms), jnp.float64)
 

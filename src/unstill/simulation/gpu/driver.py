@@ -118,23 +118,33 @@ def launcher(
     _checked(driver.cuCtxSetCurrent(_checked(driver.cuStreamGetCtx(driver.CUstream(stream)))))
     handle = _loaded(source, entry, shared, int(_checked(driver.cuCtxGetDevice())))
     function = driver.CUfunction(int(handle))  # pyright: ignore[reportArgumentType]
-    config = driver.CUlaunchConfig()
-    config.gridDimX, config.gridDimY, config.gridDimZ = blocks, 1, 1
-    config.blockDimX, config.blockDimY, config.blockDimZ = threads, 1, 1
-    config.sharedMemBytes, config.hStream, config.numAttrs = shared, driver.CUstream(stream), 0
-    if cluster > 1:
-        attribute = driver.CUlaunchAttribute()
-        attribute.id = driver.CUlaunchAttributeID.CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION
-        value = attribute.value
-        value.clusterDim.x, value.clusterDim.y, value.clusterDim.z = cluster, 1, 1
-        attribute.value = value
-        config.attrs, config.numAttrs = [attribute], 1
+    on = driver.CUstream(stream)
+    config = _config(blocks, threads, cluster, shared, on) if cluster > 1 else None
 
     def launch(arguments: Sequence) -> None:
         addresses = (ctypes.c_void_p * len(arguments))(*map(ctypes.addressof, arguments))
-        _checked(driver.cuLaunchKernelEx(config, function, ctypes.addressof(addresses), 0))
+        given = ctypes.addressof(addresses)
+        if config is None:
+            _checked(driver.cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, shared, on, given, 0))
+        else:
+            _checked(driver.cuLaunchKernelEx(config, function, given, 0))
 
     return launch
+
+
+def _config(blocks: int, threads: int, cluster: int, shared: int, stream):
+    """A launch in clusters of blocks."""
+    driver, _ = _bindings()
+    config, attribute = driver.CUlaunchConfig(), driver.CUlaunchAttribute()
+    config.gridDimX, config.gridDimY, config.gridDimZ = blocks, 1, 1
+    config.blockDimX, config.blockDimY, config.blockDimZ = threads, 1, 1
+    config.sharedMemBytes, config.hStream = shared, stream
+    attribute.id = driver.CUlaunchAttributeID.CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION
+    value = attribute.value
+    value.clusterDim.x, value.clusterDim.y, value.clusterDim.z = cluster, 1, 1
+    attribute.value = value
+    config.attrs, config.numAttrs = [attribute], 1
+    return config
 
 
 @functools.lru_cache(maxsize=256)

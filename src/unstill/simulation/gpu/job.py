@@ -66,7 +66,7 @@ class _Kernel:
 
     def __init__(self, job: Job, part: Part, samples: int):
         self.job, self.plan, self.entry = job, job.plan(part, samples), ENTRY[part]
-        self.source = source(job.spec, 1 / job.grid.dx**2, self.plan.shape, part)
+        self.source = source(job.spec, 1 / job.grid.dx**2, job.dt, self.plan.shape, part)
         self.blocks = samples * self.plan.blocks
         real = c_float if job.spec.dtype == "float32" else c_double
         self.geometry = [*map(c_int, (*job.grid.shape, *self.plan.owned, self.plan.margin)), real(job.dt)]

@@ -15,7 +15,9 @@ from ..grid import Grid
 from ..kernels import KernelSpec
 from .source import Part, Shape
 
-_WARPS = 16  # 512 threads leave 128 registers each
+_WARPS, _FEWEST_WARPS = 16, 4  # 512 threads of a multiprocessor leave 128 registers each, whatever block they belong to
+_TILE_WARPS = 8  # two tiles a multiprocessor: one loads while the other computes
+_TILE_SHARE = 10  # of a tile's smaller side, what a launch may spoil at each edge
 _STATE_REGISTERS = 64  # of these, for the fields; the rest is for neighbours and the kinetics
 _CLUSTERS = (1, 2, 4, 8)  # 8 blocks is what every GPU with clusters allows
 _PATCHES: dict[Part, int] = {"forward": 1, "tangent": 2, "adjoint": 2}  # of FIELDS each, in registers
@@ -61,11 +63,12 @@ def plan(spec: KernelSpec, grid: Grid, part: Part, samples: int, machine: Machin
     plans = _resident_plans(spec, grid, part, machine)
     if not plans:
         return _tiled(spec, grid, part, machine)
-    crowded = min(plans, key=lambda p: (p.shape.cluster, -p.shape.warps))
-    spread = [p for p in plans if crowded.shape.cluster < p.shape.cluster <= machine.processors // samples]
+    # Many samples: few large patches, which post little. Few: as many blocks and warps as there are.
+    crowded = min(plans, key=lambda p: (p.shape.cluster, p.shape.warps))
+    spread = [p for p in plans if p.shape.cluster * samples <= machine.processors]
     chosen = max(spread, key=lambda p: (p.shape.cluster, p.shape.warps), default=crowded)
     # One depth whatever the number of samples, since checkpoints are laid for it.
-    return dataclasses.replace(chosen, depth=min(chosen.depth, crowded.depth))
+    return dataclasses.replace(chosen, depth=min(p.depth for p in (chosen, crowded)))
 
 
 def _resident_plans(spec: KernelSpec, grid: Grid, part: Part, machine: Machine) -> list[Plan]:
@@ -74,12 +77,12 @@ def _resident_plans(spec: KernelSpec, grid: Grid, part: Part, machine: Machine) 
         return []
     plans, V = [], W // 32
     for cluster in _CLUSTERS if machine.clusters else _CLUSTERS[:1]:
-        for warps in range(1, _WARPS + 1):
+        for warps in range(_FEWEST_WARPS, _WARPS + 1):
             rows, rest = divmod(H, cluster * warps)
             if rest or not 1 <= rows <= _most_rows(spec, part, V):
                 continue
             shape, shared = _with_shared_memory(spec, part, Shape(V, rows, warps, cluster), machine)
-            if shared <= machine.shared and (part != "adjoint" or shape.slots >= 1):
+            if shared <= machine.shared // shape.together and (part != "adjoint" or shape.slots >= 1):
                 depth = _recorded(spec, shape) if part == "adjoint" else 1 << 30
                 plans.append(Plan(shape, grid.shape, depth, 0, shared))
     return plans
@@ -93,40 +96,40 @@ def _most_rows(spec: KernelSpec, part: Part, V: int) -> int:
 def _with_shared_memory(spec: KernelSpec, part: Part, shape: Shape, machine: Machine) -> tuple[Shape, int]:
     """The shape with as many recorded states as fit (adjoint), and the bytes of shared memory it takes."""
     row = len(spec.system.fields) * 32 * shape.columns * np.dtype(spec.dtype).itemsize
-    edges = 2 * shape.warps * row
+    post = shape.warps * 4 * ((2 if part == "tangent" else 1) * row + 8)  # boxes and flags
     if part != "adjoint":
-        return shape, (2 if part == "tangent" else 1) * 2 * edges
+        return shape, post
     state = shape.warps * shape.rows * row
-    slots = max(0, (machine.shared - edges) // state)
+    slots = max(0, (machine.shared // shape.together - post) // state)
     if not shape.resident:  # deeper passes would spoil more of the tile than they save
         slots = min(slots, min(shape.size) // 16)
-    buffers = 2 if slots * state + 2 * edges <= machine.shared else 1
-    return dataclasses.replace(shape, slots=slots, edges=buffers), slots * state + buffers * edges
+    return dataclasses.replace(shape, slots=slots), slots * state + post
 
 
 def _recorded(spec: KernelSpec, shape: Shape) -> int:
     """Steps of one pass of the adjoint: the last state stays in registers, unless clamping needs the one after."""
-    return shape.slots if spec.clip else shape.slots + 1
+    return max(1, shape.slots if spec.clip else shape.slots + 1)
 
 
 def _tiled(spec: KernelSpec, grid: Grid, part: Part, machine: Machine) -> Plan:
     V = 4 if spec.dtype == "float32" else 2
     rows = max(1, _most_rows(spec, part, V))
-    largest = Shape(V, rows, _WARPS, resident=False)
-    margin = _margin(spec, part, *_depth(spec, part, largest, machine))
-    tall, wide = (n + 2 * margin for n in grid.shape)  # a small grid needs no large tile
-    shape = dataclasses.replace(largest, rows=min(rows, -(-tall // _WARPS)), columns=min(V, -(-wide // 32)))
-    depth, shape = _depth(spec, part, shape, machine)
-    _, shared = _with_shared_memory(spec, part, shape, machine)
-    return Plan(shape, grid.shape, depth, _margin(spec, part, depth, shape), shared)
+    largest = _deepest(spec, part, grid, Shape(V, rows, _TILE_WARPS, resident=False), machine)
+    tall, wide = (n + 2 * largest.margin for n in grid.shape)  # a small grid needs no large tile
+    shape = dataclasses.replace(
+        largest.shape, rows=min(rows, -(-tall // _TILE_WARPS)), columns=min(V, -(-wide // 32)), slots=0
+    )
+    return _deepest(spec, part, grid, shape, machine)
 
 
-def _depth(spec: KernelSpec, part: Part, shape: Shape, machine: Machine) -> tuple[int, Shape]:
-    shape, _ = _with_shared_memory(spec, part, shape, machine)
-    return (_recorded(spec, shape) if part == "adjoint" else max(1, min(shape.size) // 16)), shape
+def _deepest(spec: KernelSpec, part: Part, grid: Grid, shape: Shape, machine: Machine) -> Plan:
+    """A tile's plan with as many steps a launch as pay."""
+    shape, shared = _with_shared_memory(spec, part, shape, machine)
+    depth = _recorded(spec, shape) if part == "adjoint" else max(1, min(shape.size) // _TILE_SHARE)
+    return Plan(shape, grid.shape, depth, _margin(spec, part, depth), shared)
 
 
-def _margin(spec: KernelSpec, part: Part, depth: int, shape: Shape) -> int:
+def _margin(spec: KernelSpec, part: Part, depth: int) -> int:
     """Cells spoilt from the edge inwards. Going back, λ loses one cell a step, and begins where the last state used is
     still right."""
     if part != "adjoint":

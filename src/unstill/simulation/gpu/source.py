@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterable
 from importlib import resources
 from typing import Literal
 
-from ..kernels import KernelSpec, pointwise
+import jax
+import jax.numpy as jnp
+
+from ..kernels import KernelSpec, pointwise, with_parameters
 from ..translate import translate
 
 Part = Literal["forward", "tangent", "adjoint"]
@@ -18,8 +21,7 @@ ENTRY: dict[Part, str] = {"forward": "forward", "tangent": "forward_tangent", "a
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """How a grid lies on the machine: the sizes that `stencil.cu` explains. `edges` are the buffers for a warp's edge
-    rows: two, so that one barrier a step suffices, or one where memory is short."""
+    """How a grid lies on the machine: the sizes that `stencil.cu` explains."""
 
     columns: int  # of a thread: V
     rows: int  # of a thread: R
@@ -27,11 +29,15 @@ class Shape:
     cluster: int = 1
     resident: bool = True
     slots: int = 0
-    edges: int = 2
 
     @property
     def threads(self) -> int:
         return 32 * self.warps
+
+    @property
+    def together(self) -> int:
+        """Blocks that share a multiprocessor: 512 threads in all, with 128 registers each."""
+        return max(1, 16 // self.warps)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -40,13 +46,14 @@ class Shape:
 
 
 @functools.lru_cache(maxsize=256)
-def source(spec: KernelSpec, area: float, shape: Shape, part: Part) -> str:
-    """The whole source of one part's kernel; raises `Untranslatable`. `area` is 1/dx²."""
+def source(spec: KernelSpec, area: float, dt: float, shape: Shape, part: Part) -> str:
+    """The whole source of one part's kernel; raises `Untranslatable`. `area` is 1/dx²; of the time step the source knows
+    only whether it is 1, which saves an instruction a cell and field."""
     stencil = resources.files(__package__).joinpath("stencil.cu").read_text()
-    return "\n".join([_sizes(spec, area, shape, part), _functions(spec, part), stencil])
+    return "\n".join([_sizes(spec, area, dt == 1, shape, part), _functions(spec, part), stencil])
 
 
-def _sizes(spec: KernelSpec, area: float, shape: Shape, part: Part) -> str:
+def _sizes(spec: KernelSpec, area: float, unit_step: bool, shape: Shape, part: Part) -> str:
     real = {"float32": "float", "float64": "double"}[spec.dtype]
     strip = shape.columns * (4 if real == "float" else 8)
     parameters, cellwise = len(spec.system.parameters()), len(spec.cellwise)
@@ -54,7 +61,7 @@ def _sizes(spec: KernelSpec, area: float, shape: Shape, part: Part) -> str:
         "FIELDS": len(spec.system.fields), "PARAMETERS": parameters, "UNIFORM": parameters - cellwise,
         "CELLWISE": cellwise, "V": shape.columns, "R": shape.rows, "WARPS": shape.warps, "CLUSTER": shape.cluster,
         "RESIDENT": int(shape.resident), "PERIODIC": int(spec.boundary == "periodic"), "CLIP": int(spec.clip),
-        "SLOTS": shape.slots, "EDGES": shape.edges, "ALIGN": min(16, strip & -strip),
+        "SLOTS": shape.slots, "BLOCKS": shape.together, "UNIT_STEP": int(unit_step), "ALIGN": min(16, strip & -strip),
     }  # fmt: skip
     lines = [f"// {spec.system.name}, {part}", f"#define {part.upper()}", f"typedef {real} REAL;"]
     lines += [f"constexpr int {name} = {value};" for name, value in whole.items()]
@@ -62,13 +69,45 @@ def _sizes(spec: KernelSpec, area: float, shape: Shape, part: Part) -> str:
     return "\n".join(lines)
 
 
+def _traced(spec: KernelSpec):
+    """Functions of scalars: (diffusivities(θ), kinetics(c, θ), its tangent, its pullback and the slopes).
+
+    The pullback is Σᵢ λᵢ ∂Rᵢ/∂c; the slopes are ∂H/∂θ of H = Σᵢ Dᵢ cᵢ Λᵢ + λᵢ Rᵢ, as in `kernels`.
+    """
+    C = len(spec.system.fields)
+
+    def as_float(values):
+        return [jnp.asarray(value, jnp.float64) for value in values]
+
+    def diffusivities(*theta):
+        return as_float(with_parameters(spec.system, theta).diffusivities())
+
+    def kinetics(*q):
+        return as_float(with_parameters(spec.system, q[C:]).kinetics(*q[:C]))
+
+    def work(*q):
+        """Σᵢ λᵢ Rᵢ of (c, λ, θ)."""
+        return sum(a * r for a, r in zip(q[C : 2 * C], kinetics(*q[:C], *q[2 * C :]), strict=True))
+
+    def adjoint(*q):
+        c, lam, laplacian, theta = q[:C], q[C : 2 * C], q[2 * C : 3 * C], q[3 * C :]
+        pullback = jax.grad(work, tuple(range(C)))(*c, *lam, *theta)
+
+        def hamiltonian(*theta):
+            spread = zip(diffusivities(*theta), c, laplacian, strict=True)
+            return sum(D * x * L for D, x, L in spread) + work(*c, *lam, *theta)
+
+        return *pullback, *jax.grad(hamiltonian, tuple(range(len(theta))))(*theta)
+
+    return diffusivities, kinetics, pointwise(spec)[1], adjoint
+
+
 def _functions(spec: KernelSpec, part: Part) -> str:
-    fields, names = len(spec.system.fields), list(spec.system.parameters())
-    rate, tangent, adjoint = pointwise(spec)
+    C, names = len(spec.system.fields), list(spec.system.parameters())
+    diffusivities, kinetics, tangent, adjoint = _traced(spec)
     cellwise = [names.index(name) for name in spec.cellwise]
     uniform = [i for i in range(len(names)) if i not in cellwise]
-
-    c, theta = {"c": fields, "l": fields}, {"theta": len(names)}
+    theta = {"theta": len(names)}
     blocks = [
         _reader("read_uniform", [f"theta[{i}] = p[{slot}];" for slot, i in enumerate(uniform)], "const REAL* p"),
         _reader(
@@ -76,14 +115,15 @@ def _functions(spec: KernelSpec, part: Part) -> str:
             [f"theta[{i}] = q[{slot} * cells];" for slot, i in enumerate(cellwise)],
             "const REAL* q, long long cells",
         ),
-        _pointwise("rate", rate, {**c, **theta}, {"out": fields}),
+        _pointwise("diffusivities", diffusivities, theta, {"D": C}),
+        _pointwise("kinetics", kinetics, {"c": C, **theta}, {"out": C}),
     ]
     if part == "tangent":
-        given = {**c, **theta, "e": fields, "k": fields, "dtheta": len(names)}
-        blocks.append(_pointwise("tangent", tangent, given, {"out": fields}))
+        given = {"c": C, "l": C, **theta, "e": C, "k": C, "dtheta": len(names)}
+        blocks.append(_pointwise("tangent", tangent, given, {"out": C}))
     if part == "adjoint":
-        given = {"c": fields, "a": fields, "l": fields, **theta}
-        blocks.append(_pointwise("adjoint", adjoint, given, {"out": fields, "slope": len(names)}))
+        given = {"c": C, "a": C, "l": C, **theta}
+        blocks.append(_pointwise("adjoint", adjoint, given, {"out": C, "slope": len(names)}))
         blocks.append(
             _function(
                 "add_uniform(double* gp, const double (&totals)[PARAMETERS], REAL h)",

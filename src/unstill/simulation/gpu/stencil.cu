@@ -1,18 +1,28 @@
 // Fused kernels of explicit Euler steps on a five-point stencil. `source.py` puts a prelude in front: the sizes below,
-// and the pointwise functions `rate`, `tangent` and `adjoint`, all derived from a system's kinetics.
+// and the pointwise functions `kinetics`, `diffusivities`, `tangent` and `adjoint`, all derived from a system's kinetics.
 //
 //   REAL                     float or double
 //   FIELDS, PARAMETERS       of the system; UNIFORM of the parameters are one number a sample, CELLWISE one a cell
 //   V, R                     a thread holds R rows of V columns of every field, in registers
 //   WARPS, CLUSTER           a warp spans LANES * V columns; a block has WARPS * R rows; CLUSTER blocks lie one below
-//                            the other and see each other's shared memory
+//                            the other and reach each other's shared memory
+//   BLOCKS                   that share a multiprocessor, so that one may load while another computes
 //   RESIDENT                 1: the cluster holds the whole grid for all steps; 0: a tile with a margin, for a few steps
 //   PERIODIC, CLIP, AREA     the boundary, clamping to [0, 1], 1/dx²
+//   UNIT_STEP                1: the time step h is 1
 //   SLOTS                    states that the adjoint records in shared memory
 //
-// Neighbours: columns by shuffles inside a warp, rows in the thread's own registers, and only the first and last row of
-// a warp through shared memory. One barrier a step. A tile's margin is loaded with the boundary's own wrapping (a mirror
-// image stays one under these equations), becomes wrong from the outside by one cell a step, and is never stored.
+// Neighbours: columns by shuffles inside a warp, rows in the thread's own registers; only the first and the last row of
+// a warp are posted to the warps above and below. A warp waits for these two and for nobody else. A tile's margin is
+// loaded with the boundary's own wrapping (a mirror image stays one under these equations), becomes wrong from the
+// outside by one cell a step, and is never stored.
+
+typedef long long Offset;
+typedef unsigned long long Flag;
+constexpr int LANES = 32, COLUMNS = LANES * V, ROWS = WARPS * R;
+
+struct alignas(ALIGN) Strip { REAL at[V]; };
+template <int N> struct Patch { Strip row[N][R]; };
 
 #ifdef __CUDACC__  // elsewhere a test says how these are done
 template <class T> __device__ __forceinline__ T* shared_memory() {
@@ -20,25 +30,81 @@ template <class T> __device__ __forceinline__ T* shared_memory() {
     return reinterpret_cast<T*>(bytes);
 }
 template <class T> __device__ __forceinline__ T shuffle(T x, int lane) { return __shfl_sync(0xffffffffu, x, lane); }
-__device__ __forceinline__ void cluster_barrier() {
-    asm volatile("barrier.cluster.arrive.release.aligned; barrier.cluster.wait.acquire.aligned;" ::: "memory");
+__device__ __forceinline__ void warp_meets() { __syncwarp(); }
+__device__ __forceinline__ unsigned address(const void* shared) { return __cvta_generic_to_shared(shared); }
+__device__ __forceinline__ unsigned address(const void* shared, int rank) {
+    unsigned there;
+    asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address(shared)), "r"(rank));
+    return there;
 }
-template <class T> __device__ __forceinline__ const T* cluster_address(T* here, int rank) {
-    unsigned long long there;
-    asm volatile("mapa.u64 %0, %1, %2;" : "=l"(there) : "l"(here), "r"(rank));
-    return reinterpret_cast<const T*>(there);
+
+// Flags are mbarriers: one arrival completes a phase, and where bytes are expected, all of these too. Before compute
+// capability 8 a barrier of the whole block stands in for them.
+#if __CUDA_ARCH__ >= 800
+__device__ __forceinline__ void prepare(Flag* flag) {
+    asm volatile("mbarrier.init.shared.b64 [%0], 1;" ::"r"(address(flag)) : "memory");
 }
+__device__ __forceinline__ void arrive(Flag* flag) {
+    asm volatile("{ .reg .b64 state; mbarrier.arrive.shared.b64 state, [%0]; }" ::"r"(address(flag)) : "memory");
+}
+#if __CUDA_ARCH__ >= 900
+#define TEST_FLAG "mbarrier.try_wait.parity.shared.b64"
+#else
+#define TEST_FLAG "mbarrier.test_wait.parity.shared.b64"
+#endif
+__device__ __forceinline__ void wait_for(Flag* flag, int phase, bool needed) {
+    if (needed)
+        asm volatile("{ .reg .pred p; again: " TEST_FLAG " p, [%0], %1; @p bra done; bra again; done: }"
+                     ::"r"(address(flag)), "r"(phase) : "memory");
+}
+// Shared memory filled from device memory while the thread goes on; `fetched` waits for its own.
+__device__ __forceinline__ void fetch(Strip* to, const Strip* from) {
+    #pragma unroll
+    for (int i = 0; i < int(sizeof(Strip)); i += ALIGN)
+        asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(address(to) + i),
+                     "l"(reinterpret_cast<const char*>(from) + i), "n"(ALIGN) : "memory");
+}
+__device__ __forceinline__ void fetched() { asm volatile("cp.async.wait_all;" ::: "memory"); }
+#else
+__device__ __forceinline__ void prepare(Flag*) {}
+__device__ __forceinline__ void arrive(Flag*) {}
+__device__ __forceinline__ void wait_for(Flag*, int, bool) { __syncthreads(); }
+__device__ __forceinline__ void fetch(Strip* to, const Strip* from) { *to = *from; }
+__device__ __forceinline__ void fetched() {}
 #endif
 
-typedef long long Offset;
-constexpr int LANES = 32, COLUMNS = LANES * V, ROWS = WARPS * R;
-
-struct alignas(ALIGN) Strip { REAL at[V]; };
-template <int N> struct Patch { Strip row[N][R]; };
-
-__device__ __forceinline__ void meet() {
-    if constexpr (CLUSTER > 1) cluster_barrier(); else __syncthreads();
+#if __CUDA_ARCH__ >= 900
+__device__ __forceinline__ void expect(Flag* flag, int bytes) {
+    asm volatile("{ .reg .b64 state; mbarrier.arrive.expect_tx.shared.b64 state, [%0], %1; }" ::"r"(address(flag)), "r"(bytes)
+                 : "memory");
 }
+// Stores into another block of the cluster; the flag there counts the bytes.
+__device__ __forceinline__ void send(Strip strip, Strip* box, Flag* flag, int rank) {
+    unsigned to = address(box, rank), counted = address(flag, rank);
+    const unsigned* word = reinterpret_cast<const unsigned*>(&strip);
+    #pragma unroll
+    for (int i = 0; i < int(sizeof(Strip)) / 4; i += ALIGN / 4)
+        if constexpr (ALIGN == 16)
+            asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.v4.b32 [%0], {%1, %2, %3, %4}, [%5];"
+                         ::"r"(to + 4 * i), "r"(word[i]), "r"(word[i + 1]), "r"(word[i + 2]), "r"(word[i + 3]), "r"(counted)
+                         : "memory");
+        else if constexpr (ALIGN == 8)
+            asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.v2.b32 [%0], {%1, %2}, [%3];"
+                         ::"r"(to + 4 * i), "r"(word[i]), "r"(word[i + 1]), "r"(counted) : "memory");
+        else
+            asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.b32 [%0], %1, [%2];"
+                         ::"r"(to + 4 * i), "r"(word[i]), "r"(counted) : "memory");
+}
+__device__ __forceinline__ void all_ready() {
+    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+    asm volatile("barrier.cluster.arrive.release.aligned; barrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+#else
+__device__ __forceinline__ void expect(Flag*, int) {}
+__device__ __forceinline__ void send(Strip, Strip*, Flag*, int) {}
+__device__ __forceinline__ void all_ready() { __syncthreads(); }
+#endif
+#endif
 
 __device__ __forceinline__ int wrap(int i, int n) {
     int period = PERIODIC ? n : 2 * n;
@@ -49,7 +115,7 @@ __device__ __forceinline__ int wrap(int i, int n) {
 
 // What a thread works on: cells (top + r, left + v) of a sample, of which a tile owns those inside its margin.
 struct Place {
-    int H, W, sample, tile, rank, warp, lane, top, left;
+    int H, W, sample, rank, warp, lane, top, left;
     int row_from, row_to, column_from, column_to;  // owned, in the grid's own rows and columns
 
     __device__ __forceinline__ Place(int height, int width, int tall, int wide, int margin) {
@@ -57,11 +123,11 @@ struct Place {
         W = RESIDENT ? COLUMNS : width;
         if (RESIDENT) tall = H, wide = W, margin = 0;
         int down = (H + tall - 1) / tall, across = (W + wide - 1) / wide, block = blockIdx.x / CLUSTER;
+        int tile = block % (down * across);
         rank = blockIdx.x % CLUSTER;
         warp = threadIdx.x / LANES;
         lane = threadIdx.x % LANES;
         sample = block / (down * across);
-        tile = block % (down * across);
         row_from = tile / across * tall;
         column_from = tile % across * wide;
         row_to = min(row_from + tall, H);
@@ -79,297 +145,380 @@ struct Place {
         if (RESIDENT) return Offset(top + r) * W + left + v;
         return Offset(wrap(top + r, H)) * W + wrap(left + v, W);
     }
+    __device__ __forceinline__ const Strip* strip(const REAL* of, int f, int r) const {
+        return reinterpret_cast<const Strip*>(of + f * cells() + cell(r, 0));
+    }
     template <int N> __device__ __forceinline__ void load(Patch<N>& c, int field, const REAL* from) const {
+        int columns[V];
         #pragma unroll
-        for (int f = 0; f < FIELDS; f++)
+        for (int v = 0; v < V; v++) columns[v] = wrap(left + v, W);
+        #pragma unroll
+        for (int r = 0; r < R; r++) {
+            const REAL* row = from + Offset(wrap(top + r, H)) * W;
             #pragma unroll
-            for (int r = 0; r < R; r++) {
-                const REAL* row = from + f * cells();
+            for (int f = 0; f < FIELDS; f++)
                 if (RESIDENT) {
-                    c.row[field + f][r] = *reinterpret_cast<const Strip*>(row + cell(r, 0));
+                    c.row[field + f][r] = *strip(from, f, r);
                 } else {
                     #pragma unroll
-                    for (int v = 0; v < V; v++) c.row[field + f][r].at[v] = row[cell(r, v)];
+                    for (int v = 0; v < V; v++) c.row[field + f][r].at[v] = row[f * cells() + columns[v]];
                 }
-            }
+        }
     }
     template <int N> __device__ __forceinline__ void store(const Patch<N>& c, int field, REAL* to) const {
         #pragma unroll
-        for (int f = 0; f < FIELDS; f++)
+        for (int r = 0; r < R; r++)
             #pragma unroll
-            for (int r = 0; r < R; r++) {
-                REAL* row = to + f * cells();
+            for (int f = 0; f < FIELDS; f++)
                 if (RESIDENT) {
-                    *reinterpret_cast<Strip*>(row + cell(r, 0)) = c.row[field + f][r];
+                    *const_cast<Strip*>(strip(to, f, r)) = c.row[field + f][r];
                 } else {
+                    REAL* row = to + f * cells() + Offset(top + r) * W + left;
                     #pragma unroll
                     for (int v = 0; v < V; v++)
-                        if (owns(r, v)) row[Offset(top + r) * W + left + v] = c.row[field + f][r].at[v];
+                        if (owns(r, v)) row[v] = c.row[field + f][r].at[v];
                 }
-            }
     }
 };
 
-// Rows that lie next to a warp's own, in the shared memory of this block or of a neighbour in the cluster. `rows` holds
-// `height` rows of N fields a warp. A tile has nobody beyond its edge: it reads its own row there, for nothing.
-template <int N> struct Neighbours {
-    const Strip *above, *below;
+// Rows of N fields that warps post to each other: every warp has a box for the row above it and one for the row below,
+// each twice, for even and odd turns. A box is written again two turns later, when its reader has posted once more, and
+// so has read it.
+template <int N> struct Post {
+    static constexpr int BOX = N * LANES;
 
-    __device__ __forceinline__ Neighbours(const Place& at, Strip* rows, int height) {
-        auto first = [&](int warp) { return rows + warp * height * N * LANES + at.lane; };
-        auto last = [&](int warp) { return first(warp) + (height - 1) * N * LANES; };
+    const Place& at;
+    Strip* boxes;
+    Flag* flags;
+    bool has[2];  // neighbours above and below; a tile has nobody beyond its edge, nor has a grid without flux
+    int turn;
+
+    __device__ __forceinline__ Post(const Place& at, Strip* boxes) : at(at), boxes(boxes), turn(0) {
+        flags = reinterpret_cast<Flag*>(boxes + WARPS * 4 * BOX);
         bool ring = RESIDENT && PERIODIC;
-        bool inside_above = at.warp > 0 || (RESIDENT && at.rank > 0) || ring;
-        bool inside_below = at.warp < WARPS - 1 || (RESIDENT && at.rank < CLUSTER - 1) || ring;
-        above = !inside_above ? first(at.warp) : at.warp > 0 ? last(at.warp - 1) : elsewhere(last(WARPS - 1), at.rank - 1);
-        below = !inside_below ? last(at.warp) : at.warp < WARPS - 1 ? first(at.warp + 1) : elsewhere(first(0), at.rank + 1);
+        has[0] = ring || at.warp > 0 || (RESIDENT && at.rank > 0);
+        has[1] = ring || at.warp < WARPS - 1 || (RESIDENT && at.rank < CLUSTER - 1);
+        if (threadIdx.x < WARPS * 4) prepare(flags + threadIdx.x);
+        all_ready();
     }
-    static __device__ __forceinline__ const Strip* elsewhere(Strip* here, int rank) {
-        if constexpr (CLUSTER > 1) return cluster_address(here, (rank + CLUSTER) % CLUSTER); else return here;
+    __device__ __forceinline__ int index(int warp, int side) const { return (warp * 2 + side) * 2 + turn % 2; }
+    __device__ __forceinline__ const Strip* box(int side) const { return boxes + index(at.warp, side) * BOX + at.lane; }
+
+    // Posts a warp's first row upwards and its last row downwards.
+    __device__ __forceinline__ void put(const Patch<N>& c) {
+        #pragma unroll
+        for (int side = 0; side < 2; side++) {
+            bool leaves = side == 0 ? at.warp == 0 : at.warp == WARPS - 1;
+            int warp = !leaves ? at.warp + 2 * side - 1 : side == 0 ? WARPS - 1 : 0;
+            Strip* to = boxes + index(warp, 1 - side) * BOX + at.lane;
+            Flag* flag = flags + index(warp, 1 - side);
+            if (CLUSTER > 1 && leaves && has[side]) {
+                #pragma unroll
+                for (int f = 0; f < N; f++)
+                    send(c.row[f][side * (R - 1)], to + f * LANES, flag, (at.rank + 2 * side - 1 + CLUSTER) % CLUSTER);
+                if (at.lane == 0) expect(flags + index(at.warp, side), BOX * sizeof(Strip));
+            } else if (has[side]) {
+                #pragma unroll
+                for (int f = 0; f < N; f++) to[f * LANES] = c.row[f][side * (R - 1)];
+            }
+        }
+        warp_meets();
+        if (at.lane == 0) {
+            if (has[0] && !(CLUSTER > 1 && at.warp == 0)) arrive(flags + index((at.warp + WARPS - 1) % WARPS, 1));
+            if (has[1] && !(CLUSTER > 1 && at.warp == WARPS - 1)) arrive(flags + index((at.warp + 1) % WARPS, 0));
+        }
     }
+    __device__ __forceinline__ void take(int side) { wait_for(flags + index(at.warp, side), turn / 2 % 2, has[side]); }
 };
 
-// Puts a warp's first and last row where its neighbours find them: rows of N fields, two a warp.
-template <int N> __device__ __forceinline__ void publish(const Patch<N>& c, const Place& at, Strip* edges) {
-    Strip* mine = edges + at.warp * 2 * N * LANES + at.lane;
+// Posts and takes the neighbours' rows, then goes down the rows and hands each cell (r, v) and, of all N fields, the sum
+// over its four neighbours to `visit`, which may overwrite the cell in c.
+//
+// The sum is (west + north) + (east + south): east + south of a cell is north + west of the cell one down and one to the
+// right, so that it is added up once for both.
+template <int N, class Visit> __device__ __forceinline__ void sweep(Patch<N>& c, Post<N>& post, Visit visit) {
+    post.put(c);
+    post.take(0);
+    post.take(1);
+    const Strip *above = post.box(0), *below = post.box(1);
+    REAL north_west[N][V], corner[N];  // of this row's cells; the cell above the first, as it was
     #pragma unroll
     for (int f = 0; f < N; f++) {
-        mine[f * LANES] = c.row[f][0];
-        mine[(N + f) * LANES] = c.row[f][R - 1];
+        Strip upper = post.has[0] ? above[f * LANES] : c.row[f][0];
+        corner[f] = upper.at[0];
+        #pragma unroll
+        for (int v = 1; v < V; v++) north_west[f][v] = upper.at[v] + c.row[f][0].at[v - 1];
     }
-}
-
-// Goes down the rows and hands each cell (r, v) and the Laplacians of all N fields there to `visit`, which may overwrite
-// the cell in c: the row above is kept as it was.
-template <int N, class Visit>
-__device__ __forceinline__ void sweep(Patch<N>& c, const Place& at, const Strip* above, const Strip* below, Visit visit) {
-    Strip upper[N];
-    #pragma unroll
-    for (int f = 0; f < N; f++) upper[f] = above[f * LANES];
     #pragma unroll
     for (int r = 0; r < R; r++) {
-        Strip laplacian[N];
+        REAL sums[N][V];
         #pragma unroll
         for (int f = 0; f < N; f++) {
-            Strip here = c.row[f][r], lower = r + 1 < R ? c.row[f][r + 1 < R ? r + 1 : r] : below[f * LANES];
-            REAL west = shuffle(here.at[V - 1], (at.lane + LANES - 1) % LANES);
-            REAL east = shuffle(here.at[0], (at.lane + 1) % LANES);
+            Strip here = c.row[f][r], lower = here;
+            if (r + 1 < R) lower = c.row[f][r + 1 < R ? r + 1 : r];
+            else if (post.has[1]) lower = below[f * LANES];
+            REAL west = shuffle(here.at[V - 1], (post.at.lane + LANES - 1) % LANES);
+            REAL east = shuffle(here.at[0], (post.at.lane + 1) % LANES);
             if (RESIDENT && !PERIODIC) {
-                if (at.lane == 0) west = here.at[0];
-                if (at.lane == LANES - 1) east = here.at[V - 1];
+                if (post.at.lane == 0) west = here.at[0];
+                if (post.at.lane == LANES - 1) east = here.at[V - 1];
             }
+            north_west[f][0] = corner[f] + west;
+            corner[f] = here.at[0];
+            REAL south_east[V];
             #pragma unroll
-            for (int v = 0; v < V; v++) {
-                REAL sides = (v > 0 ? here.at[v > 0 ? v - 1 : 0] : west) + (v + 1 < V ? here.at[v + 1 < V ? v + 1 : v] : east);
-                laplacian[f].at[v] = ((sides + (upper[f].at[v] + lower.at[v])) - REAL(4.0) * here.at[v]) * AREA;
-            }
-            upper[f] = here;
+            for (int v = 0; v < V; v++) south_east[v] = lower.at[v] + (v + 1 < V ? here.at[v + 1 < V ? v + 1 : v] : east);
+            #pragma unroll
+            for (int v = 0; v < V; v++) sums[f][v] = north_west[f][v] + south_east[v];
+            #pragma unroll
+            for (int v = 1; v < V; v++) north_west[f][v] = south_east[v - 1];
         }
         #pragma unroll
         for (int v = 0; v < V; v++) {
-            REAL l[N];
+            REAL sum[N];
             #pragma unroll
-            for (int f = 0; f < N; f++) l[f] = laplacian[f].at[v];
-            visit(r, v, l);
+            for (int f = 0; f < N; f++) sum[f] = sums[f][v];
+            visit(r, v, sum);
         }
     }
+    post.turn++;
 }
+
+__device__ __forceinline__ REAL laplacian(REAL sum, REAL here) { return (sum - REAL(4.0) * here) * AREA; }
+
+// c + h (D ∇²c + rest) as (1 − 4 h D/dx²) c + (h D/dx²) Σ neighbours + h rest.
+struct Spread {
+    REAL own[FIELDS], neighbour[FIELDS], h;
+
+    __device__ __forceinline__ Spread(const REAL (&theta)[PARAMETERS], REAL h) : h(h) {
+        REAL D[FIELDS];
+        diffusivities(theta, D);
+        #pragma unroll
+        for (int f = 0; f < FIELDS; f++) {
+            neighbour[f] = h * D[f] * AREA;
+            own[f] = ONE - REAL(4.0) * neighbour[f];
+        }
+    }
+    __device__ __forceinline__ REAL step(int f, REAL here, REAL sum, REAL rest) const {
+        return neighbour[f] * sum + (own[f] * here + (UNIT_STEP ? rest : h * rest));
+    }
+};
 
 __device__ __forceinline__ REAL clamped(REAL w) {
     if (!CLIP) return w;
     return w < ZERO ? ZERO : (w > ONE ? ONE : w);
 }
 
-// One Euler step of the fields in c.row[0…FIELDS − 1].
-__device__ __forceinline__ void euler(Patch<FIELDS>& c, const Place& at, const Strip* above, const Strip* below,
-                                      REAL (&theta)[PARAMETERS], const REAL* q, REAL h) {
-    sweep(c, at, above, below, [&](int r, int v, const REAL (&l)[FIELDS]) {
+// One Euler step of the fields.
+__device__ __forceinline__ void euler(Patch<FIELDS>& c, Post<FIELDS>& post, const Spread& spread, REAL (&theta)[PARAMETERS],
+                                      const REAL* q) {
+    sweep(c, post, [&](int r, int v, const REAL (&sum)[FIELDS]) {
         REAL here[FIELDS], out[FIELDS];
         #pragma unroll
         for (int f = 0; f < FIELDS; f++) here[f] = c.row[f][r].at[v];
-        if (CELLWISE) read_cellwise(theta, q + at.cell(r, v), at.cells());
-        rate(here, l, theta, out);
+        if (CELLWISE) read_cellwise(theta, q + post.at.cell(r, v), post.at.cells());
+        kinetics(here, theta, out);
         #pragma unroll
-        for (int f = 0; f < FIELDS; f++) c.row[f][r].at[v] = clamped(here[f] + h * out[f]);
+        for (int f = 0; f < FIELDS; f++) c.row[f][r].at[v] = clamped(spread.step(f, here[f], sum[f], out[f]));
     });
 }
+
+constexpr int NEVER = 2147483647;
+
+// The first multiple of n that is not below t.
+__device__ __forceinline__ int multiple_from(int t, int n) { return (t + n - 1) / n * n; }
 
 #ifdef FORWARD
 // Steps `first` … `first + steps` of the whole motion, from x to y (unless null). After every `every` steps a frame is
 // saved; the state before each step that `stride` divides is kept (unless `kept` is null).
-extern "C" __global__ void __launch_bounds__(LANES * WARPS, 1)
+extern "C" __global__ void __launch_bounds__(LANES * WARPS, BLOCKS)
 forward(const REAL* x, Offset x_sample, REAL* y, REAL* frames, Offset frames_sample, int every, REAL* kept,
         Offset kept_sample, int stride, const REAL* p, const REAL* q, int H, int W, int tall, int wide, int margin, REAL h,
         int first, int steps) {
-    Strip* shared = shared_memory<Strip>();
     Place at(H, W, tall, wide, margin);
     REAL theta[PARAMETERS];
     read_uniform(theta, p + at.sample * UNIFORM);
+    Spread spread(theta, h);
     q += at.sample * Offset(CELLWISE) * at.cells();
-    constexpr int PARITY = WARPS * 2 * FIELDS * LANES;
-    Neighbours<FIELDS> near(at, shared, 2);
     Patch<FIELDS> c;
     at.load(c, 0, x + at.sample * x_sample);
-    for (int t = first; t < first + steps; t++) {
-        if (kept && t % stride == 0) at.store(c, 0, kept + at.sample * kept_sample + t / stride * at.state());
-        int parity = t % 2 * PARITY;
-        publish(c, at, shared + parity);
-        meet();
-        euler(c, at, near.above + parity, near.below + parity, theta, q, h);
-        if (frames && (t + 1) % every == 0)
-            at.store(c, 0, frames + at.sample * frames_sample + ((t + 1) / every - 1) * at.state());
+    Post<FIELDS> post(at, shared_memory<Strip>());
+    const int end = first + steps;
+    int next_kept = kept ? multiple_from(first, stride) : NEVER, next_frame = frames ? multiple_from(first + 1, every) : NEVER;
+    for (int t = first; t < end;) {
+        if (t == next_kept) {
+            at.store(c, 0, kept + at.sample * kept_sample + t / stride * at.state());
+            next_kept += stride;
+        }
+        int stop = min(end, min(next_kept, next_frame));
+        #pragma unroll 2
+        for (; t < stop; t++) euler(c, post, spread, theta, q);
+        if (t == next_frame) {
+            at.store(c, 0, frames + at.sample * frames_sample + (t / every - 1) * at.state());
+            next_frame += every;
+        }
     }
     if (y) at.store(c, 0, y + at.sample * at.state());
-    if (CLUSTER > 1) meet();  // a neighbour may still be reading this block's memory
 }
 #endif
 
 #ifdef TANGENT
-// One tangent a block: `directions` of them share a sample. c lies in the rows 0…FIELDS − 1 of the patch, its tangent
+// One tangent a block: `directions` of them share a sample. c lies in the fields 0 … FIELDS − 1 of the patch, its tangent
 // in the rest.
-extern "C" __global__ void __launch_bounds__(LANES * WARPS, 1)
+extern "C" __global__ void __launch_bounds__(LANES * WARPS, BLOCKS)
 forward_tangent(const REAL* x, const REAL* dx, REAL* y, REAL* dy, REAL* frames, Offset frames_sample, int every,
                 const REAL* p, const REAL* dp, const REAL* q, const REAL* dq, int H, int W, int tall, int wide, int margin,
                 REAL h, int first, int steps, int directions) {
-    Strip* shared = shared_memory<Strip>();
     Place at(H, W, tall, wide, margin);
     int sample = at.sample / directions, moved = at.sample;
     REAL theta[PARAMETERS], dtheta[PARAMETERS];
     read_uniform(theta, p + sample * UNIFORM);
+    Spread spread(theta, h);
     read_uniform(dtheta, dp + moved * UNIFORM);
     q += sample * Offset(CELLWISE) * at.cells();
     dq += moved * Offset(CELLWISE) * at.cells();
-    constexpr int BOTH = 2 * FIELDS, PARITY = WARPS * 2 * BOTH * LANES;
-    Neighbours<BOTH> near(at, shared, 2);
+    constexpr int BOTH = 2 * FIELDS;
     Patch<BOTH> c;
     at.load(c, 0, x + sample * at.state());
     at.load(c, FIELDS, dx + moved * at.state());
-    for (int t = first; t < first + steps; t++) {
-        int parity = t % 2 * PARITY;
-        publish(c, at, shared + parity);
-        meet();
-        sweep(c, at, near.above + parity, near.below + parity, [&](int r, int v, const REAL (&l)[BOTH]) {
+    Post<BOTH> post(at, shared_memory<Strip>());
+    const int end = first + steps;
+    int next_frame = multiple_from(first + 1, every);
+    for (int t = first; t < end; t++) {
+        sweep(c, post, [&](int r, int v, const REAL (&sum)[BOTH]) {
             REAL here[FIELDS], slope[FIELDS], lap[FIELDS], dlap[FIELDS], out[FIELDS], dout[FIELDS];
             #pragma unroll
             for (int f = 0; f < FIELDS; f++) {
                 here[f] = c.row[f][r].at[v];
                 slope[f] = c.row[FIELDS + f][r].at[v];
-                lap[f] = l[f];
-                dlap[f] = l[FIELDS + f];
+                lap[f] = laplacian(sum[f], here[f]);
+                dlap[f] = laplacian(sum[FIELDS + f], slope[f]);
             }
             if (CELLWISE) {
                 read_cellwise(theta, q + at.cell(r, v), at.cells());
                 read_cellwise(dtheta, dq + at.cell(r, v), at.cells());
             }
-            rate(here, lap, theta, out);
+            kinetics(here, theta, out);
             tangent(here, lap, theta, slope, dlap, dtheta, dout);
             #pragma unroll
             for (int f = 0; f < FIELDS; f++) {
-                REAL next = here[f] + h * out[f], dnext = slope[f] + h * dout[f];
+                REAL next = spread.step(f, here[f], sum[f], out[f]), dnext = slope[f] + h * dout[f];
                 c.row[f][r].at[v] = clamped(next);
                 c.row[FIELDS + f][r].at[v] = !CLIP || (next > ZERO && next < ONE) ? dnext : ZERO;
             }
         });
-        if (frames && (t + 1) % every == 0)
-            at.store(c, FIELDS, frames + moved * frames_sample + ((t + 1) / every - 1) * at.state());
+        if (t + 1 == next_frame) {
+            at.store(c, FIELDS, frames + moved * frames_sample + t / every * at.state());
+            next_frame += every;
+        }
     }
     if (y && moved % directions == 0) at.store(c, 0, y + sample * at.state());
     if (dy) at.store(c, FIELDS, dy + moved * at.state());
-    if (CLUSTER > 1) meet();
 }
 #endif
 
 #ifdef ADJOINT
+// What a thread of the adjoint records: its own part of SLOTS states, which nobody else reads.
+struct Record {
+    Strip* mine;
+    __device__ __forceinline__ Strip* at(int slot, int f, int r) const {
+        return mine + ((slot * R + r) * FIELDS + f) * WARPS * LANES;
+    }
+    __device__ __forceinline__ void put(int slot, const Patch<FIELDS>& c) const {
+        #pragma unroll
+        for (int r = 0; r < R; r++)
+            #pragma unroll
+            for (int f = 0; f < FIELDS; f++) *at(slot, f, r) = c.row[f][r];
+    }
+    __device__ __forceinline__ void get(int slot, Patch<FIELDS>& c) const {
+        #pragma unroll
+        for (int r = 0; r < R; r++)
+            #pragma unroll
+            for (int f = 0; f < FIELDS; f++) c.row[f][r] = *at(slot, f, r);
+    }
+    __device__ __forceinline__ void begin_fetch(int slot, const Place& place, const REAL* from) const {
+        #pragma unroll
+        for (int r = 0; r < R; r++)
+            #pragma unroll
+            for (int f = 0; f < FIELDS; f++) fetch(at(slot, f, r), place.strip(from, f, r));
+    }
+};
+
+// f(λ, c) at each number of two patches.
+template <class F> __device__ __forceinline__ void each(Patch<FIELDS>& lam, const Patch<FIELDS>& c, F f) {
+    #pragma unroll
+    for (int field = 0; field < FIELDS; field++)
+        #pragma unroll
+        for (int r = 0; r < R; r++)
+            #pragma unroll
+            for (int v = 0; v < V; v++) f(lam.row[field][r].at[v], c.row[field][r].at[v]);
+}
+
 // Walks back over the steps `first` … `first + steps`, `depth` at a time: from the state kept before them the motion is
 // repeated and recorded in shared memory, then λ ← λ + h ∂H/∂c goes back over the record. λ comes from lam_in (null: 0)
 // and goes to lam_out; the cotangents of frames, `bars`, join it where a frame was saved. Uniform parameters: each warp
 // adds its sum to its own entry of gp, so that the order of summation is always the same.
-extern "C" __global__ void __launch_bounds__(LANES * WARPS, 1)
+extern "C" __global__ void __launch_bounds__(LANES * WARPS, BLOCKS)
 backward(const REAL* kept, Offset kept_sample, const REAL* lam_in, REAL* lam_out, const REAL* bars, Offset bars_sample,
          int every, const REAL* p, const REAL* q, double* gp, REAL* gq, int H, int W, int tall, int wide, int margin,
          REAL h, int first, int steps, int depth) {
-    Strip* shared = shared_memory<Strip>();
     Place at(H, W, tall, wide, margin);
-    REAL theta[PARAMETERS], sums[PARAMETERS];
+    REAL theta[PARAMETERS];
     double totals[PARAMETERS];
     #pragma unroll
     for (int i = 0; i < PARAMETERS; i++) totals[i] = 0;
     read_uniform(theta, p + at.sample * UNIFORM);
+    Spread spread(theta, h);
     q += at.sample * Offset(CELLWISE) * at.cells();
     gq += at.sample * Offset(CELLWISE) * at.cells();
-    constexpr int STATE = ROWS * FIELDS * LANES, PARITY = WARPS * 2 * FIELDS * LANES;
-    Strip *slots = shared, *edges = shared + SLOTS * STATE;
-    Neighbours<FIELDS> recorded(at, slots, R), near(at, edges, 2);
-    Strip* mine = slots + at.warp * R * FIELDS * LANES + at.lane;
+    kept += at.sample * kept_sample;
+    constexpr bool AHEAD = RESIDENT && SLOTS > 0;  // the next pass's state is fetched during the last step of this one
+    Record record{shared_memory<Strip>() + threadIdx.x};
     Patch<FIELDS> c, lam;
-    if (lam_in) {
-        at.load(lam, 0, lam_in + at.sample * at.state());
-    } else {
-        #pragma unroll
-        for (int f = 0; f < FIELDS; f++)
-            #pragma unroll
-            for (int r = 0; r < R; r++)
-                #pragma unroll
-                for (int v = 0; v < V; v++) lam.row[f][r].at[v] = ZERO;
-    }
-    for (int pass = (steps - 1) / depth; pass >= 0; pass--) {
+    if (lam_in) at.load(lam, 0, lam_in + at.sample * at.state());
+    else each(lam, c, [](REAL& a, REAL) { a = ZERO; });
+    int last = (steps - 1) / depth, next_bar = (first + steps) / every * every;
+    if (AHEAD) record.begin_fetch(0, at, kept + last * at.state());
+    Post<FIELDS> post(at, shared_memory<Strip>() + SLOTS * ROWS * FIELDS * LANES);
+    for (int pass = last; pass >= 0; pass--) {
         int start = pass * depth, some = min(depth, steps - start);
-        at.load(c, 0, kept + at.sample * kept_sample + pass * at.state());
-        for (int j = 0; j < some; j++) {
-            if (j == some - 1 && !CLIP) break;  // the last state stays in registers
-            #pragma unroll
-            for (int r = 0; r < R; r++)
-                #pragma unroll
-                for (int f = 0; f < FIELDS; f++) mine[j * STATE + (r * FIELDS + f) * LANES] = c.row[f][r];
-            meet();
-            euler(c, at, recorded.above + j * STATE, recorded.below + j * STATE, theta, q, h);
+        if (AHEAD) {
+            fetched();
+            record.get(0, c);
+        } else {
+            at.load(c, 0, kept + pass * at.state());
         }
+        for (int j = 0; j < (CLIP ? some : some - 1); j++) {  // the last state stays in registers
+            if (j > 0 || !AHEAD) record.put(j, c);
+            euler(c, post, spread, theta, q);
+        }
+        REAL sums[PARAMETERS];
         #pragma unroll
         for (int i = 0; i < PARAMETERS; i++) sums[i] = ZERO;
         for (int j = some - 1; j >= 0; j--) {
             int t = first + start + j;
-            if ((t + 1) % every == 0) {
+            if (t + 1 == next_bar) {
                 Patch<FIELDS> bar;
-                at.load(bar, 0, bars + at.sample * bars_sample + ((t + 1) / every - 1) * at.state());
-                #pragma unroll
-                for (int f = 0; f < FIELDS; f++)
-                    #pragma unroll
-                    for (int r = 0; r < R; r++)
-                        #pragma unroll
-                        for (int v = 0; v < V; v++) lam.row[f][r].at[v] += bar.row[f][r].at[v];
+                at.load(bar, 0, bars + at.sample * bars_sample + t / every * at.state());
+                each(lam, bar, [](REAL& a, REAL b) { a += b; });
+                next_bar -= every;
             }
-            if (CLIP) {  // c is the state after this step: no derivative passes a clamped cell
-                #pragma unroll
-                for (int f = 0; f < FIELDS; f++)
-                    #pragma unroll
-                    for (int r = 0; r < R; r++)
-                        #pragma unroll
-                        for (int v = 0; v < V; v++) {
-                            REAL w = c.row[f][r].at[v];
-                            if (!(w > ZERO && w < ONE)) lam.row[f][r].at[v] = ZERO;
-                        }
-            }
-            if (j < some - 1 || CLIP) {
-                #pragma unroll
-                for (int r = 0; r < R; r++)
-                    #pragma unroll
-                    for (int f = 0; f < FIELDS; f++) c.row[f][r] = mine[j * STATE + (r * FIELDS + f) * LANES];
-            }
-            int parity = EDGES > 1 ? t % 2 * PARITY : 0;
-            if (EDGES == 1) meet();
-            publish(lam, at, edges + parity);
-            meet();
-            sweep(lam, at, near.above + parity, near.below + parity, [&](int r, int v, const REAL (&l)[FIELDS]) {
-                REAL here[FIELDS], a[FIELDS], out[FIELDS], slope[PARAMETERS];
+            // c is the state after this step: no derivative passes a clamped cell
+            if (CLIP) each(lam, c, [](REAL& a, REAL w) { a = w > ZERO && w < ONE ? a : ZERO; });
+            if (j < some - 1 || CLIP) record.get(j, c);
+            if (AHEAD && j == 0 && pass > 0) record.begin_fetch(0, at, kept + (pass - 1) * at.state());
+            sweep(lam, post, [&](int r, int v, const REAL (&sum)[FIELDS]) {
+                REAL here[FIELDS], a[FIELDS], l[FIELDS], out[FIELDS], slope[PARAMETERS];
                 #pragma unroll
                 for (int f = 0; f < FIELDS; f++) {
                     here[f] = c.row[f][r].at[v];
                     a[f] = lam.row[f][r].at[v];
+                    l[f] = laplacian(sum[f], a[f]);
                 }
                 if (CELLWISE) read_cellwise(theta, q + at.cell(r, v), at.cells());
                 adjoint(here, a, l, theta, out, slope);
                 #pragma unroll
-                for (int f = 0; f < FIELDS; f++) lam.row[f][r].at[v] = a[f] + h * out[f];
+                for (int f = 0; f < FIELDS; f++) lam.row[f][r].at[v] = spread.step(f, a[f], sum[f], out[f]);
                 if (!at.owns(r, v)) return;
                 #pragma unroll
                 for (int i = 0; i < PARAMETERS; i++) sums[i] += slope[i];
@@ -384,7 +533,6 @@ backward(const REAL* kept, Offset kept_sample, const REAL* lam_in, REAL* lam_out
     for (int i = 0; i < PARAMETERS; i++)
         for (int half = LANES / 2; half > 0; half /= 2) totals[i] += shuffle(totals[i], at.lane ^ half);
     if (at.lane == 0) add_uniform(gp + (Offset(blockIdx.x) * WARPS + at.warp) * UNIFORM, totals, h);
-    if (CLUSTER > 1) meet();
 }
 
 // The sums of all warps, in their order: gp (B, UNIFORM) from parts (B, entries, UNIFORM).

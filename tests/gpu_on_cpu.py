@@ -36,12 +36,12 @@ def _library(source: str, entry: str):
     return ctypes.CDLL(str(library)).emulate
 
 
-def _launcher(source, entry, *, threads, cluster=1, shared=0, blocks, stream):
+def _launcher(source, entry, arguments, *, threads, cluster=1, shared=0, blocks, stream):
     emulate = _library(source, entry)
+    addresses = (ctypes.c_void_p * len(arguments))(*map(ctypes.addressof, arguments))
 
-    def launch(arguments):
-        addresses = (ctypes.c_void_p * len(arguments))(*map(ctypes.addressof, arguments))
-        emulate(addresses, blocks, cluster, threads, shared)
+    def launch(kept=(addresses, arguments)):
+        emulate(kept[0], blocks, cluster, threads, shared)
 
     return launch
 

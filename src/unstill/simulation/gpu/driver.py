@@ -108,9 +108,18 @@ def _compile(source: str, options: Sequence[str]) -> bytes:
 
 
 def launcher(
-    source: str, entry: str, *, threads: int, cluster: int = 1, shared: int = 0, blocks: int, stream: int
-) -> Callable[[Sequence], None]:
-    """A function that queues launches of the kernel `entry` on a stream; its arguments are ctypes values.
+    source: str,
+    entry: str,
+    arguments: Sequence,
+    *,
+    threads: int,
+    cluster: int = 1,
+    shared: int = 0,
+    blocks: int,
+    stream: int,
+) -> Callable[[], None]:
+    """A function that queues one launch of the kernel `entry` with the values that its `arguments`, ctypes objects, have
+    at that moment.
 
     The kernel is compiled and loaded for the device that the stream belongs to. Raises `CudaError`.
     """
@@ -121,9 +130,10 @@ def launcher(
     on = driver.CUstream(stream)
     config = _config(blocks, threads, cluster, shared, on) if cluster > 1 else None
 
-    def launch(arguments: Sequence) -> None:
-        addresses = (ctypes.c_void_p * len(arguments))(*map(ctypes.addressof, arguments))
-        given = ctypes.addressof(addresses)
+    addresses = (ctypes.c_void_p * len(arguments))(*map(ctypes.addressof, arguments))
+    given = ctypes.addressof(addresses)
+
+    def launch(kept=(addresses, arguments)) -> None:
         if config is None:
             _checked(driver.cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, shared, on, given, 0))
         else:

@@ -71,10 +71,10 @@ class _Kernel:
         real = c_float if job.spec.dtype == "float32" else c_double
         self.geometry = [*map(c_int, (*job.grid.shape, *self.plan.owned, self.plan.margin)), real(job.dt)]
 
-    def on(self, stream: int) -> Callable[[Sequence], None]:
+    def on(self, stream: int, arguments: Sequence) -> Callable[[], None]:
         shape = self.plan.shape
         return driver.launcher(
-            self.source, self.entry, threads=shape.threads, cluster=shape.cluster, shared=self.plan.shared,
+            self.source, self.entry, arguments, threads=shape.threads, cluster=shape.cluster, shared=self.plan.shared,
             blocks=self.blocks, stream=stream,
         )  # fmt: skip
 
@@ -83,17 +83,17 @@ def _forward(
     kernel: _Kernel, stream, x, x_sample, p, q, *, steps, frames=0, every=1, kept=0, stride=1, kept_sample=0, scratch
 ) -> None:
     """Queue a whole motion, all buffers by their addresses. `scratch`: two, for the states between launches."""
-    launch, state, depth = kernel.on(stream), kernel.job.state, kernel.plan.depth
-    frames_sample, now = steps // every * state, 0
-    while now < steps:
-        some = min(depth, steps - now)
-        target = 0 if now + some == steps else scratch[now // depth % 2]
-        launch([
-            c_void_p(x), c_longlong(x_sample), c_void_p(target), c_void_p(frames), c_longlong(frames_sample),
-            c_int(every), c_void_p(kept), c_longlong(kept_sample), c_int(stride), c_void_p(p), c_void_p(q),
-            *kernel.geometry, c_int(now), c_int(some),
-        ])  # fmt: skip
-        x, x_sample, now = target, state, now + some
+    state, depth = kernel.job.state, kernel.plan.depth
+    here, here_sample, there, now, some = c_void_p(x), c_longlong(x_sample), c_void_p(), c_int(0), c_int()
+    launch = kernel.on(stream, [
+        here, here_sample, there, c_void_p(frames), c_longlong(steps // every * state), c_int(every), c_void_p(kept),
+        c_longlong(kept_sample), c_int(stride), c_void_p(p), c_void_p(q), *kernel.geometry, now, some,
+    ])  # fmt: skip
+    for start in range(0, steps, depth):
+        now.value, some.value = start, min(depth, steps - start)
+        there.value = 0 if start + depth >= steps else scratch[start // depth % 2]
+        launch()
+        here.value, here_sample.value = there.value, state
 
 
 def _spare(plan: Plan, steps: int) -> int:
@@ -142,19 +142,19 @@ def tangent(job: Job, dx, dp, dq, x, p, q, *, frames: int, every: int):
     def run(context, out, dx, dp, dq, x, p, q):
         to, scratch, dscratch = out
         stream = driver.stream(context)
-        launch, depth = kernel.on(stream), kernel.plan.depth
-        states, tangents = _pair(job, scratch), _pair(job, dscratch)
-        given = [c_void_p(driver.pointer(operand)) for operand in (p, dp, q, dq)]
-        here, there, now = driver.pointer(x), driver.pointer(dx), 0
-        while now < steps:
-            some = min(depth, steps - now)
-            last, turn = now + some == steps, now // depth % 2
-            next_, dnext = (0, 0) if last else (states[turn], tangents[turn])
-            launch([
-                c_void_p(here), c_void_p(there), c_void_p(next_), c_void_p(dnext), c_void_p(driver.pointer(to)),
-                c_longlong(frames * job.state), c_int(every), *given, *kernel.geometry, c_int(now), c_int(some), c_int(K),
-            ])  # fmt: skip
-            here, there, now = next_, dnext, now + some
+        states, tangents, depth = _pair(job, scratch), _pair(job, dscratch), kernel.plan.depth
+        here, dhere, there, dthere, now, some = c_void_p(), c_void_p(), c_void_p(), c_void_p(), c_int(), c_int()
+        here.value, dhere.value = driver.pointer(x), driver.pointer(dx)
+        launch = kernel.on(stream, [
+            here, dhere, there, dthere, c_void_p(driver.pointer(to)), c_longlong(frames * job.state), c_int(every),
+            *(c_void_p(driver.pointer(operand)) for operand in (p, dp, q, dq)), *kernel.geometry, now, some, c_int(K),
+        ])  # fmt: skip
+        for start in range(0, steps, depth):
+            now.value, some.value = start, min(depth, steps - start)
+            last, turn = start + depth >= steps, start // depth % 2
+            there.value, dthere.value = (0, 0) if last else (states[turn], tangents[turn])
+            launch()
+            here.value, dhere.value = there.value, dthere.value
 
     return (buffer_callback(run, outputs)(dx, dp, dq, x, p, q)[0],)
 
@@ -196,11 +196,12 @@ def adjoint(job: Job, bars, kept, p, q, *, every: int):
                 )  # fmt: skip
                 source, source_sample = driver.pointer(between), inner * job.state
             walk.over(source, source_sample, first, some)
-        count = B * p.shape[1]
-        total = driver.launcher(back.source, "total", threads=32, blocks=-(-count // 32), stream=stream)
-        if count:
+        if count := B * p.shape[1]:
             pointers = c_void_p(driver.pointer(sums)), c_void_p(driver.pointer(gp))
-            total([*pointers, c_int(B), c_int(entries), c_int(p.shape[1])])
+            arguments = [*pointers, c_int(B), c_int(entries), c_int(p.shape[1])]
+            driver.launcher(
+                back.source, "total", arguments, threads=32, blocks=-(-count // 32), stream=stream
+            )()
 
     return tuple(buffer_callback(run, outputs)(bars, kept, p, q)[:3])
 
@@ -209,28 +210,26 @@ class _BackwardWalk:
     """λ on its way back: from nothing after the last step to the cotangent of the first state, which ends in gx."""
 
     def __init__(self, kernel: _Kernel, stream: int, every: int, out, given):
-        self.kernel, self.every, self.launch = kernel, every, kernel.on(stream)
-        self.bars_sample = given[0].shape[1] * kernel.job.state
-        (gx, self.gq, self.sums, other), (self.bars, self.p, self.q) = (
-            map(driver.pointer, out),
-            map(driver.pointer, given),
-        )
+        self.kernel, bars_sample = kernel, given[0].shape[1] * kernel.job.state
+        (gx, gq, sums, other), (bars, p, q) = map(driver.pointer, out), map(driver.pointer, given)
         # A resident grid is read and written by the same threads, so λ may stay in place; a tile reads its neighbours.
         self.homes = [gx] if kernel.plan.shape.resident else [gx, other]
-        self.lam = 0
+        self.kept, self.kept_sample, self.lam, self.target = c_void_p(), c_longlong(), c_void_p(0), c_void_p()
+        self.first, self.some = c_int(), c_int()
+        self.launch = kernel.on(stream, [
+            self.kept, self.kept_sample, self.lam, self.target, c_void_p(bars), c_longlong(bars_sample), c_int(every),
+            *map(c_void_p, (p, q, sums, gq)), *kernel.geometry, self.first, self.some, c_int(kernel.plan.depth),
+        ])  # fmt: skip
 
     def over(self, kept: int, kept_sample: int, first: int, steps: int) -> None:
         """Walk back over `steps` steps from `first`, whose checkpoints lie at `kept`."""
         job, depth = self.kernel.job, self.kernel.plan.depth
         at_once = steps if self.kernel.plan.shape.resident else depth
+        self.kept_sample.value = kept_sample
         for start in range((steps - 1) // at_once * at_once, -1, -at_once):
             # Homes alternate, and the launch that reaches step 0 writes gx.
-            target = self.homes[(first + start) // depth % len(self.homes)]
-            address = kept + start // depth * job.state * job.dtype.itemsize
-            self.launch([
-                c_void_p(address), c_longlong(kept_sample), c_void_p(self.lam), c_void_p(target), c_void_p(self.bars),
-                c_longlong(self.bars_sample), c_int(self.every), c_void_p(self.p), c_void_p(self.q),
-                c_void_p(self.sums), c_void_p(self.gq), *self.kernel.geometry, c_int(first + start),
-                c_int(min(at_once, steps - start)), c_int(depth),
-            ])  # fmt: skip
-            self.lam = target
+            self.target.value = self.homes[(first + start) // depth % len(self.homes)]
+            self.kept.value = kept + start // depth * job.state * job.dtype.itemsize
+            self.first.value, self.some.value = first + start, min(at_once, steps - start)
+            self.launch()
+            self.lam.value = self.target.value

@@ -96,7 +96,7 @@ def _most_rows(spec: KernelSpec, part: Part, V: int) -> int:
 def _with_shared_memory(spec: KernelSpec, part: Part, shape: Shape, machine: Machine) -> tuple[Shape, int]:
     """The shape with as many recorded states as fit (adjoint), and the bytes of shared memory it takes."""
     row = len(spec.system.fields) * 32 * shape.columns * np.dtype(spec.dtype).itemsize
-    post = shape.warps * 4 * ((2 if part == "tangent" else 1) * row + 8)  # boxes and flags
+    post = shape.warps * 4 * (2 if part == "tangent" else 1) * row + 4 * 8  # boxes and flags
     if part != "adjoint":
         return shape, post
     state = shape.warps * shape.rows * row

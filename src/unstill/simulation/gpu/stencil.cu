@@ -13,8 +13,7 @@
 //   SLOTS                    states that the adjoint records in shared memory
 //
 // Neighbours: columns by shuffles inside a warp, rows in the thread's own registers; only the first and the last row of
-// a warp are posted to the warps above and below. A warp waits for these two and for nobody else. A tile's margin is
-// loaded with the boundary's own wrapping (a mirror image stays one under these equations), becomes wrong from the
+// a warp are posted to the warps above and below, with one barrier a step. A tile's margin is loaded with the boundary's own wrapping (a mirror image stays one under these equations), becomes wrong from the
 // outside by one cell a step, and is never stored.
 
 typedef long long Offset;
@@ -30,34 +29,11 @@ template <class T> __device__ __forceinline__ T* shared_memory() {
     return reinterpret_cast<T*>(bytes);
 }
 template <class T> __device__ __forceinline__ T shuffle(T x, int lane) { return __shfl_sync(0xffffffffu, x, lane); }
-__device__ __forceinline__ void warp_meets() { __syncwarp(); }
+__device__ __forceinline__ void block_meets() { __syncthreads(); }
 __device__ __forceinline__ unsigned address(const void* shared) { return __cvta_generic_to_shared(shared); }
-__device__ __forceinline__ unsigned address(const void* shared, int rank) {
-    unsigned there;
-    asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address(shared)), "r"(rank));
-    return there;
-}
 
-// Flags are mbarriers: one arrival completes a phase, and where bytes are expected, all of these too. Before compute
-// capability 8 a barrier of the whole block stands in for them.
-#if __CUDA_ARCH__ >= 800
-__device__ __forceinline__ void prepare(Flag* flag) {
-    asm volatile("mbarrier.init.shared.b64 [%0], 1;" ::"r"(address(flag)) : "memory");
-}
-__device__ __forceinline__ void arrive(Flag* flag) {
-    asm volatile("{ .reg .b64 state; mbarrier.arrive.shared.b64 state, [%0]; }" ::"r"(address(flag)) : "memory");
-}
-#if __CUDA_ARCH__ >= 900
-#define TEST_FLAG "mbarrier.try_wait.parity.shared.b64"
-#else
-#define TEST_FLAG "mbarrier.test_wait.parity.shared.b64"
-#endif
-__device__ __forceinline__ void wait_for(Flag* flag, int phase, bool needed) {
-    if (needed)
-        asm volatile("{ .reg .pred p; again: " TEST_FLAG " p, [%0], %1; @p bra done; bra again; done: }"
-                     ::"r"(address(flag)), "r"(phase) : "memory");
-}
 // Shared memory filled from device memory while the thread goes on; `fetched` waits for its own.
+#if __CUDA_ARCH__ >= 800
 __device__ __forceinline__ void fetch(Strip* to, const Strip* from) {
     #pragma unroll
     for (int i = 0; i < int(sizeof(Strip)); i += ALIGN)
@@ -66,19 +42,31 @@ __device__ __forceinline__ void fetch(Strip* to, const Strip* from) {
 }
 __device__ __forceinline__ void fetched() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 #else
-__device__ __forceinline__ void prepare(Flag*) {}
-__device__ __forceinline__ void arrive(Flag*) {}
-__device__ __forceinline__ void wait_for(Flag*, int, bool) { __syncthreads(); }
 __device__ __forceinline__ void fetch(Strip* to, const Strip* from) { *to = *from; }
 __device__ __forceinline__ void fetched() {}
 #endif
 
+// Between the blocks of a cluster, a flag (an mbarrier) completes a phase when its owner has said how many bytes it
+// expects and these have come.
 #if __CUDA_ARCH__ >= 900
-__device__ __forceinline__ void expect(Flag* flag, int bytes) {
-    asm volatile("{ .reg .b64 state; mbarrier.arrive.expect_tx.shared.b64 state, [%0], %1; }" ::"r"(address(flag)), "r"(bytes)
-                 : "memory");
+__device__ __forceinline__ unsigned address(const void* shared, int rank) {
+    unsigned there;
+    asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address(shared)), "r"(rank));
+    return there;
 }
-// Stores into another block of the cluster; the flag there counts the bytes.
+__device__ __forceinline__ void prepare(Flag* flag) {
+    asm volatile("mbarrier.init.shared.b64 [%0], 1;" ::"r"(address(flag)) : "memory");
+}
+__device__ __forceinline__ void cluster_ready() {
+    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+    asm volatile("barrier.cluster.arrive.release.aligned; barrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+// By one lane, without a branch: a branch here would cost every shuffle after it a test of convergence.
+__device__ __forceinline__ void expect(Flag* flag, int bytes, bool me) {
+    asm volatile("{ .reg .b64 state; .reg .pred p; setp.ne.u32 p, %2, 0;"
+                 "@p mbarrier.arrive.expect_tx.shared.b64 state, [%0], %1; }"
+                 ::"r"(address(flag)), "r"(bytes), "r"(unsigned(me)) : "memory");
+}
 __device__ __forceinline__ void send(Strip strip, Strip* box, Flag* flag, int rank) {
     unsigned to = address(box, rank), counted = address(flag, rank);
     const unsigned* word = reinterpret_cast<const unsigned*>(&strip);
@@ -95,14 +83,20 @@ __device__ __forceinline__ void send(Strip strip, Strip* box, Flag* flag, int ra
             asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.b32 [%0], %1, [%2];"
                          ::"r"(to + 4 * i), "r"(word[i]), "r"(counted) : "memory");
 }
-__device__ __forceinline__ void all_ready() {
-    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
-    asm volatile("barrier.cluster.arrive.release.aligned; barrier.cluster.wait.acquire.aligned;" ::: "memory");
+// All lanes leave the loop together, and the compiler sees that they do.
+__device__ __forceinline__ void wait_for(Flag* flag, int phase, bool needed) {
+    unsigned done;
+    do {
+        asm volatile("{ .reg .pred p; mbarrier.try_wait.parity.shared.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
+                     : "=r"(done) : "r"(address(flag)), "r"(phase) : "memory");
+    } while (!__all_sync(0xffffffffu, done || !needed));
 }
 #else
-__device__ __forceinline__ void expect(Flag*, int) {}
+__device__ __forceinline__ void prepare(Flag*) {}
+__device__ __forceinline__ void cluster_ready() {}
+__device__ __forceinline__ void expect(Flag*, int, bool) {}
 __device__ __forceinline__ void send(Strip, Strip*, Flag*, int) {}
-__device__ __forceinline__ void all_ready() { __syncthreads(); }
+__device__ __forceinline__ void wait_for(Flag*, int, bool) {}
 #endif
 #endif
 
@@ -125,7 +119,7 @@ struct Place {
         int down = (H + tall - 1) / tall, across = (W + wide - 1) / wide, block = blockIdx.x / CLUSTER;
         int tile = block % (down * across);
         rank = blockIdx.x % CLUSTER;
-        warp = threadIdx.x / LANES;
+        warp = shuffle(int(threadIdx.x) / LANES, 0);  // so that the compiler knows it to be one number
         lane = threadIdx.x % LANES;
         sample = block / (down * across);
         row_from = tile / across * tall;
@@ -182,14 +176,14 @@ struct Place {
 };
 
 // Rows of N fields that warps post to each other: every warp has a box for the row above it and one for the row below,
-// each twice, for even and odd turns. A box is written again two turns later, when its reader has posted once more, and
-// so has read it.
+// each twice, for even and odd turns, so that one barrier a turn suffices. The first and the last warp of a block post
+// to, and wait for, the neighbouring blocks of the cluster.
 template <int N> struct Post {
     static constexpr int BOX = N * LANES;
 
     const Place& at;
     Strip* boxes;
-    Flag* flags;
+    Flag* flags;  // side and parity
     bool has[2];  // neighbours above and below; a tile has nobody beyond its edge, nor has a grid without flux
     int turn;
 
@@ -198,37 +192,38 @@ template <int N> struct Post {
         bool ring = RESIDENT && PERIODIC;
         has[0] = ring || at.warp > 0 || (RESIDENT && at.rank > 0);
         has[1] = ring || at.warp < WARPS - 1 || (RESIDENT && at.rank < CLUSTER - 1);
-        if (threadIdx.x < WARPS * 4) prepare(flags + threadIdx.x);
-        all_ready();
+        if constexpr (CLUSTER > 1) {
+            if (threadIdx.x < 4) prepare(flags + threadIdx.x);
+            cluster_ready();
+        }
     }
-    __device__ __forceinline__ int index(int warp, int side) const { return (warp * 2 + side) * 2 + turn % 2; }
-    __device__ __forceinline__ const Strip* box(int side) const { return boxes + index(at.warp, side) * BOX + at.lane; }
+    __device__ __forceinline__ Strip* box(int warp, int side) const {
+        return boxes + ((warp * 2 + side) * 2 + turn % 2) * BOX + at.lane;
+    }
+    __device__ __forceinline__ Flag* flag(int side) const { return flags + side * 2 + turn % 2; }
 
-    // Posts a warp's first row upwards and its last row downwards.
-    __device__ __forceinline__ void put(const Patch<N>& c) {
+    // Posts a warp's first row upwards and its last row downwards, and returns when the neighbours' have come.
+    __device__ __forceinline__ void exchange(const Patch<N>& c) {
         #pragma unroll
         for (int side = 0; side < 2; side++) {
-            bool leaves = side == 0 ? at.warp == 0 : at.warp == WARPS - 1;
-            int warp = !leaves ? at.warp + 2 * side - 1 : side == 0 ? WARPS - 1 : 0;
-            Strip* to = boxes + index(warp, 1 - side) * BOX + at.lane;
-            Flag* flag = flags + index(warp, 1 - side);
-            if (CLUSTER > 1 && leaves && has[side]) {
-                #pragma unroll
-                for (int f = 0; f < N; f++)
-                    send(c.row[f][side * (R - 1)], to + f * LANES, flag, (at.rank + 2 * side - 1 + CLUSTER) % CLUSTER);
-                if (at.lane == 0) expect(flags + index(at.warp, side), BOX * sizeof(Strip));
-            } else if (has[side]) {
+            bool leaves = CLUSTER > 1 && at.warp == side * (WARPS - 1);
+            Strip* to = box((at.warp + WARPS + 2 * side - 1) % WARPS, 1 - side);
+            if (!leaves) {
                 #pragma unroll
                 for (int f = 0; f < N; f++) to[f * LANES] = c.row[f][side * (R - 1)];
+            } else if (has[side]) {
+                int rank = (at.rank + CLUSTER + 2 * side - 1) % CLUSTER;
+                #pragma unroll
+                for (int f = 0; f < N; f++) send(c.row[f][side * (R - 1)], to + f * LANES, flag(1 - side), rank);
             }
+            if constexpr (CLUSTER > 1) expect(flag(side), BOX * sizeof(Strip), leaves && has[side] && at.lane == 0);
         }
-        warp_meets();
-        if (at.lane == 0) {
-            if (has[0] && !(CLUSTER > 1 && at.warp == 0)) arrive(flags + index((at.warp + WARPS - 1) % WARPS, 1));
-            if (has[1] && !(CLUSTER > 1 && at.warp == WARPS - 1)) arrive(flags + index((at.warp + 1) % WARPS, 0));
-        }
+        if constexpr (CLUSTER > 1)
+            #pragma unroll
+            for (int side = 0; side < 2; side++)
+                wait_for(flag(side), turn / 2 % 2, has[side] && at.warp == side * (WARPS - 1));
+        block_meets();
     }
-    __device__ __forceinline__ void take(int side) { wait_for(flags + index(at.warp, side), turn / 2 % 2, has[side]); }
 };
 
 // Posts and takes the neighbours' rows, then goes down the rows and hands each cell (r, v) and, of all N fields, the sum
@@ -237,10 +232,8 @@ template <int N> struct Post {
 // The sum is (west + north) + (east + south): east + south of a cell is north + west of the cell one down and one to the
 // right, so that it is added up once for both.
 template <int N, class Visit> __device__ __forceinline__ void sweep(Patch<N>& c, Post<N>& post, Visit visit) {
-    post.put(c);
-    post.take(0);
-    post.take(1);
-    const Strip *above = post.box(0), *below = post.box(1);
+    post.exchange(c);
+    const Strip *above = post.box(post.at.warp, 0), *below = post.box(post.at.warp, 1);
     REAL north_west[N][V], corner[N];  // of this row's cells; the cell above the first, as it was
     #pragma unroll
     for (int f = 0; f < N; f++) {

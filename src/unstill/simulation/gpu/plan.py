@@ -17,7 +17,7 @@ from .source import Part, Shape
 
 _WARPS, _FEWEST_WARPS = 16, 4  # 512 threads of a multiprocessor leave 128 registers each, whatever block they belong to
 _TILE_WARPS = 8  # two tiles a multiprocessor: one loads while the other computes
-_TILE_SHARE = 10  # of a tile's smaller side, what a launch may spoil at each edge
+_TILE_SHARE = 6  # of a tile's smaller side, what a launch may spoil at each edge
 _STATE_REGISTERS = 64  # of these, for the fields; the rest is for neighbours and the kinetics
 _CLUSTERS = (1, 2, 4, 8)  # 8 blocks is what every GPU with clusters allows
 _PATCHES: dict[Part, int] = {"forward": 1, "tangent": 2, "adjoint": 2}  # of FIELDS each, in registers
@@ -96,7 +96,7 @@ def _most_rows(spec: KernelSpec, part: Part, V: int) -> int:
 def _with_shared_memory(spec: KernelSpec, part: Part, shape: Shape, machine: Machine) -> tuple[Shape, int]:
     """The shape with as many recorded states as fit (adjoint), and the bytes of shared memory it takes."""
     row = len(spec.system.fields) * 32 * shape.columns * np.dtype(spec.dtype).itemsize
-    post = shape.warps * 4 * (2 if part == "tangent" else 1) * row + 4 * 8  # boxes and flags
+    post = shape.warps * 4 * ((2 if part == "tangent" else 1) * row + 8)  # boxes and flags
     if part != "adjoint":
         return shape, post
     state = shape.warps * shape.rows * row

@@ -30,6 +30,7 @@ template <class T> __device__ __forceinline__ T* shared_memory() {
 }
 template <class T> __device__ __forceinline__ T shuffle(T x, int lane) { return __shfl_sync(0xffffffffu, x, lane); }
 __device__ __forceinline__ void block_meets() { __syncthreads(); }
+__device__ __forceinline__ void warp_meets() { __syncwarp(); }
 __device__ __forceinline__ unsigned address(const void* shared) { return __cvta_generic_to_shared(shared); }
 
 // Shared memory filled from device memory while the thread goes on; `fetched` waits for its own.
@@ -46,8 +47,8 @@ __device__ __forceinline__ void fetch(Strip* to, const Strip* from) { *to = *fro
 __device__ __forceinline__ void fetched() {}
 #endif
 
-// Between the blocks of a cluster, a flag (an mbarrier) completes a phase when its owner has said how many bytes it
-// expects and these have come.
+// In a cluster, a flag (an mbarrier) completes a phase at one arrival and, where the arrival says how many bytes are
+// expected from another block, when these have come.
 #if __CUDA_ARCH__ >= 900
 __device__ __forceinline__ unsigned address(const void* shared, int rank) {
     unsigned there;
@@ -66,6 +67,10 @@ __device__ __forceinline__ void expect(Flag* flag, int bytes, bool me) {
     asm volatile("{ .reg .b64 state; .reg .pred p; setp.ne.u32 p, %2, 0;"
                  "@p mbarrier.arrive.expect_tx.shared.b64 state, [%0], %1; }"
                  ::"r"(address(flag)), "r"(bytes), "r"(unsigned(me)) : "memory");
+}
+__device__ __forceinline__ void arrive(Flag* flag, bool me) {
+    asm volatile("{ .reg .b64 state; .reg .pred p; setp.ne.u32 p, %1, 0; @p mbarrier.arrive.shared.b64 state, [%0]; }"
+                 ::"r"(address(flag)), "r"(unsigned(me)) : "memory");
 }
 __device__ __forceinline__ void send(Strip strip, Strip* box, Flag* flag, int rank) {
     unsigned to = address(box, rank), counted = address(flag, rank);
@@ -95,6 +100,7 @@ __device__ __forceinline__ void wait_for(Flag* flag, int phase, bool needed) {
 __device__ __forceinline__ void prepare(Flag*) {}
 __device__ __forceinline__ void cluster_ready() {}
 __device__ __forceinline__ void expect(Flag*, int, bool) {}
+__device__ __forceinline__ void arrive(Flag*, bool) {}
 __device__ __forceinline__ void send(Strip, Strip*, Flag*, int) {}
 __device__ __forceinline__ void wait_for(Flag*, int, bool) {}
 #endif
@@ -176,14 +182,15 @@ struct Place {
 };
 
 // Rows of N fields that warps post to each other: every warp has a box for the row above it and one for the row below,
-// each twice, for even and odd turns, so that one barrier a turn suffices. The first and the last warp of a block post
-// to, and wait for, the neighbouring blocks of the cluster.
+// each twice, for even and odd turns. In a block of its own, one barrier a turn shows that all have been posted. In a
+// cluster, whose blocks are slow to hear of each other, a warp waits for the flags of its own boxes alone. A box is
+// written again two turns later, when its reader has posted once more, and so has read it.
 template <int N> struct Post {
     static constexpr int BOX = N * LANES;
 
     const Place& at;
     Strip* boxes;
-    Flag* flags;  // side and parity
+    Flag* flags;  // of each box
     bool has[2];  // neighbours above and below; a tile has nobody beyond its edge, nor has a grid without flux
     int turn;
 
@@ -193,36 +200,41 @@ template <int N> struct Post {
         has[0] = ring || at.warp > 0 || (RESIDENT && at.rank > 0);
         has[1] = ring || at.warp < WARPS - 1 || (RESIDENT && at.rank < CLUSTER - 1);
         if constexpr (CLUSTER > 1) {
-            if (threadIdx.x < 4) prepare(flags + threadIdx.x);
+            if (threadIdx.x < WARPS * 4) prepare(flags + threadIdx.x);
             cluster_ready();
         }
     }
-    __device__ __forceinline__ Strip* box(int warp, int side) const {
-        return boxes + ((warp * 2 + side) * 2 + turn % 2) * BOX + at.lane;
-    }
-    __device__ __forceinline__ Flag* flag(int side) const { return flags + side * 2 + turn % 2; }
+    __device__ __forceinline__ int index(int warp, int side) const { return (warp * 2 + side) * 2 + turn % 2; }
+    __device__ __forceinline__ Strip* box(int warp, int side) const { return boxes + index(warp, side) * BOX + at.lane; }
 
-    // Posts a warp's first row upwards and its last row downwards, and returns when the neighbours' have come.
-    __device__ __forceinline__ void exchange(const Patch<N>& c) {
-        #pragma unroll
-        for (int side = 0; side < 2; side++) {
-            bool leaves = CLUSTER > 1 && at.warp == side * (WARPS - 1);
-            Strip* to = box((at.warp + WARPS + 2 * side - 1) % WARPS, 1 - side);
-            if (!leaves) {
-                #pragma unroll
-                for (int f = 0; f < N; f++) to[f * LANES] = c.row[f][side * (R - 1)];
-            } else if (has[side]) {
-                int rank = (at.rank + CLUSTER + 2 * side - 1) % CLUSTER;
-                #pragma unroll
-                for (int f = 0; f < N; f++) send(c.row[f][side * (R - 1)], to + f * LANES, flag(1 - side), rank);
-            }
-            if constexpr (CLUSTER > 1) expect(flag(side), BOX * sizeof(Strip), leaves && has[side] && at.lane == 0);
-        }
-        if constexpr (CLUSTER > 1)
+    // Posts a warp's first row upwards (side 0) and its last row downwards (1).
+    __device__ __forceinline__ void put(const Patch<N>& c, int side) {
+        int warp = (at.warp + WARPS + 2 * side - 1) % WARPS, rank = (at.rank + CLUSTER + 2 * side - 1) % CLUSTER;
+        bool leaves = CLUSTER > 1 && at.warp == side * (WARPS - 1);
+        if (!leaves) {
             #pragma unroll
-            for (int side = 0; side < 2; side++)
-                wait_for(flag(side), turn / 2 % 2, has[side] && at.warp == side * (WARPS - 1));
-        block_meets();
+            for (int f = 0; f < N; f++) box(warp, 1 - side)[f * LANES] = c.row[f][side * (R - 1)];
+        } else if (has[side]) {
+            #pragma unroll
+            for (int f = 0; f < N; f++)
+                send(c.row[f][side * (R - 1)], box(warp, 1 - side) + f * LANES, flags + index(warp, 1 - side), rank);
+        }
+        if constexpr (CLUSTER > 1) {
+            warp_meets();
+            arrive(flags + index(warp, 1 - side), !leaves && at.lane == 0);
+            expect(flags + index(at.warp, side), BOX * sizeof(Strip), leaves && has[side] && at.lane == 0);
+        }
+    }
+    // Posts the edge rows and returns when the neighbours' have come.
+    __device__ __forceinline__ void exchange(const Patch<N>& c) {
+        put(c, 0);
+        put(c, 1);
+        if constexpr (CLUSTER > 1) {
+            wait_for(flags + index(at.warp, 0), turn / 2 % 2, has[0]);
+            wait_for(flags + index(at.warp, 1), turn / 2 % 2, has[1]);
+        } else {
+            block_meets();
+        }
     }
 };
 

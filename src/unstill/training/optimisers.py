@@ -168,12 +168,12 @@ class LevenbergMarquardt(AbstractOptimiser):
             return Step(x, state, loss, {"rate": None}, Status.BLOW_UP, _NOT_FINITE)
         H, g, tried, borne, change = J.T @ J, J.T @ r, [], False, np.zeros(J.shape[1])
         scale = np.diag(H) + 1e-12 * max(np.diag(H).max(), 1e-300)
-        start = flatten(x)
+        start, (low, high) = flatten(x), self._box(objective, x)
         for _ in range(self.tries):
             tried.append(damping)
             change = self._change(H + damping * np.diag(scale), g)
-            change = self._within(objective, x, change, H + damping * np.diag(scale), g)
-            moved = unflatten(start + change, x)
+            change = self._within(low - start, high - start, change, H + damping * np.diag(scale), g)
+            moved = unflatten(np.clip(start + change, low, high), x)  # start + (high − start) may round beyond high
             value, sound = objective.value(moved)
             borne |= sound
             record = {"rates_tried": tried, "rate": damping}
@@ -194,17 +194,20 @@ class LevenbergMarquardt(AbstractOptimiser):
         change = -np.linalg.lstsq(damped, g, rcond=1e-15)[0]
         return change * min(1.0, self.longest / max(float(np.abs(change).max(initial=0.0)), 1e-300))
 
-    def _within(self, objective: Objective, x: Variables, change, damped, g) -> np.ndarray:
-        """The best step inside the objective's box, if it has one (`project`, which takes numbers to the nearest that
-        are allowed): what meets a bound stops there, and the rest steps as far as is best beside it. Without this one
-        parameter at a bound damps the steps of all."""
+    def _box(self, objective: Objective, x: Variables) -> tuple[np.ndarray, np.ndarray]:
+        """The objective's box, if it has one (`project`, which takes numbers to the nearest that are allowed), wide
+        enough for where x is."""
+        here, project = flatten(x), getattr(objective, "project", None)
+        if project is None:
+            return np.full_like(here, -np.inf), np.full_like(here, np.inf)
+        low, high = (flatten(project(unflatten(here + far, x))) for far in (-_FAR, _FAR))
+        return np.minimum(low, here), np.maximum(high, here)
+
+    def _within(self, low, high, change, damped, g) -> np.ndarray:
+        """The best step between two bounds: what meets a bound stops there, and the rest steps as far as is best beside
+        it. Without this one parameter at a bound damps the steps of all."""
         from scipy.optimize import lsq_linear
 
-        project = getattr(objective, "project", None)
-        if project is None:
-            return change
-        here = flatten(x)
-        low, high = (flatten(project(unflatten(here + far, x))) - here for far in (-_FAR, _FAR))
         if ((low <= change) & (change <= high)).all():
             return change
         unit = np.sqrt(np.diag(damped))
@@ -212,7 +215,7 @@ class LevenbergMarquardt(AbstractOptimiser):
         wanted = -np.linalg.solve(half, g / unit)
         tiny = np.finfo(float).tiny
         box = (np.minimum(low * unit, -tiny), np.maximum(high * unit, tiny))
-        step = np.clip(lsq_linear(half.T, wanted, box, method="bvls").x / unit, np.minimum(low, 0), np.maximum(high, 0))
+        step = np.clip(lsq_linear(half.T, wanted, box, method="bvls").x / unit, low, high)
         return step * min(1.0, self.longest / max(float(np.abs(step).max(initial=0.0)), 1e-300))
 
 

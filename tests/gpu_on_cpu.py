@@ -1,4 +1,4 @@
-"""The GPU engine without a GPU: its kernels compiled by the C++ compiler on `cuda_on_cpu.h`, its launches run at once."""
+"""The GPU engine without a GPU: kernels compiled by the C++ compiler on `cuda_on_cpu.h`, launches run at once."""
 
 import ctypes
 import functools
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from unstill.simulation import gpu
 from unstill.simulation.gpu import driver
 from unstill.simulation.gpu.plan import Machine
 
@@ -20,11 +21,13 @@ HOPPER = Machine(processors=132, shared=227 * 1024, clusters=True, memory=80 * 2
 AMPERE = Machine(processors=108, shared=163 * 1024, clusters=False, memory=40 * 2**30)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _library(source: str, entry: str):
     folder = Path(tempfile.gettempdir()) / "unstill-gpu-on-cpu"
     folder.mkdir(exist_ok=True)
-    text = f"{source}\nextern \"C\" void emulate(void** a, int b, int c, int t, int s) {{ run<&{entry}>(a, b, c, t, s); }}\n"
+    text = (
+        f'{source}\nextern "C" void emulate(void** a, int b, int c, int t, int s) {{ run<&{entry}>(a, b, c, t, s); }}\n'
+    )
     name = hashlib.sha256((HEADER.read_text() + text).encode()).hexdigest()[:16]
     library = folder / f"{name}.so"
     if not library.exists():
@@ -60,5 +63,5 @@ def install(monkeypatch, machine: Machine = HOPPER) -> None:
     monkeypatch.setattr(driver, "pointer", _pointer)
     monkeypatch.setattr(driver, "clear", _clear)
     monkeypatch.setattr(driver, "stream", lambda context: 0)
-    monkeypatch.setattr(driver, "machine", lambda: machine)
-    monkeypatch.setattr(driver, "missing", lambda: None)
+    monkeypatch.setattr(gpu, "machine", lambda: machine)
+    monkeypatch.setattr(gpu, "missing", lambda: None)

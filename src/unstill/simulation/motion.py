@@ -47,7 +47,7 @@ def _several(states, p, q, *, job: gpu.Job, steps: int):
 
 
 class Motion:
-    """How a batch moves: `advance(states, steps)` and `drift(states)`, on arrays (M, …) that `hold` has put in place."""
+    """How a batch moves: `advance(states, steps)` and `drift(states)`, on arrays (M, …) that `hold` has placed."""
 
     def __init__(
         self,

@@ -118,8 +118,8 @@ def launcher(
     blocks: int,
     stream: int,
 ) -> Callable[[], None]:
-    """A function that queues one launch of the kernel `entry` with the values that its `arguments`, ctypes objects, have
-    at that moment.
+    """A function that queues one launch of the kernel `entry`, with the values that its `arguments` have at that
+    moment; they are ctypes objects.
 
     The kernel is compiled and loaded for the device that the stream belongs to. Raises `CudaError`.
     """

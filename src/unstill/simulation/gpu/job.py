@@ -199,9 +199,7 @@ def adjoint(job: Job, bars, kept, p, q, *, every: int):
         if count := B * p.shape[1]:
             pointers = c_void_p(driver.pointer(sums)), c_void_p(driver.pointer(gp))
             arguments = [*pointers, c_int(B), c_int(entries), c_int(p.shape[1])]
-            driver.launcher(
-                back.source, "total", arguments, threads=32, blocks=-(-count // 32), stream=stream
-            )()
+            driver.launcher(back.source, "total", arguments, threads=32, blocks=-(-count // 32), stream=stream)()
 
     return tuple(buffer_callback(run, outputs)(bars, kept, p, q)[:3])
 

@@ -1,4 +1,4 @@
-"""The CUDA source of one system's kernels: a prelude derived from its kinetics, and the stencil that is the same for all.
+"""The CUDA source of one system's kernels: a prelude derived from its kinetics, and the stencil, the same for all.
 
 The pointwise functions are those of the native engine (`kernels.pointwise`), written out in C++ by the same translator.
 """
@@ -47,8 +47,8 @@ class Shape:
 
 @functools.lru_cache(maxsize=256)
 def source(spec: KernelSpec, area: float, dt: float, shape: Shape, part: Part) -> str:
-    """The whole source of one part's kernel; raises `Untranslatable`. `area` is 1/dx²; of the time step the source knows
-    only whether it is 1, which saves an instruction a cell and field."""
+    """The whole source of one part's kernel; raises `Untranslatable`. `area` is 1/dx². Of the time step the source
+    knows only whether it is 1, which saves an instruction a cell and field."""
     stencil = resources.files(__package__).joinpath("stencil.cu").read_text()
     return "\n".join([_sizes(spec, area, dt == 1, shape, part), _functions(spec, part), stencil])
 

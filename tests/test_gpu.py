@@ -1,5 +1,5 @@
 """The GPU engine: its kernels' own source run on the CPU (`gpu_on_cpu.py`) against the native engine, and on a card
-where there is one. What the emulation cannot see, a missing barrier, the tests on a card see as a difference between runs."""
+where there is one. What the emulation cannot see, a missing barrier, shows on a card as a difference between runs."""
 
 import functools
 

@@ -20,7 +20,7 @@ from .kernels import KernelSpec
 from .rollout import choose_engine, fused_job, kernel_spec, operands, place, xla_rollout
 
 S = TypeVar("S", bound=AbstractSystem)
-Batch = np.ndarray | jax.Array
+Batch = Any  # np.ndarray or jax.Array
 
 
 def sample_axes(dynamics: Any) -> Any:

@@ -10,6 +10,7 @@ import importlib.util
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -25,12 +26,12 @@ class CudaError(RuntimeError):
 
 
 def _bindings():
-    from cuda.bindings import driver, nvrtc  # pyright: ignore[reportMissingImports]
+    from cuda.bindings import driver, nvrtc  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue]
 
     return driver, nvrtc
 
 
-def _checked(result):
+def _checked(result) -> Any:
     """What a call returned behind its status; raises `CudaError` for a bad one."""
     status, *values = result
     if int(status) != 0:

@@ -49,7 +49,7 @@ class Shape:
 def source(spec: KernelSpec, area: float, dt: float, shape: Shape, part: Part) -> str:
     """The whole source of one part's kernel; raises `Untranslatable`. `area` is 1/dx². Of the time step the source
     knows only whether it is 1, which saves an instruction a cell and field."""
-    stencil = resources.files(__package__).joinpath("stencil.cu").read_text()
+    stencil = resources.files("unstill.simulation.gpu").joinpath("stencil.cu").read_text()
     return "\n".join([_sizes(spec, area, dt == 1, shape, part), _functions(spec, part), stencil])
 
 

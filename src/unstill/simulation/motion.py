@@ -131,7 +131,10 @@ class Motion:
 
     def finite(self, states: Batch) -> np.ndarray:
         """Whether each sample is finite, and below 10⁸ in size; (M,)."""
-        return np.asarray(_finite(states) if isinstance(states, np.ndarray) else _finite_on_device(states))
+        if isinstance(states, np.ndarray):
+            return _finite(states)
+        with enable_x64():
+            return np.asarray(_finite_on_device(states))
 
     def largest_change(self, states: Batch, index: np.ndarray) -> np.ndarray:
         """The largest change of any cell in one step, sample by sample; (M,)."""

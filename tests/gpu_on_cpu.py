@@ -64,4 +64,4 @@ def install(monkeypatch, machine: Machine = HOPPER) -> None:
     monkeypatch.setattr(driver, "clear", _clear)
     monkeypatch.setattr(driver, "stream", lambda context: 0)
     monkeypatch.setattr(gpu, "machine", lambda: machine)
-    monkeypatch.setattr(gpu, "missing", lambda: None)
+    monkeypatch.setattr(gpu, "missing", lambda platform=None: None)

@@ -1,12 +1,16 @@
 """The translator against JAX, function by function: the emitted source is run as plain Python, without Numba."""
 
+import ctypes
+import itertools
 import math
+import subprocess
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gpu_on_cpu import COMPILER
 from unstill.simulation.translate import _TEMPLATES, Untranslatable, translate
 
 UNARY = {
@@ -124,3 +128,24 @@ def test_arrays_and_loops_are_refused_or_right(function):
     except Untranslatable:
         return
     assert value == pytest.approx(float(function(jnp.asarray(0.7))))
+
+
+@pytest.mark.skipif(not COMPILER, reason="no C++ compiler")
+def test_cxx_against_jax(tmp_path):
+    """Every function in C++, compiled together, at the same points."""
+    functions, cases = [], {**{n: (f, 1) for n, f in UNARY.items()}, **{n: (f, 2) for n, f in BINARY.items()}}
+    for i, (function, arity) in enumerate(cases.values()):
+        lines, (result,) = translate(function, ["x", "y"][:arity], "c++")
+        body = " ".join(f"const auto {line};" for line in lines)
+        functions.append(f'extern "C" double f{i}(double x, double y) {{ {body} return {result}; }}')
+    head = "#include <cmath>\nusing namespace std; typedef double REAL; constexpr REAL ONE = 1, ZERO = 0;\n"
+    code, library = tmp_path / "all.cpp", tmp_path / "all.so"
+    code.write_text(head + "\n".join(functions))
+    subprocess.run([COMPILER, "-std=c++17", "-shared", "-fPIC", str(code), "-o", str(library)], check=True)
+    loaded = ctypes.CDLL(str(library))
+    for i, (name, (function, arity)) in enumerate(cases.items()):
+        compiled = getattr(loaded, f"f{i}")
+        compiled.restype, compiled.argtypes = ctypes.c_double, [ctypes.c_double] * 2
+        for x, y in itertools.product(POINTS, POINTS):
+            expected = float(function(*map(jnp.asarray, (x, y)[:arity])))
+            np.testing.assert_allclose(compiled(x, y), expected, rtol=1e-13, atol=1e-15, err_msg=name)

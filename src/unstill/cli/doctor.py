@@ -31,6 +31,7 @@ def examine() -> dict[str, str]:
     """The facts, each of them tried out and not only looked up."""
     import jax
 
+    from .._jax import platform_of
     from ..simulation.gpu import machine, missing
     from ..simulation.kernels import cache_folder
     from ..simulation.native import threads
@@ -43,7 +44,7 @@ def examine() -> dict[str, str]:
         "devices": ", ".join(str(device) for device in jax.devices()),
         "float64": _float64(),
         "engines agree": _engines_agree(),
-        "engine chosen": "native" if jax.default_backend() == "cpu" else "xla" if missing() else "gpu",
+        "engine chosen": "native" if platform_of(None) == "cpu" else "xla" if missing() else "gpu",
         "gpu engine": missing() or f"yes: {machine()}",
         "threads": str(threads()),
         "cache": str(cache_folder()),

@@ -65,11 +65,12 @@ def choose_engine(
     if engine not in ENGINES:
         raise BadInput("engine", f"must be one of {', '.join(ENGINES)}", repr(engine))
     find_stepper(stepper)
-    fused = {"cpu": "native", "gpu": "gpu"}.get(platform or jax.default_backend(), "xla")
+    platform = platform or platform_of(None)
+    fused = {"cpu": "native", "gpu": "gpu"}.get(platform, "xla")
     wanted = fused if engine == "auto" else engine
     if wanted == "xla":
         return "xla"
-    reason = (gpu.missing() if wanted == "gpu" else None) or _reason_against_fusing(dynamics, stepper, spec)
+    reason = (gpu.missing(platform) if wanted == "gpu" else None) or _reason_against_fusing(dynamics, stepper, spec)
     if reason and engine != "auto":
         raise BadInput("engine", f"cannot be {engine} here: {reason}", None, "Pass engine='auto'.")
     return "xla" if reason else wanted
@@ -151,8 +152,8 @@ def rollout(
 
     Pure and differentiable with respect to the state and to the system's parameters (uniform ones, and cellwise ones
     of shape (H, W) except diffusion coefficients), under jit, grad, jacfwd, jacrev and vmap; batch with vmap. Reverse
-    mode keeps about 3·steps^⅓ states in the native engine, 2√steps in XLA, and in the GPU engine one every 2 to 8 steps
-    as long as that is no more than a quarter of the card's memory, then 2√(steps/depth). The native and the GPU engine
+    mode keeps about 3·steps^⅓ states in the native engine, 2√steps in XLA, and in the GPU engine one every few steps
+    (2 to 30, the fewer the larger the grid) up to a quarter of the card's memory, beyond that about √steps. The native and the GPU engine
     have no second derivatives (`NotImplementedError`).
 
     Arguments: the dynamics (a system, or anything with a drift); the state, whose dtype is computed in; `dt`, by

@@ -246,7 +246,7 @@ class Simulation:
 
     def _finish(self) -> Trajectory:
         drift = self.motion.drift(self.state, np.arange(len(self.state)))
-        state = np.asarray(self.state)
+        state = np.array(self.state)  # a device's array would be read-only
         for m in self.active:
             dead = state.ndim == 4 and is_dead(state[m], float(drift[m]))
             steady = drift[m] <= (STEADY_DRIFT if self.tolerance is None else self.tolerance)

@@ -39,8 +39,8 @@ def _checked(result) -> Any:
     return values[0] if len(values) == 1 else tuple(values)
 
 
-def missing() -> str | None:
-    """Why this process cannot run fused GPU kernels, or None where it can."""
+def missing(platform: str | None = None) -> str | None:
+    """Why this process cannot run fused GPU kernels on arrays of a platform (None: JAX's own), or None where it can."""
     try:
         devices = jax.devices("cuda")
     except RuntimeError:
@@ -50,7 +50,9 @@ def missing() -> str | None:
             raise ModuleNotFoundError
     except ModuleNotFoundError:
         return "cuda-bindings is not installed (pip install 'unstill[cuda13]' or 'unstill[cuda12]')"
-    return None if devices else "JAX sees no CUDA device"
+    if not devices:
+        return "JAX sees no CUDA device"
+    return f"the state lives on a {platform}" if platform not in (None, "gpu") else None
 
 
 @functools.lru_cache(maxsize=8)

@@ -65,10 +65,10 @@ def plan(spec: KernelSpec, grid: Grid, part: Part, samples: int, machine: Machin
         return _tiled(spec, grid, part, machine)
     # Many samples: few large patches, which post little. Few: as many blocks and warps as there are.
     crowded = min(plans, key=lambda p: (p.shape.cluster, p.shape.warps))
-    spread = [p for p in plans if p.shape.cluster * samples <= machine.processors]
+    # One depth whatever the number of samples: checkpoints are laid for it, and a tangent's transpose repeats samples.
+    spread = [p for p in plans if p.shape.cluster * samples <= machine.processors and p.depth >= crowded.depth]
     chosen = max(spread, key=lambda p: (p.shape.cluster, p.shape.warps), default=crowded)
-    # One depth whatever the number of samples, since checkpoints are laid for it.
-    return dataclasses.replace(chosen, depth=min(p.depth for p in (chosen, crowded)))
+    return dataclasses.replace(chosen, depth=crowded.depth)
 
 
 def _resident_plans(spec: KernelSpec, grid: Grid, part: Part, machine: Machine) -> list[Plan]:

@@ -49,8 +49,9 @@ class Shape:
 def source(spec: KernelSpec, area: float, dt: float, shape: Shape, part: Part) -> str:
     """The whole source of one part's kernel; raises `Untranslatable`. `area` is 1/dx². Of the time step the source
     knows only whether it is 1, which saves an instruction a cell and field."""
-    stencil = resources.files("unstill.simulation.gpu").joinpath("stencil.cu").read_text()
-    return "\n".join([_sizes(spec, area, dt == 1, shape, part), _functions(spec, part), stencil])
+    folder = resources.files("unstill.simulation.gpu")
+    files = [folder.joinpath(f"{name}.cu").read_text() for name in ("card", "stencil", part)]
+    return "\n".join([_sizes(spec, area, dt == 1, shape, part), _functions(spec, part), *files])
 
 
 def _sizes(spec: KernelSpec, area: float, unit_step: bool, shape: Shape, part: Part) -> str:
@@ -63,9 +64,11 @@ def _sizes(spec: KernelSpec, area: float, unit_step: bool, shape: Shape, part: P
         "RESIDENT": int(shape.resident), "PERIODIC": int(spec.boundary == "periodic"), "CLIP": int(spec.clip),
         "SLOTS": shape.slots, "BLOCKS": shape.together, "UNIT_STEP": int(unit_step), "ALIGN": min(16, strip & -strip),
     }  # fmt: skip
-    lines = [f"// {spec.system.name}, {part}", f"#define {part.upper()}", f"typedef {real} REAL;"]
+    lines = [f"// {spec.system.name}, {part}", f"typedef {real} REAL;"]
+    lines += ["typedef long long Offset;", "typedef unsigned long long Flag;"]
     lines += [f"constexpr int {name} = {value};" for name, value in whole.items()]
     lines += [f"constexpr REAL AREA = {area!r}, ONE = 1, ZERO = 0;"]
+    lines += ["struct alignas(ALIGN) Strip { REAL at[V]; };"]
     return "\n".join(lines)
 
 

@@ -106,8 +106,12 @@ def atlas() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=150, help="no further rival starts after so long")
-    ends = time.perf_counter() + parser.parse_args().seconds
+    parser.add_argument("--size", type=int, help="only one sample of this size, e.g. 4096")
+    given = parser.parse_args()
+    ends = time.perf_counter() + given.seconds
     gpu_ceilings.show(gpu_ceilings.measure())
+    if given.size:
+        return race(1, given.size, ends)
     for batch in (132, 1056, 1, 8):
         race(batch, 128, ends)
     for size in (1024, 4096):

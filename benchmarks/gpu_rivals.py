@@ -1,20 +1,18 @@
 """Rivals of the fused GPU engine on one card: JAX, PyTorch, exponax and CUDA by hand, at Gray–Scott in float32.
 
-    python benchmarks/gpu_rivals.py [--seconds 90]       # checks them all, then a table of ns per cell and step
+    python benchmarks/gpu_rivals.py                      # checks them all; gpu.py races them
 
 Each function takes a (B, 2, H, W) device array of JAX and a number of steps. It returns a call without arguments that
 advances the same array each time and returns the result once it is there. This file needs JAX and NumPy alone; what a
 rival needs beyond that is looked for when it is asked for.
 """
 
-import argparse
 import ctypes
 import functools
 import hashlib
 import math
 import os
 import shutil
-import statistics
 import subprocess
 import tempfile
 import time
@@ -346,17 +344,6 @@ RIVALS: dict[str, Callable[[jax.Array, int], Rival]] = {
     "torch compiled": torch_compiled,
     "torch CUDA graph": torch_graph,
 }
-# Steps a lap on small and on large states (four million cells and more): slow rivals must not eat the lease.
-STEPS = {
-    "hand-written, resident": (10_000, 2000),
-    "one step a pass": (2000, 200),
-    "lax.scan": (200, 40),
-    "torch eager": (50, 10),
-    "exponax": (40, 10),
-    "torch compiled": (50, 10),
-    "torch CUDA graph": (200, 50),
-}
-SIZES = ((1, 128), (8, 128), (132, 128), (1056, 128), (1, 1024), (1, 4096))
 
 
 def start(batch: int, height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -367,11 +354,6 @@ def start(batch: int, height: int, width: int, seed: int = 0) -> np.ndarray:
     noise = rng.random((batch, 2, height, width), dtype=np.float32)
     u, v = np.where(inside, 0.5, 0.9), np.where(inside, 0.25, 0.0)
     return (np.concatenate([u, v], 1) + 0.1 * noise).astype(np.float32)
-
-
-@functools.cache
-def _on_device(batch: int, size: int) -> jax.Array:
-    return jnp.asarray(start(batch, size, size))
 
 
 def reference(x: np.ndarray, steps: int) -> np.ndarray:
@@ -418,48 +400,9 @@ def check(steps: int = 50) -> None:
             print(f"  one step a pass, {shape} not run: {reason(failed)}", flush=True)
 
 
-def table(limit: float) -> dict[str, dict[str, float]]:
-    """Nanoseconds a cell and step by rival and size; none is begun once the clock reads `limit`."""
-    times: dict[str, dict[str, float]] = {}
-    for name, make in RIVALS.items():
-        for batch, size in SIZES:
-            where, cells = f"{batch} × {size}²", batch * size * size
-            steps = STEPS[name][cells >= 4e6]
-            try:
-                if time.perf_counter() > limit:
-                    raise TimeoutError("out of time")
-                run = make(_on_device(batch, size), steps)
-                run()
-                laps = [seconds(run) / (cells * steps) * 1e9 for _ in range(5)]
-                times.setdefault(name, {})[where] = statistics.median(laps)
-                spread = f"{min(laps):.3g} to {max(laps):.3g}"
-                print(f"{name:24} {where:12} {statistics.median(laps):.4g} ns ({spread})  {run.how}", flush=True)
-            except Exception as failed:
-                print(f"{name:24} {where:12} not run: {reason(failed)}", flush=True)
-    columns = [f"{batch} × {size}²" for batch, size in SIZES]
-    print("\n| ns a cell and step | " + " | ".join(columns) + " |\n|---" + "|---" * len(columns) + "|")
-    for name in RIVALS:
-        row = [f"{times[name][c]:.4g}" if c in times.get(name, {}) else "" for c in columns]
-        print(f"| {name} | " + " | ".join(row) + " |")
-    return times
-
-
 def main() -> None:
-    begin = time.perf_counter()
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # the rivals share the card's memory
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=90, help="after which no further rival is begun")
-    options = parser.parse_args()
-    try:
-        import gpu_ceilings
-
-        gpu_ceilings.show(gpu_ceilings.measure())
-    except Exception as failed:
-        print(f"ceilings not measured: {reason(failed)}")
     check()
-    print(flush=True)
-    table(begin + options.seconds)
-    print(f"{time.perf_counter() - begin:.0f} s in all")
 
 
 if __name__ == "__main__":

@@ -65,13 +65,15 @@ def _engines_agree() -> str:
     import numpy as np
 
     from ..simulation import Grid, simulate
+    from ..simulation.gpu import missing
     from ..systems import GrayScott
 
     try:
-        native, xla = (
-            simulate(GrayScott(), steps=50, grid=Grid((32, 32)), engine=engine).state for engine in ("native", "xla")
+        engines = ("native", "xla") if missing() else ("native", "xla", "gpu")
+        native, *others = (
+            simulate(GrayScott(), steps=50, grid=Grid((32, 32)), engine=engine).state for engine in engines
         )
     except Exception as error:
         return f"no: {type(error).__name__}: {error}"
-    difference = float(np.abs(native - xla).max())
+    difference = max(float(np.abs(native - other).max()) for other in others)
     return f"{'yes' if difference < 1e-12 else 'no'}: largest difference {difference:.1e} after 50 steps"

@@ -153,8 +153,8 @@ def rollout(
     Pure and differentiable with respect to the state and to the system's parameters (uniform ones, and cellwise ones
     of shape (H, W) except diffusion coefficients), under jit, grad, jacfwd, jacrev and vmap; batch with vmap. Reverse
     mode keeps about 3·steps^⅓ states in the native engine, 2√steps in XLA, and in the GPU engine one every few steps
-    (2 to 30, the fewer the larger the grid) up to a quarter of the card's memory, beyond that about √steps. The native and the GPU engine
-    have no second derivatives (`NotImplementedError`).
+    (2 to 30, the fewer the larger the grid) up to a quarter of the card's memory, beyond that about √steps. The native
+    and the GPU engine have no second derivatives (`NotImplementedError`).
 
     Arguments: the dynamics (a system, or anything with a drift); the state, whose dtype is computed in; `dt`, by
     default the system's; `clip` clamps every field to [0, 1] after each step. Raises `BadInput`.

@@ -153,7 +153,7 @@ def test_an_unknown_primitive_falls_back_to_xla_with_a_log_line(caplog):
     with caplog.at_level("INFO", logger="unstill"):
         out = rollout(Untranslated(), state, steps=3, dt=0.1)
     assert np.isfinite(np.asarray(out)).all()
-    assert "no native kernel" in caplog.text
+    assert "no fused kernel" in caplog.text
 
 
 def test_translate_refuses_arrays():

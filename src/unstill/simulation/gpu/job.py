@@ -196,12 +196,18 @@ def adjoint(job: Job, bars, kept, p, q, *, every: int):
                 )  # fmt: skip
                 source, source_sample = driver.pointer(between), inner * job.state
             walk.over(source, source_sample, first, some)
-        if count := B * p.shape[1]:
-            pointers = c_void_p(driver.pointer(sums)), c_void_p(driver.pointer(gp))
-            arguments = [*pointers, c_int(B), c_int(entries), c_int(p.shape[1])]
-            driver.launcher(back.source, "total", arguments, threads=32, blocks=-(-count // 32), stream=stream)()
+        _add_up(back, stream, sums, gp)
 
     return tuple(buffer_callback(run, outputs)(bars, kept, p, q)[:3])
+
+
+def _add_up(kernel: _Kernel, stream: int, sums, gp) -> None:
+    """Queue the sum over the entries of all warps: gp (B, P) from sums (B, entries, P), which are float64."""
+    samples, entries, uniform, _ = sums.shape
+    if count := samples * uniform:
+        pointers = c_void_p(driver.pointer(sums)), c_void_p(driver.pointer(gp))
+        arguments = [*pointers, c_int(samples), c_int(entries), c_int(uniform)]
+        driver.launcher(kernel.source, "total", arguments, threads=32, blocks=-(-count // 32), stream=stream)()
 
 
 class _BackwardWalk:

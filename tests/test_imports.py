@@ -31,7 +31,7 @@ def _imports(path: Path):
             yield from (alias.name for alias in node.names if alias.name in RANK)
 
 
-@pytest.mark.parametrize("path", sorted(p for room in RANK for p in SOURCE.glob(f"{room}/*.py")), ids=str)
+@pytest.mark.parametrize("path", sorted(p for room in RANK for p in SOURCE.glob(f"{room}/**/*.py")), ids=str)
 def test_arrows_point_downwards(path):
     room = path.relative_to(SOURCE).parts[0]
     for target in _imports(path):

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
 from gpu_on_cpu import COMPILER
+
 from unstill.simulation.translate import _TEMPLATES, Untranslatable, translate
 
 UNARY = {

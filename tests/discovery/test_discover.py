@@ -19,7 +19,7 @@ from unstill.discovery.point_sets import POINT_SETS
 from unstill.discovery.sparse import eliminate
 from unstill.stationarity.points import Points
 
-SCHEMA = Path(__file__).parents[1] / "docs" / "schemas" / "discover.json"
+SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "discover.json"
 
 
 def field(dynamics, x):

@@ -3,12 +3,12 @@ where there is one. What the emulation cannot see, a missing barrier, shows on a
 
 import functools
 
+import gpu_on_cpu
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import gpu_on_cpu
 from registry import REACTION_DIFFUSION, rough_state
 from unstill import BadInput
 from unstill.simulation import Grid, gpu, native, rollout, simulate

@@ -19,7 +19,7 @@ from unstill.flows.score import Score, learn_score
 from unstill.stationarity.points import Points
 from unstill.training.epochs import Epochs, train_epochs
 
-SCHEMA = Path(__file__).parents[1] / "docs" / "schemas" / "score.json"
+SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "score.json"
 COVARIANCE = np.array([[1.0, 0.6], [0.6, 1.0]])
 
 

@@ -17,7 +17,7 @@ from unstill.fitting.compare import compare, summary
 from unstill.fitting.losses import ScalarLoss, find_loss
 from unstill.plotting.comparisons import percentile_limits, plot_comparison
 
-SCHEMA = Path(__file__).parents[1] / "docs" / "schemas" / "compare.json"
+SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "compare.json"
 
 
 @pytest.fixture

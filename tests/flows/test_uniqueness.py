@@ -20,7 +20,7 @@ from unstill.flows.score import Normal, Score
 from unstill.flows.uniqueness import at_pace, compare_families, random_fields, training_free
 from unstill.stationarity.points import Points
 
-SCHEMAS = Path(__file__).parents[1] / "docs" / "schemas"
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 
 
 def _score(D=3):

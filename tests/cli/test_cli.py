@@ -13,7 +13,7 @@ import pytest
 
 from unstill.cli.main import VERBS, main
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 SMALL = ["--size", "32", "--quiet"]
 
 

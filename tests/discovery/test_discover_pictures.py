@@ -18,7 +18,7 @@ from unstill.discovery.field_library import laplacian
 from unstill.discovery.field_noise import without_noise
 from unstill.discovery.subsets import select
 
-SCHEMA = Path(__file__).parents[1] / "docs" / "schemas" / "discover.json"
+SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "discover.json"
 NAMES = ("u", "v")
 
 

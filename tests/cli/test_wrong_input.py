@@ -4,7 +4,6 @@ Every broken file with one verb that reads such files, and every verb with a few
 """
 
 import pytest
-
 from broken_files import FITS, PICTURE_FILES, POINTS, RUNS, models, some_score
 from wrong_calls import START, make_kit, watch_refusals
 

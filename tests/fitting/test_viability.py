@@ -24,7 +24,7 @@ from unstill.fitting.viability import (
 )
 from unstill.plotting.viability import plot_viability
 
-SCHEMA = json.loads((Path(__file__).parents[1] / "docs/schemas/viability.json").read_text())
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/viability.json").read_text())
 FEW = {"adaptive": 2, "adam": 2, "levenberg-marquardt": 12, "cma-es": 2, "hybrid": 2}
 
 

@@ -15,7 +15,7 @@ from unstill.simulation import Grid, simulate
 from unstill.systems import GrayScott
 from unstill.training.optimisers import LevenbergMarquardt, Optax
 
-SCHEMAS = Path(__file__).parents[1] / "docs" / "schemas"
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 START = "Du=.127,Dv=.127,F=.04,k=.058"
 SHORT = ("--strategy", "tbptt", "--window", 20, "--horizon", 60, "--batch", 1, "--iterations", 5)
 FILES = {"run.json", "result.json", "log.jsonl", "fields.npz", "fit.png", "state-0.npz"}

@@ -8,9 +8,9 @@ import dataclasses
 import re
 
 import pytest
+from wrong_calls import CALLS, RUNNING, START, configuration, make_kit, watch_refusals
 
 from unstill.cli.arguments import count, names, number, whole
-from wrong_calls import CALLS, RUNNING, START, configuration, make_kit, watch_refusals
 
 kit = pytest.fixture(scope="module")(make_kit)
 refused = pytest.fixture(watch_refusals)

@@ -11,7 +11,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-
 from broken_files import (
     FITS,
     PICTURE_FILES,
@@ -26,6 +25,7 @@ from broken_files import (
     some_flows,
     some_score,
 )
+
 from unstill.cli.main import main
 
 START = "Du=.16,Dv=.08,F=.035,k=.06"

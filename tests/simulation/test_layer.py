@@ -155,7 +155,7 @@ def test_without_pytorch_one_line_says_what_to_install(monkeypatch):
 
 def test_the_example_trains_and_draws(tmp_path):
     """A few seconds of it: both losses fall at once, and far from their floor."""
-    path = Path(__file__).parents[1] / "examples" / "steer_pattern.py"
+    path = Path(__file__).parents[2] / "examples" / "steer_pattern.py"
     spec = importlib.util.spec_from_file_location("steer_pattern", path)
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)

@@ -93,7 +93,7 @@ def test_a_broken_file_is_one_clear_line(tmp_path):
         find_system(f"{file}:X")
 
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @EVERY

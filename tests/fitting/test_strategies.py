@@ -22,7 +22,7 @@ STEPS = 500
 TRUTH = {"Du": 0.16, "Dv": 0.08, "F": 0.035, "k": 0.06}
 AT = {"Du": 0.155, "Dv": 0.082, "F": 0.034, "k": 0.0595}
 WINDOWS = {"tbptt": 100, "observed-start": STEPS, "curriculum": 32, "em": STEPS, "shooting": 40}
-REST_LONGER = {"implicit"}  # has a test of its own: tests/test_implicit.py
+REST_LONGER = {"implicit"}  # has a test of its own: tests/simulation/test_implicit.py
 GRADIENTS = [name for name in STRATEGIES if name not in REST_LONGER]
 
 

@@ -1,7 +1,6 @@
 """The pages against the code: verbs, options, commands, keys, links, error messages, and the Python that they show."""
 
 import ast
-import dataclasses
 import importlib
 import inspect
 import json
@@ -17,6 +16,7 @@ from unstill._types import Status
 from unstill.cli.arguments import parse
 from unstill.cli.main import VERBS
 from unstill.systems import SYSTEMS
+from verbs_arguments import arguments_of
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -32,13 +32,8 @@ def text_of(page: str) -> str:
     return PAGES[page].read_text(encoding="utf-8")
 
 
-def configuration(verb: str):
-    return importlib.import_module(f"unstill.cli.{verb}").Config
-
-
 def flags(verb: str) -> set[str]:
-    fields = dataclasses.fields(configuration(verb))
-    return {"--" + f.name.strip("_").replace("_", "-") for f in fields if not f.metadata.get("positional")}
+    return {each.flag for each in arguments_of(verb) if not each.positional}
 
 
 # --- verbs and their options ------------------------------------------------------------------------------------------
@@ -88,7 +83,7 @@ def commands():
 @pytest.mark.parametrize(("verb", "rest"), list(commands()))
 def test_every_command_that_is_shown_is_one(verb, rest):
     words = shlex.split(rest.partition("  #")[0])
-    parse(configuration(verb), words, prog=verb, about="")
+    parse(arguments_of(verb), words, prog=verb, about="")
 
 
 def test_there_are_commands_on_most_pages():
@@ -128,9 +123,7 @@ def test_a_schema_refuses_an_unknown_key_and_a_missing_one(verb):
 
 
 def test_every_verb_with_a_run_folder_has_a_schema():
-    from unstill.cli.common import RunOptions
-
-    assert {verb for verb in VERBS if issubclass(configuration(verb), RunOptions)} == set(SCHEMAS)
+    assert {verb for verb in VERBS if "resume" in {each.name for each in arguments_of(verb)}} == set(SCHEMAS)
 
 
 def test_every_status_is_explained_on_some_page():

@@ -151,38 +151,38 @@ def test_a_wrong_call_with_force_loses_nothing(tmp_path):
 
 BAD = [
     (["simulat"], ["`VERB`", "Did you mean simulate"]),
-    (["simulate", "gray-scot"], ["`system`", "Did you mean gray-scott"]),
-    (["simulate", "--preset", "mase"], ["`preset`", "Did you mean maze"]),
-    (["simulate", "--set", "G=1"], ["`set`", "'G'", "Known: Du, Dv, F, k"]),
+    (["simulate", "gray-scot"], ["system`", "Did you mean gray-scott"]),
+    (["simulate", "--preset", "mase"], ["preset`", "Did you mean maze"]),
+    (["simulate", "--set", "G=1"], ["set`", "'G'", "Known: Du, Dv, F, k"]),
     (["simulate", "--set", "F=9"], ["`F`", "[0, 0.3]", "9"]),
-    (["simulate", "--set", "F"], ["`set`", "NAME=VALUE"]),
-    (["simulate", "--set", "F=a"], ["`set`", "'F=a'"]),
-    (["simulate", "--set", "F=0:1"], ["`set`", "LOW:HIGH:COUNT"]),
-    (["simulate", "--set", "F=.03", "F=.04"], ["`set`", "once"]),
+    (["simulate", "--set", "F"], ["set`", "NAME=VALUE"]),
+    (["simulate", "--set", "F=a"], ["set`", "'F=a'"]),
+    (["simulate", "--set", "F=0:1"], ["set`", "LOW:HIGH:COUNT"]),
+    (["simulate", "--set", "F=.03", "F=.04"], ["set`", "once"]),
     (["simulate", "--steps", "0"], ["`--steps`", "'0'"]),
     (["simulate", "--steps", "x"], ["`--steps`", "'x'"]),
-    (["simulate"], ["`steps`", "exactly one"]),
-    (["simulate", "--steps", "5", "--time", "5"], ["`steps`", "exactly one"]),
-    (["simulate", "--steps", "5", "--dt", "1.6"], ["`dt`", "stability limit", "1.562", "1.6"]),
-    (["simulate", "--steps", "5", "--size", "2"], ["`size`", "3 cells"]),
+    (["simulate"], ["steps`", "exactly one"]),
+    (["simulate", "--steps", "5", "--time", "5"], ["steps`", "exactly one"]),
+    (["simulate", "--steps", "5", "--dt", "1.6"], ["dt`", "stability limit", "1.562", "1.6"]),
+    (["simulate", "--steps", "5", "--size", "2"], ["size`", "3 cells"]),
     (["simulate", "--steps", "5", "--size", "axb"], ["`--size`"]),
     (["simulate", "--steps", "5", "--boundary", "open"], ["`--boundary`", "'open'"]),
-    (["simulate", "--steps", "5", "--init", "disks"], ["`init`", "discs"]),
+    (["simulate", "--steps", "5", "--init", "disks"], ["init`", "discs"]),
     (["simulate", "--steps", "5", "--init", "no/such.npz"], ["no/such.npz"]),
-    (["simulate", "--steps", "5", "--stepper", "rk5"], ["`stepper`", "rk4"]),
+    (["simulate", "--steps", "5", "--stepper", "rk5"], ["stepper`", "rk4"]),
     (["simulate", "--steps", "5", "--colour"], ["--colour"]),
     (["recover", "missing.npz"], ["missing.npz"]),
-    (["recover", "{good}", "--observe", "w"], ["`observe`", "w"]),
-    (["recover", "{good}", "--system", "lorenz"], ["`system`", "lorenz"]),
-    (["recover", "{good}", "--fix", "Q=1"], ["`fix`", "'Q'"]),
+    (["recover", "{good}", "--observe", "w"], ["observe`", "w"]),
+    (["recover", "{good}", "--system", "lorenz"], ["system`", "lorenz"]),
+    (["recover", "{good}", "--fix", "Q=1"], ["fix`", "'Q'"]),
     (["recover", "{good}", "--start", "F=7"], ["`F`", "7"]),
-    (["recover", "{good}", "--noise", "v=-1"], ["`noise`", "-1"]),
+    (["recover", "{good}", "--noise", "v=-1"], ["noise`", "-1"]),
     (["recover", "{truncated}"], ["truncated.npz"]),
-    (["recover", "{nan}"], ["`v`", "NaN"]),
+    (["recover", "{nan}"], ["v`", "NaN"]),
     (["recover", "{constant}"], ["constant.npz", "constant"]),
-    (["recover", "{cube}"], ["`v`", "(M, H, W)"]),
-    (["animate", "--time", "5", "--out", "film.avi"], ["`out`", ".mp4"]),
-    (["animate", "lorenz", "--time", "5"], ["`source`"]),
+    (["recover", "{cube}"], ["v`", "(M, H, W)"]),
+    (["animate", "--time", "5", "--out", "film.avi"], ["out`", ".mp4"]),
+    (["animate", "lorenz", "--time", "5"], ["source`"]),
 ]
 
 
@@ -210,9 +210,14 @@ def test_bad_input_is_one_line_and_exit_2(words, expected, tmp_path, monkeypatch
     assert sorted(os.listdir()) == before, "nothing is written by a wrong call"
 
 
-def test_out_must_be_named_writable_and_new(tmp_path, capsys):
-    assert run("simulate", "--steps", 5, *SMALL) == 2
-    assert "`out` must name a folder" in capsys.readouterr().err
+def test_without_out_runs_are_numbered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert run("simulate", "--steps", 5, *SMALL) == 0
+    assert sorted(os.listdir("runs")) == ["simulate-1", "simulate-2"]
+
+
+def test_out_must_be_writable_and_new(tmp_path, capsys):
     file = tmp_path / "file"
     file.write_text("x")
     assert run("simulate", "--steps", 5, *SMALL, "--out", file / "r") == 2

@@ -14,7 +14,7 @@ from unstill._types import Status
 from unstill.cli import common
 from unstill.cli.arguments import parse
 from unstill.cli.main import main
-from unstill.cli.simulate import Config
+from unstill.cli.simulate import ARGUMENTS
 from unstill.data import Snapshots, load_trajectory, read_run, save
 from unstill.data.runs import RunFolder, read_log
 from unstill.simulation import Grid, simulate
@@ -77,7 +77,7 @@ def test_a_file_of_states_is_moved_under_every_parameter_set(first, tmp_path):
 )
 def test_what_a_file_of_states_decides_is_not_asked_again(first, tmp_path, words, argument, capsys):
     assert run("simulate", "--steps", 3, "--init", first, *words, "--out", tmp_path / "r") == 2
-    assert f"`{argument}`" in capsys.readouterr().err
+    assert f"{argument}`" in capsys.readouterr().err
     assert not (tmp_path / "r").exists()
 
 
@@ -138,7 +138,7 @@ def test_a_recovered_run_is_filmed_from_its_fitted_state(tmp_path):
 def test_films_refuse_what_their_folder_decides(first, tmp_path, words, argument, capsys):
     more = () if "--time" in words or "--steps" in words else ("--steps", 2)
     assert run("animate", first, *words, *more, "--out", tmp_path / "x.gif", "--quiet") == 2
-    assert f"`{argument}`" in capsys.readouterr().err
+    assert f"{argument}`" in capsys.readouterr().err
     assert os.listdir(tmp_path) == []
 
 
@@ -146,7 +146,7 @@ def test_films_refuse_what_their_folder_decides(first, tmp_path, words, argument
 def test_films_need_a_new_file_in_a_folder_that_is_there(first, tmp_path, name, capsys):
     (tmp_path / "old.mp4").write_bytes(b"precious")
     assert run("animate", first, "--steps", 2, "--out", tmp_path / name if name else "", "--quiet") == 2
-    assert "`out`" in capsys.readouterr().err
+    assert "out`" in capsys.readouterr().err
     assert (tmp_path / "old.mp4").read_bytes() == b"precious"
 
 
@@ -165,7 +165,7 @@ def test_a_finished_run_of_the_same_command_is_left_alone(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["steps"] == [3]
     for other in (("--seed", 1), ("--dt", 0.5), ("--set", "F=.04")):
         assert run(*words, "--reuse", *other) == 2  # another command: its folder must be new
-        assert "`out` must not exist yet" in capsys.readouterr().err
+        assert "out` must not exist yet" in capsys.readouterr().err
 
 
 def test_an_interrupted_run_is_not_reused(tmp_path):
@@ -181,7 +181,7 @@ def test_the_configuration_that_is_kept_gives_the_command_again(tmp_path):
     words = ["--set", "F=.03", "k=.06", "--size", "16x12", "--steps", "3", "--init", "noise", "--seed", "4"]
     assert run("simulate", *words, "--out", tmp_path / "r", "--quiet") == 0
     kept = read_run(tmp_path / "r")
-    config = parse(Config, words, prog="simulate", about="")
+    config = parse(ARGUMENTS, words, prog="simulate", about="")
     for name, value in kept["config"].items():
         if hasattr(config, name):
             assert json.loads(json.dumps(getattr(config, name))) == value, name

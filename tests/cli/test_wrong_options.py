@@ -4,19 +4,19 @@ By registry: every number, name and NAME=VALUE token that a verb takes, from its
 `--out` can be in; and a table of what one verb refuses by itself.
 """
 
-import dataclasses
 import re
 
 import pytest
-from wrong_calls import CALLS, RUNNING, START, configuration, make_kit, watch_refusals
+from wrong_calls import CALLS, RUNNING, START, make_kit, watch_refusals
 
-from unstill.cli.arguments import count, names, number, whole
+from unstill._arguments import RULES
+from verbs_arguments import arguments_of
 
 kit = pytest.fixture(scope="module")(make_kit)
 refused = pytest.fixture(watch_refusals)
 
 ZERO_IS_FINE = {
-    ("recover", "time_step"), ("lyapunov", "transient"), ("fit", "smoothness"), ("fit", "until_change"),
+    ("recover", "dt"), ("lyapunov", "transient"), ("fit", "smoothness"), ("fit", "until_change"),
     ("landscape", "until_change"),
 }  # fmt: skip
 # What an option rules out of the verb's call, and what it needs beside it.
@@ -33,26 +33,25 @@ WITH = {
 INSTEAD = {("lyapunov", name): "lyapunov lorenz" for name in ("set", "preset")}
 
 
-def of_types(*kinds):
-    """(verb, option) of every option of these types."""
-    fields = [(verb, field) for verb in CALLS for field in dataclasses.fields(configuration(verb))]
-    return [(verb, field.name) for verb, field in fields if field.metadata["argparse"].get("type") in kinds]
+EVERY = [(verb, argument) for verb in CALLS for argument in arguments_of(verb)]
+NUMBERS = [(verb, a.name) for verb, a in EVERY if a.kind in RULES and not a.switch and not a.choices]
+POSITIVE = [(verb, a.name) for verb, a in EVERY if a.kind in ("Number", "Count", "Positive", "NonNegative", "Share")]
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "ten", ""])
-@pytest.mark.parametrize(("verb", "name"), of_types(number, count, whole, int))
+@pytest.mark.parametrize(("verb", "name"), NUMBERS)
 def test_words_for_numbers(refused, verb, name, text):
     flag = "--" + name.replace("_", "-")
     refused(CALLS[verb], flag, text, expected=[f"`{flag}`"])
 
 
-@pytest.mark.parametrize(("verb", "name"), of_types(number, count, whole, int))
+@pytest.mark.parametrize(("verb", "name"), NUMBERS)
 def test_negative_numbers(refused, verb, name):
     flag = name.replace("_", "-")
     assert re.search(f"-1|`(--)?{flag}`", refused(called_with(verb, name), f"--{flag}", "-1"))
 
 
-@pytest.mark.parametrize(("verb", "name"), [p for p in of_types(number, count) if p not in ZERO_IS_FINE])
+@pytest.mark.parametrize(("verb", "name"), [p for p in POSITIVE if p not in ZERO_IS_FINE])
 def test_zeros(refused, verb, name):
     flag = name.replace("_", "-")
     assert re.search(f"0|`(--)?{flag}`", refused(called_with(verb, name), f"--{flag}", "0"))
@@ -67,13 +66,8 @@ def called_with(verb: str, name: str) -> str:
 
 def words():
     """(verb, option) of every option that takes a name, a choice or a list of them."""
-    fields = [(verb, field) for verb in CALLS for field in dataclasses.fields(configuration(verb))]
-    plain = [(verb, f) for verb, f in fields if not f.metadata.get("positional") and not isinstance(f.default, bool)]
-    return [
-        (v, f.name)
-        for v, f in plain
-        if f.name not in ("out", "iterations") and f.metadata["argparse"].get("type") in (None, names)
-    ]
+    options = [(verb, a) for verb, a in EVERY if not a.positional and not a.switch]
+    return [(v, a.name) for v, a in options if a.name not in ("out", "iterations") and a.kind in ("str", "Names")]
 
 
 @pytest.mark.parametrize(("verb", "name"), words())
@@ -84,8 +78,7 @@ def test_unknown_names(refused, verb, name):
 
 def assigned():
     """(verb, option) of every option of NAME=VALUE tokens."""
-    fields = [(verb, field) for verb in CALLS for field in dataclasses.fields(configuration(verb))]
-    return [(verb, f.name) for verb, f in fields if f.metadata["argparse"].get("action") == "append"]
+    return [(verb, a.name) for verb, a in EVERY if a.repeated]
 
 
 BAD_TOKENS = (
@@ -102,7 +95,7 @@ BAD_TOKENS = (
 @pytest.mark.parametrize("token", BAD_TOKENS)
 @pytest.mark.parametrize(("verb", "name"), assigned())
 def test_assignments(refused, verb, name, token):
-    refused(called_with(verb, name), "--" + name, token, expected=[f"`{name}"])
+    refused(called_with(verb, name), "--" + name, token, expected=[f"{name}"])
 
 
 @pytest.mark.parametrize("verb", [*CALLS, "systems", "doctor"])
@@ -122,13 +115,12 @@ def test_a_source_is_needed(refused, verb):
 # Where the run goes.
 
 OUTS = {
-    "nowhere": ("", ["`out`", "must name a folder"]),
-    "a file": ("--out {kit}/file", ["`out`", "must be a folder", "file"]),
-    "below a file": ("--out {kit}/file/r", ["`out`", "writable"]),
-    "another's home": ("--out {kit}/home", ["`out`", "must not exist yet", "--force"]),
-    "another's home by force": ("--out {kit}/home --force", ["`out`", "no run.json of Unstill"]),
-    "another's home resumed": ("--out {kit}/home --resume", ["`out`", "no run.json of Unstill"]),
-    "another run": ("--out {kit}/run", ["`out`", "must not exist yet", "--force"]),
+    "a file": ("--out {kit}/file", ["out`", "must be a folder", "file"]),
+    "below a file": ("--out {kit}/file/r", ["out`", "writable"]),
+    "another's home": ("--out {kit}/home", ["out`", "must not exist yet", "--force"]),
+    "another's home by force": ("--out {kit}/home --force", ["out`", "no run.json of Unstill"]),
+    "another's home resumed": ("--out {kit}/home --resume", ["out`", "no run.json of Unstill"]),
+    "another run": ("--out {kit}/run", ["out`", "must not exist yet", "--force"]),
     "another run resumed": ("--out {kit}/run --resume", ["must repeat the first command", "--force"]),
 }
 
@@ -144,86 +136,86 @@ def test_places_that_are_taken(refused, verb, where):
 
 ALONE = {
     "simulat": ["`VERB`", "Did you mean simulate"],
-    "simulate --steps 2 --time 2": ["`steps`", "exactly one"],
-    "simulate lorenz --steps 2 --size 16": ["`size`", "no grid"],
-    "simulate lorenz --steps 2 --init discs": ["`init`", "near its state of rest"],
-    "simulate --steps 2 --init {kit}/run --samples 3": ["`samples`", "holds 1 states"],
-    "simulate --steps 2 --init {kit}/run --size 32": ["`size`", "(16, 16)"],
-    "recover {kit}/pictures.npz --system lorenz": ["`system`", "lorenz"],
-    "recover {kit}/pictures.npz --noise v=-1": ["`noise`", "-1"],
-    "recover {kit}/pictures.npz --observe v,v": ["`observe`", "once"],
-    "recover {kit}/empty": ["`path`", "run folder or a folder with PNG"],
-    "recover {kit}/home": ["`path`", "run folder or a folder with PNG"],
-    "recover {kit}/run --out {kit}/run --force": ["`out`", "source"],
-    "fit {kit}/pictures.npz": ["`start`", "no Du, Dv, F, k"],
-    "fit {kit}/pictures.npz --start Du=.1": ["`start`", "no Dv, F, k"],
+    "simulate --steps 2 --time 2": ["steps`", "exactly one"],
+    "simulate lorenz --steps 2 --size 16": ["size`", "no grid"],
+    "simulate lorenz --steps 2 --init discs": ["init`", "near its state of rest"],
+    "simulate --steps 2 --init {kit}/run --samples 3": ["samples`", "holds 1 states"],
+    "simulate --steps 2 --init {kit}/run --size 32": ["size`", "(16, 16)"],
+    "recover {kit}/pictures.npz --system lorenz": ["system`", "lorenz"],
+    "recover {kit}/pictures.npz --noise v=-1": ["noise`", "-1"],
+    "recover {kit}/pictures.npz --observe v,v": ["observe`", "once"],
+    "recover {kit}/empty": ["path`", "run folder or a folder with PNG"],
+    "recover {kit}/home": ["path`", "run folder or a folder with PNG"],
+    "recover {kit}/run --out {kit}/run --force": ["out`", "source"],
+    "fit {kit}/pictures.npz": ["start`", "no Du, Dv, F, k"],
+    "fit {kit}/pictures.npz --start Du=.1": ["start`", "no Dv, F, k"],
     f"fit {{kit}}/pictures.npz --start {START},Q=1": ["'Q'"],
-    f"fit {{kit}}/pictures.npz --start {START} --window 50000": ["`window`", "40000"],
-    f"fit {{kit}}/pictures.npz --start {START} --from-iteration 3": ["`from-iteration`", "existing run"],
-    f"fit {{kit}}/pictures.npz --start {START} --loss {{kit}}/other.py:number": ["`loss`", "'number'"],
-    f"fit {{kit}}/pictures.npz --start {START} --loss {{kit}}/raises.py:f": ["`loss`", "ZeroDivisionError"],
-    "landscape --along F=.03:.04:2": ["`target`"],
-    "landscape --target {kit}/pictures.npz": ["`along`"],
-    "landscape --along F=.03:.04:2 --target {kit}/pictures.npz": ["`set`", "no Du, Dv, k"],
-    "landscape --along F=.03:.04:2 F=.03:.05:2 --target {kit}/run": ["`along`", "once"],
-    "landscape --along F=.03 --target {kit}/run": ["`along`", "LOW:HIGH:COUNT"],
+    f"fit {{kit}}/pictures.npz --start {START} --window 50000": ["window`", "40000"],
+    f"fit {{kit}}/pictures.npz --start {START} --from-iteration 3": ["from-iteration`", "existing run"],
+    f"fit {{kit}}/pictures.npz --start {START} --loss {{kit}}/other.py:number": ["loss`", "'number'"],
+    f"fit {{kit}}/pictures.npz --start {START} --loss {{kit}}/raises.py:f": ["loss`", "ZeroDivisionError"],
+    "landscape --along F=.03:.04:2": ["target`"],
+    "landscape --target {kit}/pictures.npz": ["along`"],
+    "landscape --along F=.03:.04:2 --target {kit}/pictures.npz": ["set`", "no Du, Dv, k"],
+    "landscape --along F=.03:.04:2 F=.03:.05:2 --target {kit}/run": ["along`", "once"],
+    "landscape --along F=.03 --target {kit}/run": ["along`", "LOW:HIGH:COUNT"],
     "landscape --along F=.03:9:2 --target {kit}/run": ["`F`", "9"],
-    "landscape --along F=.03:.04:2 --target {kit}/run --path {kit}/run": ["`path`", "fit"],
-    "compare {kit}/pictures.npz --samples 1": ["`samples`", "2 to the 2"],
-    "compare {kit}/pictures.npz --samples 3": ["`samples`", "2 to the 2"],
-    "compare {kit}/pictures.npz --loss pixel,pixel": ["`loss`", "once"],
-    "points lorentz": ["`name`", "Did you mean lorenz"],
-    "points ring --count 1": ["`count`", "at least 2"],
+    "landscape --along F=.03:.04:2 --target {kit}/run --path {kit}/run": ["path`", "fit"],
+    "compare {kit}/pictures.npz --samples 1": ["samples`", "2 to the 2"],
+    "compare {kit}/pictures.npz --samples 3": ["samples`", "2 to the 2"],
+    "compare {kit}/pictures.npz --loss pixel,pixel": ["loss`", "once"],
+    "points lorentz": ["name`", "Did you mean lorenz"],
+    "points ring --count 1": ["count`", "at least 2"],
     "discover {kit}/empty": ["empty"],
     "discover {kit}/plane.npz,{kit}/space.npz --condition a=1 --condition a=2": ["variables"],
-    "discover {kit}/plane.npz --interval 0.1": ["`interval`", "--ordered"],
-    "discover {kit}/plane.npz --ordered {kit}/space.npz --interval 0.1": ["`ordered`"],
-    "discover {kit}/plane.npz --library poly9": ["`library`", "poly9"],
-    "discover {kit}/plane.npz --library {kit}/raises.py:f": ["`library`", "ZeroDivisionError"],
-    "discover {kit}/plane.npz --fix x:q=1": ["`fix`", "q"],
-    "discover {kit}/plane.npz --fix q:x=1": ["`fix`", "q"],
-    "discover {kit}/plane.npz --sign x:y=2": ["`sign`", "x:y"],
-    "discover {kit}/plane.npz --noise x=-1": ["`noise`", "-1"],
-    "discover {kit}/plane.npz --covariance x:x=-1": ["`covariance`"],
-    "score {kit}/plane.npz --hidden 64,x": ["`--hidden`", "x"],
-    "score {kit}/plane.npz --hidden 0": ["`--hidden`", "0"],
-    "flow {kit}/plane.npz": ["`score`", "kernel"],
-    "flow {kit}/plane.npz --score kernel --tau 1.5": ["`tau`", "1.5"],
-    "flow {kit}/plane.npz --score {kit}/score --training-free --field plain --prior sparsity": ["`training-free`"],
-    "flow {kit}/plane.npz --score kernel --prior symmetry": ["`flip`"],
-    "flow {kit}/plane.npz --score kernel --prior known": ["`known`"],
-    "flow {kit}/plane.npz --score kernel --known hopf": ["`known`", "--prior"],
-    "flow {kit}/plane.npz --score kernel --prior known --known lorenz": ["`known`", "variables"],
+    "discover {kit}/plane.npz --interval 0.1": ["interval`", "--ordered"],
+    "discover {kit}/plane.npz --ordered {kit}/space.npz --interval 0.1": ["ordered`"],
+    "discover {kit}/plane.npz --library poly9": ["library`", "poly9"],
+    "discover {kit}/plane.npz --library {kit}/raises.py:f": ["library`", "ZeroDivisionError"],
+    "discover {kit}/plane.npz --fix x:q=1": ["fix`", "q"],
+    "discover {kit}/plane.npz --fix q:x=1": ["fix`", "q"],
+    "discover {kit}/plane.npz --sign x:y=2": ["sign`", "x:y"],
+    "discover {kit}/plane.npz --noise x=-1": ["noise`", "-1"],
+    "discover {kit}/plane.npz --covariance x:x=-1": ["covariance`"],
+    "score {kit}/plane.npz --hidden 64,x": ["--hidden`", "x"],
+    "score {kit}/plane.npz --hidden 0": ["--hidden`", "0"],
+    "flow {kit}/plane.npz": ["score`", "kernel"],
+    "flow {kit}/plane.npz --score kernel --tau 1.5": ["tau`", "1.5"],
+    "flow {kit}/plane.npz --score {kit}/score --training-free --field plain --prior sparsity": ["training-free`"],
+    "flow {kit}/plane.npz --score kernel --prior symmetry": ["flip`"],
+    "flow {kit}/plane.npz --score kernel --prior known": ["known`"],
+    "flow {kit}/plane.npz --score kernel --known hopf": ["known`", "--prior"],
+    "flow {kit}/plane.npz --score kernel --prior known --known lorenz": ["known`", "variables"],
     "flow {kit}/plane.npz --score kernel --prior sparsity=-1": ["-1"],
     "flow {kit}/plane.npz --score {kit}/flow": ["score.npz"],
-    "uniqueness {kit}/plane.npz --flows {kit}/flow": ["`score`"],
-    "uniqueness {kit}/plane.npz --score {kit}/score": ["`flows`"],
-    "uniqueness {kit}/plane.npz --score {kit}/score --flows {kit}/flow,{kit}/flow": ["`flows`", "different names"],
+    "uniqueness {kit}/plane.npz --flows {kit}/flow": ["score`"],
+    "uniqueness {kit}/plane.npz --score {kit}/score": ["flows`"],
+    "uniqueness {kit}/plane.npz --score {kit}/score --flows {kit}/flow,{kit}/flow": ["flows`", "different names"],
     "uniqueness {kit}/space.npz --score {kit}/score --flows {kit}/flow": ["score", "points of x, y, z"],
     "uniqueness {kit}/plane.npz --score {kit}/score --flows {kit}/flow-of-three": ["2 variables", "3"],
-    "lyapunov gray-scott": ["`source`", "without space"],
+    "lyapunov gray-scott": ["source`", "without space"],
     "lyapunov lorenz --set Q=1": ["'Q'"],
-    "lyapunov lorenz --set rho=900": ["`rho`", "900"],
-    "lyapunov lorenz --set rho=20:28:2": ["`set`", "not a range"],
-    "lyapunov lorenz --preset mase": ["`preset`", "Known: chaos"],
-    "lyapunov lorenz --points {kit}/plane.npz": ["`points`", "must be left out"],
-    "lyapunov lorenz --models 2": ["`models`", "must be left out"],
-    "lyapunov lorenz --time 1": ["`time`", "fewer segments"],
-    "lyapunov {kit}/flow --set rho=1": ["`set`", "run of flows"],
-    "lyapunov {kit}/flow --models 3": ["`models`", "at most 2"],
-    "lyapunov {kit}/flow --points {kit}/space.npz": ["`points`", "2 variables", "3"],
-    "lyapunov {kit}/score": ["`system`"],
-    "animate lorenz --time 5": ["`source`"],
-    "animate {kit}/no-such-run": ["`source`", "no such folder"],
+    "lyapunov lorenz --set rho=900": ["rho`", "900"],
+    "lyapunov lorenz --set rho=20:28:2": ["set`", "not a range"],
+    "lyapunov lorenz --preset mase": ["preset`", "Known: chaos"],
+    "lyapunov lorenz --points {kit}/plane.npz": ["points`", "must be left out"],
+    "lyapunov lorenz --models 2": ["models`", "must be left out"],
+    "lyapunov lorenz --time 1": ["time`", "fewer segments"],
+    "lyapunov {kit}/flow --set rho=1": ["set`", "run of flows"],
+    "lyapunov {kit}/flow --models 3": ["models`", "at most 2"],
+    "lyapunov {kit}/flow --points {kit}/space.npz": ["points`", "2 variables", "3"],
+    "lyapunov {kit}/score": ["system`"],
+    "animate lorenz --time 5": ["source`"],
+    "animate {kit}/no-such-run": ["source`", "no such folder"],
     "animate {kit}/empty": ["result.json"],
-    "animate {kit}/run --time 5 --preset maze": ["`preset`", "has its own"],
-    "animate {kit}/run --time 5 --field w": ["`field`", "w"],
-    "animate gray-scott --size 16 --time 5 --steps 5": ["`time`", "--steps"],
-    "animate gray-scott --size 16 --time 5 --iterations 3": ["`iterations`", "no fit"],
-    "animate gray-scott --time 5 --out film.avi": ["`out`", ".mp4 or .gif"],
-    "animate gray-scott --time 5 --out missing/film.gif": ["`out`", "existing folder"],
-    "animate gray-scott --time 5 --out {kit}/there.gif": ["`out`", "--force"],
-    "systems gray-scot": ["`system`", "Did you mean gray-scott"],
+    "animate {kit}/run --time 5 --preset maze": ["preset`", "has its own"],
+    "animate {kit}/run --time 5 --field w": ["field`", "w"],
+    "animate gray-scott --size 16 --time 5 --steps 5": ["time`", "--steps"],
+    "animate gray-scott --size 16 --time 5 --iterations 3": ["iterations`", "no fit"],
+    "animate gray-scott --time 5 --out film.avi": ["out`", ".mp4 or .gif"],
+    "animate gray-scott --time 5 --out missing/film.gif": ["out`", "existing folder"],
+    "animate gray-scott --time 5 --out {kit}/there.gif": ["out`", "--force"],
+    "systems gray-scot": ["system`", "Did you mean gray-scott"],
 }  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 `make_kit` and `watch_refusals` become the fixtures `kit` and `refused` of test modules.
 """
 
-import importlib
 import json
 import os
 import re
@@ -46,10 +45,6 @@ CALLS = {
     "animate": "animate gray-scott --size 16 --time 5",
 }
 RUNNING = {verb: call for verb, call in CALLS.items() if verb != "animate"}  # animate makes a file, not a folder
-
-
-def configuration(verb: str):
-    return importlib.import_module(f"unstill.cli.{verb}").Config
 
 
 def make_kit(tmp_path_factory):

@@ -11,13 +11,12 @@ import pytest
 from unstill._errors import BadInput
 from unstill._types import Status
 from unstill.analysis import lyapunov_spectrum
-from unstill.cli import discover as verb
-from unstill.cli.arguments import parse
 from unstill.data.points import save_points
 from unstill.discovery import Ordered, discover, find_library
 from unstill.discovery.point_sets import POINT_SETS
 from unstill.discovery.sparse import eliminate
 from unstill.stationarity.points import Points
+from verbs_arguments import run_verb
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "discover.json"
 
@@ -237,7 +236,7 @@ def test_bad_input_is_named(name):
 
 
 def _call(*words):
-    return verb.run(parse(verb.Config, [str(w) for w in words], prog="unstill discover", about=""))
+    return run_verb("discover", words)
 
 
 def test_verb_on_a_table(tmp_path, capsys):

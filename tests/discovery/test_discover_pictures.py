@@ -10,13 +10,12 @@ import pytest
 
 import unstill as us
 from unstill import BadInput, Status
-from unstill.cli import discover as verb
-from unstill.cli.arguments import parse
 from unstill.discovery import Ordered, discover_pictures
 from unstill.discovery.ensembles import FieldFunctionals
 from unstill.discovery.field_library import laplacian
 from unstill.discovery.field_noise import without_noise
 from unstill.discovery.subsets import select
+from verbs_arguments import run_verb
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "discover.json"
 NAMES = ("u", "v")
@@ -181,7 +180,7 @@ def test_bad_input_is_named(name):
 def test_verb_on_pictures(still, tmp_path, capsys):
     us.save(tmp_path / "p.npz", by_name(still))
     words = (tmp_path / "p.npz", "--fix", "u:u v^2=-1", "--fix", "v:u v^2=1", "--out", tmp_path / "r", "--json")
-    assert verb.run(parse(verb.Config, [str(w) for w in words], prog="unstill discover", about="")) == 0
+    assert run_verb("discover", words) == 0
     result = json.loads(capsys.readouterr().out)
     jsonschema.validate(result, json.loads(SCHEMA.read_text()))
     assert result["variables"] == ["u", "v"]

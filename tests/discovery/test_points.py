@@ -22,6 +22,7 @@ from unstill.stationarity.point_functionals import (
     undo_noise,
 )
 from unstill.stationarity.points import Points
+from verbs_arguments import run_verb
 
 
 def _families(D, z):
@@ -222,11 +223,9 @@ def test_no_bytes_crash_the_table_reader(tmp_path_factory, content):
 
 
 def test_points_verb(tmp_path, capsys):
-    from unstill.cli import points as verb
-    from unstill.cli.arguments import parse
 
     def call(*words):
-        return verb.run(parse(verb.Config, [str(w) for w in words], prog="unstill points", about=""))
+        return run_verb("points", words)
 
     assert call("lorenz", "--count", 200, "--out", tmp_path / "p", "--quiet") == 0
     result = json.loads((tmp_path / "p" / "result.json").read_text())

@@ -11,11 +11,10 @@ from matplotlib.text import Text
 from PIL import Image
 
 from unstill._errors import BadInput
-from unstill.cli.arguments import parse
-from unstill.cli.compare import Config, run
 from unstill.fitting.compare import compare, summary
 from unstill.fitting.losses import ScalarLoss, find_loss
 from unstill.plotting.comparisons import percentile_limits, plot_comparison
+from verbs_arguments import run_verb
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "compare.json"
 
@@ -32,7 +31,7 @@ def source(states, tmp_path):
 
 
 def call(*words) -> int:
-    return run(parse(Config, [str(w) for w in words], prog="unstill compare", about=""))
+    return run_verb("compare", words)
 
 
 # --- in Python --------------------------------------------------------------------------------------------------------

@@ -254,7 +254,7 @@ def test_fits_whose_variables_are_not_logged_are_not_replayed(options):
 def test_bad_plans_are_refused_before_anything_is_computed(options, argument):
     with pytest.raises(BadInput) as error:  # noqa: PT012
         plan = Plan(**({"start": START} | options))
-        prepare(check("gray-scott", {"v": small()}, fixed=plan.fix), plan)
+        prepare(check("gray-scott", {"v": small()}, fix=plan.fix), plan)
     assert error.value.argument == argument
 
 

@@ -366,7 +366,7 @@ def test_files_keep_every_family(tmp_path, rng, name):
 
 
 def test_words_of_priors():
-    from unstill.cli.arguments import parse
+    from unstill.cli.configs import parse
     from unstill.cli.flow import Config, priors
 
     points = Points(gaussian_points(30))

@@ -18,6 +18,7 @@ from unstill.flows.schedule import SCHEDULES, ddpm_levels, find_schedule
 from unstill.flows.score import Score, learn_score
 from unstill.stationarity.points import Points
 from unstill.training.epochs import Epochs, train_epochs
+from verbs_arguments import run_verb
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "score.json"
 COVARIANCE = np.array([[1.0, 0.6], [0.6, 1.0]])
@@ -198,13 +199,11 @@ def test_too_few_points(rng):
 
 
 def test_score_verb(tmp_path, rng):
-    from unstill.cli import score as verb
-    from unstill.cli.arguments import parse
 
     np.save(tmp_path / "p.npy", rng.standard_normal((300, 3)))
     words = [str(tmp_path / "p.npy"), "--epochs", "2", "--steps", "3", "--hidden", "8,8", "--samples", "50", "--free"]
     words += ["--out", str(tmp_path / "s"), "--quiet"]
-    assert verb.run(parse(verb.Config, words, prog="unstill score", about="")) == 0
+    assert run_verb("score", words) == 0
     result = json.loads((tmp_path / "s" / "result.json").read_text())
     jsonschema.validate(result, json.loads(SCHEMA.read_text()))
     assert (tmp_path / "s" / "score.png").stat().st_size > 5_000
@@ -213,15 +212,13 @@ def test_score_verb(tmp_path, rng):
 
 def test_score_verb_goes_on_after_ctrl_c(tmp_path, rng, monkeypatch, capsys):
     """Interrupted in the third epoch and resumed: the arrays of a run without a break, and a log without a gap."""
-    from unstill.cli import score as verb
-    from unstill.cli.arguments import parse
     from unstill.data.runs import RunFolder, read_log
 
     np.save(tmp_path / "p.npy", rng.standard_normal((200, 2)))
     words = [str(tmp_path / "p.npy"), "--epochs", "5", "--steps", "2", "--hidden", "4,4", "--samples", "20", "--quiet"]
 
     def call(*more):
-        return verb.run(parse(verb.Config, [*words, *more], prog="unstill score", about=""))
+        return run_verb("score", [*words, *more])
 
     assert call("--out", str(tmp_path / "whole")) == 0
     write = RunFolder.append_log

@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 
 from unstill._errors import BadInput
-from unstill.cli import flow, lyapunov, points, uniqueness
-from unstill.cli.arguments import parse
 from unstill.cli.identifiability import Admissible, admissible, report
 from unstill.data.models import load_flow, score_arrays
 from unstill.flows.diagnosis import cosines
@@ -19,6 +17,7 @@ from unstill.flows.networks import MLP
 from unstill.flows.score import Normal, Score
 from unstill.flows.uniqueness import at_pace, compare_families, random_fields, training_free
 from unstill.stationarity.points import Points
+from verbs_arguments import run_verb
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 
@@ -94,7 +93,7 @@ def test_report_says_what_is_determined(rng):
 
 
 def _call(verb, *words):
-    return verb.run(parse(verb.Config, [str(w) for w in (*words, "--quiet")], prog="unstill", about=""))
+    return run_verb(verb, [*words, "--quiet"])
 
 
 def _result(folder, verb):
@@ -107,10 +106,10 @@ def _result(folder, verb):
 def runs(tmp_path_factory):
     """A folder with points `p`, a score `score.npz` and flows `f`."""
     folder = tmp_path_factory.mktemp("runs")
-    assert _call(points, "lorenz", "--count", 400, "--out", folder / "p") == 0
+    assert _call("points", "lorenz", "--count", 400, "--out", folder / "p") == 0
     np.savez(folder / "score.npz", **score_arrays(_score(), ("x", "y", "z"), "even"))
     words = ("--score", "kernel", "--tau", 0.3, "--field", "polynomial", "--experiments", 2, "--time", 0.5)
-    assert _call(flow, folder / "p", *words, "--out", folder / "f") == 0
+    assert _call("flow", folder / "p", *words, "--out", folder / "f") == 0
     return folder
 
 
@@ -124,14 +123,14 @@ def test_flow_verb(runs):
     assert (runs / "f" / "flow.png").stat().st_size > 10_000
     assert load_flow(runs / "f")[1](np.zeros((2, 3))).shape == (2, 3)
     with pytest.raises(BadInput, match="neither --field nor --prior"):
-        _call(flow, runs / "p", "--score", "kernel", "--training-free", "--prior", "sparsity", "--out", runs / "g")
+        _call("flow", runs / "p", "--score", "kernel", "--training-free", "--prior", "sparsity", "--out", runs / "g")
     with pytest.raises(BadInput, match="or kernel"):
-        _call(flow, runs / "p", "--out", runs / "g")
+        _call("flow", runs / "p", "--out", runs / "g")
 
 
 def test_lyapunov_verb(runs):
     words = ("--time", 4, "--transient", 0, "--orbits", 3, "--models", 1, "--out", runs / "l")
-    code = _call(lyapunov, runs / "f", *words)
+    code = _call("lyapunov", runs / "f", *words)
     told = _result(runs / "l", "lyapunov")
     assert len(told["models"]) == 1
     assert (code, told["status"]) == ((3, "blow-up") if told["models"][0]["exponents"] is None else (0, "converged"))
@@ -141,18 +140,18 @@ def test_lyapunov_verb(runs):
 
 def test_lyapunov_of_a_system(runs):
     words = ("--time", 20, "--transient", 5, "--orbits", 4, "--set", "rho=14", "--out", runs / "m")
-    assert _call(lyapunov, "lorenz", *words) == 0
+    assert _call("lyapunov", "lorenz", *words) == 0
     model = _result(runs / "m", "lyapunov")["models"][0]
     # ρ = 14 ends at rest: the exponents are the real parts of the eigenvalues there, and sum to −(σ + 1 + β)
     assert model["sum"] == pytest.approx(-(10 + 1 + 8 / 3), abs=1e-3)
     assert model["exponents"][0] < -0.1
     with pytest.raises(BadInput, match="without space"):
-        _call(lyapunov, "gray-scott", "--out", runs / "n")
+        _call("lyapunov", "gray-scott", "--out", runs / "n")
 
 
 def test_uniqueness_verb(runs):
     words = ("--score", runs / "score.npz", "--flows", runs / "f", "--random", 2, "--time", 0.5)
-    assert _call(uniqueness, runs / "p", *words, "--out", runs / "u") == 0
+    assert _call("uniqueness", runs / "p", *words, "--out", runs / "u") == 0
     result = _result(runs / "u", "uniqueness")
     told = result["identifiability"]
     found = ["equations"] * bool(told["nullity"])
@@ -162,4 +161,4 @@ def test_uniqueness_verb(runs):
     assert any("arrow" in text for text in told["free"])
     assert (runs / "u" / "uniqueness.png").stat().st_size > 10_000
     with pytest.raises(BadInput, match="must name runs"):
-        _call(uniqueness, runs / "p", "--score", runs / "score.npz", "--out", runs / "v")
+        _call("uniqueness", runs / "p", "--score", runs / "score.npz", "--out", runs / "v")

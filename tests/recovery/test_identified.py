@@ -232,7 +232,7 @@ def test_cells_of_another_size_are_another_diffusion():
 
 def test_fixed_parameters_are_kept_and_have_no_error():
     grid, state = labyrinth()
-    found = recover("gray-scott", {"v": state[1]}, grid=grid, fixed={"F": TRUTH["F"], "Du": TRUTH["Du"]})
+    found = recover("gray-scott", {"v": state[1]}, grid=grid, fix={"F": TRUTH["F"], "Du": TRUTH["Du"]})
     assert found.parameters["F"] == Estimate(TRUTH["F"], 0.0, (TRUTH["F"], TRUTH["F"]))
     assert found.parameters["k"].value == pytest.approx(TRUTH["k"], rel=1e-5)
     assert found.identifiable == ("Du", "Dv", "F", "k")
@@ -253,11 +253,11 @@ def test_an_estimate_of_a_normal_distribution_holds_95_per_cent():
 @pytest.mark.parametrize(
     ("options", "argument"),
     [
-        ({"time_step": -1.0}, "time_step"),
-        ({"time_step": float("nan")}, "time_step"),
+        ({"dt": -1.0}, "dt"),
+        ({"dt": float("nan")}, "dt"),
         ({"observe": "u,v,w"}, "observe"),
         ({"grid": Grid((8, 8))}, "grid"),
-        ({"fixed": dict(TRUTH)}, "fix"),
+        ({"fix": dict(TRUTH)}, "fix"),
         ({"noise": {"u": 0.1}}, "noise"),
         ({"noise": {"v": float("inf")}}, "noise"),
         ({"start": {"F": 9.0}}, "F"),

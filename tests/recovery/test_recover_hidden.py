@@ -50,7 +50,7 @@ def test_recovers_every_system_from_every_field(name, field):
     system, grid, state = pattern(name, preset, time)
     fixed = {p: float(getattr(system, p)) for p in known.get(field, ())}
     seen = system.fields.index(field)
-    found = recover_hidden(type(system), grid, field, state[seen][None], fixed=fixed)
+    found = recover_hidden(type(system), grid, field, state[seen][None], fix=fixed)
     assert found.status is Status.CONVERGED
     for p, value in found.values.items():
         # The equations hold to the polish's 1e-10 … 1e-8; their conditioning leaves five digits.
@@ -158,7 +158,7 @@ def test_bad_input():
         {"observed": "w"},
         {"pictures": picture[0]},
         {"pictures": picture * np.nan},
-        {"fixed": {"q": 1.0}},
+        {"fix": {"q": 1.0}},
         {"noise": -1.0},
     ):
         with pytest.raises(BadInput):

@@ -60,7 +60,7 @@ def test_steady_fitzhugh_nagumo_gives_only_a_ratio():
     assert result.identifiable == ("Du", "a", "b")
     assert result.values["Dv"] is result.std["eps"] is None
     assert list(result.combinations) == ["Dv/eps"]
-    known = recover_weak(FitzHughNagumo, GRID, _steady("fitzhugh-nagumo"), fixed={"eps": 4.0})
+    known = recover_weak(FitzHughNagumo, GRID, _steady("fitzhugh-nagumo"), fix={"eps": 4.0})
     assert known.values["Dv"] == pytest.approx(12.5, rel=2e-3)
     assert known.std["eps"] == 0.0
 
@@ -88,33 +88,33 @@ def test_noise_is_estimated_and_its_bias_taken_out(rng):
     np.testing.assert_array_less(error / truth, 0.02)
 
 
-@pytest.mark.parametrize("time_step", [1.0, None])
-def test_a_moving_ensemble(time_step):
-    result = recover_weak(GrayScott, GRID, _waves(), time_step=time_step)
+@pytest.mark.parametrize("dt", [1.0, None])
+def test_a_moving_ensemble(dt):
+    result = recover_weak(GrayScott, GRID, _waves(), dt=dt)
     truth = np.array(list(GrayScott.presets["waves"].values()))
     assert result.status == Status.CONVERGED
     assert not result.steady
     np.testing.assert_allclose(_values(result), truth, rtol=0.03)
     np.testing.assert_array_less(np.abs(_values(result) - truth), 5 * np.sqrt(np.diag(result.covariance)))
     assert result.drift_per_time > 1e-3
-    if time_step is None:
-        h, error = result.time_step
+    if dt is None:
+        h, error = result.dt
         assert abs(h - 1) < 4 * error
 
 
 def test_order_translation_and_reflection_do_not_matter(rng):
     states = _waves()
-    base = recover_weak(GrayScott, GRID, states, time_step=1.0)
+    base = recover_weak(GrayScott, GRID, states, dt=1.0)
     moved = np.roll(states, (5, -9), (2, 3))[..., ::-1]
-    same = recover_weak(GrayScott, GRID, moved, time_step=1.0)
+    same = recover_weak(GrayScott, GRID, moved, dt=1.0)
     np.testing.assert_allclose(_values(same), _values(base), rtol=1e-6)
     # The order decides only which pictures share a fold of the cross-fitting.
-    shuffled = recover_weak(GrayScott, GRID, states[rng.permutation(len(states))], time_step=1.0)
+    shuffled = recover_weak(GrayScott, GRID, states[rng.permutation(len(states))], dt=1.0)
     np.testing.assert_array_less(np.abs(_values(shuffled) - _values(base)), 1.5 * np.sqrt(np.diag(base.covariance)))
 
 
 def test_one_moving_picture_is_not_a_success():
-    result = recover_weak(GrayScott, GRID, _waves()[:1], time_step=1.0)
+    result = recover_weak(GrayScott, GRID, _waves()[:1], dt=1.0)
     assert result.status in (Status.MOVING, Status.NO_FIT)
     assert not result.steady
 
@@ -140,7 +140,7 @@ def test_pictures_of_something_else_do_not_fit(rng):
     [
         ({"states": np.ones((1, 3, 64, 64))}, "states"),
         ({"states": np.full((1, 2, 64, 64), np.nan)}, "states"),
-        ({"fixed": {"G": 1.0}}, "fixed"),
+        ({"fix": {"G": 1.0}}, "fix"),
         ({"start": {"Dw": 1.0}}, "start"),
         ({"noise": {"w": 1.0}}, "noise"),
         ({"noise": {"u": -1.0}}, "noise"),

@@ -15,50 +15,49 @@ from typing import Any
 
 from .._errors import BadInput, NumericalFailure
 from .._types import Status
-from .arguments import count, names, number, option, positional, whole
-from .common import Options, progress_bar, say
-from .dynamics import MotionOptions, build_state, build_systems, stack_systems
+from .arguments import Given, option, positional
+from .dynamics import MOTION, STOPS, build_state, build_systems
+from .runs import PRINT, SEED, known_arguments, progress_bar, say
+
+ARGUMENTS = known_arguments(
+    (positional("source", "", "a run folder, or a system's name (default: gray-scott)"),),
+    MOTION,
+    tuple(each for each in STOPS if each.name in ("steps", "time")),
+    (
+        option("frames", 150, "Pictures in a new film.", kind="Count"),
+        option("iterations", (), "Lines of a fit's log, as 0,10,100 or 0:100:5 (default: five over the whole fit).",
+               kind="Names"),
+        option("sample", 0, "Which sample of an iteration's batch.", kind="Whole"),
+        option("field", "", "The field to show (default: v, or the last)."),
+        option("fps", 30, "Pictures a second.", kind="Count"),
+        option("out", "", "The film to make, .mp4 or .gif.", metavar="FILE"),
+        option("force", False, "Replace an existing film."),
+    ),
+    (SEED, PRINT[0]),
+)  # fmt: skip
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(MotionOptions, Options):
-    """The configuration of `unstill animate`."""
-
-    out: str = option("", "the film to make, .mp4 or .gif", metavar="FILE")
-    force: bool = option(False, "replace an existing film")
-    source: str = positional("", "a run folder, or a system's name (default: gray-scott)")
-    steps: int | None = option(None, "film N steps", type=count, metavar="N")
-    time: float | None = option(None, "film a time", type=number, metavar="T")
-    frames: int = option(150, "pictures in a new film", type=count, metavar="N")
-    iterations: tuple[str, ...] = option(
-        (), "lines of a fit's log, such as 0,10,100 or 0:100:5 (default: five over the whole fit)", type=names
-    )  # fmt: skip
-    sample: int = option(0, "which sample of an iteration's batch", type=whole, metavar="N")
-    field: str = option("", "the field to show (default: v, or the last)", metavar="NAME")
-    fps: int = option(30, "pictures a second", type=count, metavar="N")
-
-
-def run(config: Config) -> int:
+def run(given: Given) -> int:
     """Make the film; returns the exit code."""
     from ..plotting import animate
 
-    path = _film_path(config)
-    if config.source and _is_fit(config.source):
-        return _film_fit(config, path)
-    if config.iterations:
-        raise BadInput("iterations", "must be left out: the source is no fit", config.source)
-    film = _of_folder(config) if Path(config.source or " ").is_dir() else _of_parameters(config)
+    path = _film_path(given)
+    if given.source and _is_fit(given.source):
+        return _film_fit(given, path)
+    if given.iterations:
+        raise BadInput("iterations", "must be left out: the source is no fit", given.source)
+    film = _of_folder(given) if Path(given.source or " ").is_dir() else _of_parameters(given)
     if Status.INTERRUPTED in film.status:
         raise KeyboardInterrupt
     if film.frames is None or film.ts is None:  # blew up before the first picture
         raise NumericalFailure(
             "blow-up", "the motion left the finite numbers before the first picture: take a smaller --dt"
         )
-    animate(film, path, field=config.field or None, fps=config.fps)
+    animate(film, path, field=given.field or None, fps=given.fps)
     if Status.BLOW_UP in film.status:
         print("unstill animate: blow-up: the film holds what was finite: take a smaller --dt", file=sys.stderr)
         return 3
-    say(config, f"{path}: {len(film.frames)} pictures of {film.frames.shape[1]} samples to time {film.ts[-1]:g}")
+    say(given, f"{path}: {len(film.frames)} pictures of {film.frames.shape[1]} samples to time {film.ts[-1]:g}")
     return 0
 
 
@@ -68,25 +67,25 @@ def _is_fit(source: str) -> bool:
     return (Path(source) / "run.json").exists() and read_run(source).get("verb") == "fit"
 
 
-def _film_fit(config: Config, path: Path) -> int:
+def _film_fit(given: Given, path: Path) -> int:
     """Iterations of a fit side by side."""
     from ..data.runs import read_log
     from ..fitting.replay import replay
     from ..plotting import animate
     from .fit import read_task
 
-    task, plan = read_task(_fit_of(config.source))
-    rows = _chosen(config, read_log(config.source))
+    task, plan = read_task(_fit_of(given.source))
+    rows = _chosen(given, read_log(given.source))
     films, labels = [], []
     for row in rows:
-        film = replay(task, plan, row, frames=config.frames)
-        if config.sample >= film.state.shape[0]:
-            raise BadInput("sample", f"must be below {film.state.shape[0]}, the batch", config.sample)
-        films.append(_one_sample(film, config.sample))
+        film = replay(task, plan, row, frames=given.frames)
+        if given.sample >= film.state.shape[0]:
+            raise BadInput("sample", f"must be below {film.state.shape[0]}, the batch", given.sample)
+        films.append(_one_sample(film, given.sample))
         values = ", ".join(f"{name} {value:.4g}" for name, value in row["parameters"].items())
         labels.append(f"iteration {row['iteration']}: {values}")
-    animate(films, path, field=config.field or None, fps=config.fps, labels=labels)
-    say(config, f"{path}: {len(films)} iterations, each as training computed it")
+    animate(films, path, field=given.field or None, fps=given.fps, labels=labels)
+    say(given, f"{path}: {len(films)} iterations, each as training computed it")
     return 0
 
 
@@ -128,19 +127,19 @@ def _one_sample(film, m: int):
     )  # fmt: skip
 
 
-def _chosen(config: Config, rows):
+def _chosen(given: Given, rows):
     """The lines of the last start that --iterations names; raises `BadInput`."""
     if not all({"start", "iteration", "parameters"} <= row.keys() for row in rows):
-        raise BadInput("source", "must hold the log of a fit", config.source)
+        raise BadInput("source", "must hold the log of a fit", given.source)
     rows = [row for row in rows if row["start"] == rows[-1]["start"]]
     known = {row["iteration"]: row for row in rows}
     if not known:
-        raise BadInput("source", "must hold a fit with at least one iteration", config.source)
-    if not config.iterations:
+        raise BadInput("source", "must hold a fit with at least one iteration", given.source)
+    if not given.iterations:
         every = max(1, -(-len(rows) // 5))
         return [*rows[:-1:every], rows[-1]]
     chosen = []
-    for word in config.iterations:
+    for word in given.iterations:
         parts = word.split(":")
         if not all(part.isdigit() for part in parts) or len(parts) not in (1, 3):
             raise BadInput("iterations", "must be numbers or FIRST:LAST:STEP", repr(word))
@@ -152,59 +151,61 @@ def _chosen(config: Config, rows):
     return [known[wanted] for wanted in chosen]
 
 
-def _film_path(config: Config) -> Path:
-    if not config.out:
+def _film_path(given: Given) -> Path:
+    if not given.out:
         raise BadInput("out", "must name a film", None, "For example --out film.mp4")
-    path = Path(config.out)
+    path = Path(given.out)
     if path.suffix not in (".mp4", ".gif"):
         raise BadInput("out", "must end in .mp4 or .gif", path)
-    if path.exists() and not config.force:
+    if path.exists() and not given.force:
         raise BadInput("out", "must not exist yet", path, "Pass --force to replace it.")
     if not path.parent.is_dir():
         raise BadInput("out", "must be in an existing folder", path)
     return path
 
 
-def _of_folder(config: Config):
+def _of_folder(given: Given):
     from ..data import load_trajectory
 
-    kept = load_trajectory(config.source)
+    kept = load_trajectory(given.source)
     for name in ("set", "preset", "size", "dx", "boundary"):
-        if getattr(config, name):
-            raise BadInput(name, f"must be left out: {config.source} has its own")
-    if config.samples != 1 or config.init != "square":
-        raise BadInput("init", f"must be left out, as --samples: {config.source} has its own states")
-    if kept.frames is not None and config.time is None and config.steps is None:
+        if getattr(given, name):
+            raise BadInput(name, f"must be left out: {given.source} has its own")
+    if given.samples != 1 or given.init != "square":
+        raise BadInput("init", f"must be left out, as --samples: {given.source} has its own states")
+    if kept.frames is not None and given.time is None and given.steps is None:
         return kept
-    return _filmed(config, kept.dynamics, kept.state, kept.grid, dt=kept.dt if config.dt is None else config.dt)
+    return _filmed(given, kept.dynamics, kept.state, kept.grid, dt=kept.dt if given.dt is None else given.dt)
 
 
-def _of_parameters(config: Config):
-    if "/" in config.source and ".py:" not in config.source:
-        raise BadInput("source", "must be a run folder or a system", config.source, "There is no such folder.")
-    cls, systems = build_systems(config.source or "gray-scott", config)
-    state, grid = build_state(cls, systems, config, config.seed)
+def _of_parameters(given: Given):
+    if "/" in given.source and ".py:" not in given.source:
+        raise BadInput("source", "must be a run folder or a system", given.source, "There is no such folder.")
+    from ..simulation import stacked
+
+    cls, systems = build_systems(given.source or "gray-scott", given)
+    state, grid = build_state(cls, systems, given)
     if state is None:
-        raise BadInput("source", "must be a reaction–diffusion system to be filmed", config.source)
-    system, _ = stack_systems(systems, len(state) // len(systems))
-    return _filmed(config, system, state, grid, dt=config.dt)
+        raise BadInput("source", "must be a reaction–diffusion system to be filmed", given.source)
+    system, _ = stacked(systems, len(state) // len(systems))
+    return _filmed(given, system, state, grid, dt=given.dt)
 
 
-def _filmed(config: Config, system, state, grid, dt: float | None):
+def _filmed(given: Given, system, state, grid, dt: float | None):
     """The motion in `frames` nearly equal parts, at most one a step."""
     from ..simulation import OnGrid, sample, simulate, stable_dt
 
     dt = stable_dt(OnGrid(sample(system, 0), grid)) if dt is None else dt
     if dt <= 0:
         raise BadInput("dt", "must be positive", dt)
-    if config.steps is not None and config.time is not None:
-        raise BadInput("time", "must be left out where --steps is given", config.time)
-    if config.time is not None and config.time <= 0:
-        raise BadInput("time", "must be positive", config.time)
-    steps = config.steps or max(1, round((10_000 if config.time is None else config.time) / dt))
-    every = max(1, round(steps / config.frames))
-    options: dict[str, Any] = {name: getattr(config, name) for name in ("stepper", "engine", "clip", "dtype")}
-    with progress_bar(config, "steps") as progress:
+    if given.steps is not None and given.time is not None:
+        raise BadInput("time", "must be left out where --steps is given", given.time)
+    if given.time is not None and given.time <= 0:
+        raise BadInput("time", "must be positive", given.time)
+    steps = given.steps or max(1, round((10_000 if given.time is None else given.time) / dt))
+    every = max(1, round(steps / given.frames))
+    options: dict[str, Any] = {name: getattr(given, name) for name in ("stepper", "engine", "clip", "dtype")}
+    with progress_bar(given, "steps") as progress:
         return simulate(
             system,
             state,

@@ -1,40 +1,93 @@
-"""From a frozen dataclass to a command line, and the small grammar of NAME=VALUE tokens.
+"""From arguments to a command line.
 
-A configuration is a dataclass whose fields are made by `option` or `positional`; its defaults are the command line's
-defaults, and the same object configures benchmarks and run folders. Built on argparse: it starts in milliseconds, and
-its error messages can be made into the one line that every verb promises.
+A verb's `ARGUMENTS` are its positional words, the options of its Python function (`signatures.options_of`) and a few
+that only the shell needs. Built on argparse: it starts in milliseconds, and its error messages can be made into the one
+line that every verb promises.
 """
+
+from __future__ import annotations
 
 import argparse
 import dataclasses
-import math
+import importlib
+import re
 import textwrap
-from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
 
+from .._arguments import RULES, Rule, listed
 from .._errors import BadInput
 
-T = TypeVar("T")
+
+@dataclasses.dataclass(frozen=True)
+class Argument:
+    """One word of a command line. `kind` is that of the Python signature; `repeated` collects lists of words."""
+
+    name: str
+    default: Any
+    meaning: str
+    kind: str = "str"
+    choices: tuple[str, ...] | None = None
+    metavar: str | None = None
+    positional: bool = False
+    repeated: bool = False
+
+    @property
+    def flag(self) -> str:
+        """As it is typed."""
+        return self.name if self.positional else "--" + self.name.replace("_", "-")
+
+    @property
+    def switch(self) -> bool:
+        """Whether it takes no value."""
+        return self.default is False
+
+    @property
+    def help(self) -> str:
+        """Its meaning for a terminal, with the default."""
+        shown = self.default[0] if isinstance(self.default, tuple) and self.default else self.default
+        told = self.meaning.replace("`", "").rstrip(".")
+        default = f" (default: {shown})" if self.default not in (..., None, (), False, "") else ""
+        return (told + default).replace("%", "%%")
 
 
-def option(default: Any, help: str, **argparse_options: Any) -> Any:
-    """A field that becomes `--name`; a `False` default makes it a switch."""
-    return dataclasses.field(default=default, metadata={"help": help, "argparse": argparse_options})
+def option(name: str, default: Any, meaning: str, **more: Any) -> Argument:
+    """An option `--name`; a `False` default makes it a switch."""
+    return Argument(name, default, meaning, **more)
 
 
-def positional(default: Any, help: str, **argparse_options: Any) -> Any:
-    """A field that becomes a positional argument, optional where it has a default (`...` for none)."""
-    options = {"nargs": "?", **argparse_options} if default is not ... else argparse_options
-    value = dataclasses.MISSING if default is ... else default
-    return dataclasses.field(
-        **({} if value is dataclasses.MISSING else {"default": value}),
-        metadata={"help": help, "argparse": options, "positional": True},
-    )
+def positional(name: str, default: Any, meaning: str, **more: Any) -> Argument:
+    """A positional word, optional where it has a default (`...` for none)."""
+    return Argument(name, default, meaning, positional=True, **more)
 
 
-def assignments(help: str) -> Any:
-    """A field of NAME=VALUE tokens, separated by spaces or commas; given again, it adds another set."""
-    return option((), help, action="append", nargs="+", metavar="NAME=VALUE")
+def assignments(name: str, meaning: str, metavar: str = "NAME=VALUE") -> Argument:
+    """NAME=VALUE tokens, separated by spaces or commas; given again, they add another set."""
+    return Argument(name, (), meaning, metavar=metavar, repeated=True)
+
+
+class Given:
+    """What a command line gave: one attribute an argument."""
+
+    def __init__(self, values: dict[str, Any]):
+        self._values = values
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["_values"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __iter__(self):
+        return iter(self._values.items())
+
+    def only(self, names: Iterable[str]) -> dict[str, Any]:
+        """The values of some arguments, as keywords for a function."""
+        return {name: self._values[name] for name in names}
+
+    def replaced(self, **values: Any) -> Given:
+        """The same with other values."""
+        return Given({**self._values, **values})
 
 
 class _Parser(argparse.ArgumentParser):
@@ -42,69 +95,73 @@ class _Parser(argparse.ArgumentParser):
         subject, _, rest = message.partition(": ")
         if subject.startswith("argument ") and rest:
             raise BadInput(subject.removeprefix("argument ").split("/")[0], rest, None, f"See {self.prog} --help.")
-        raise BadInput("command line", message, None, f"See {self.prog} --help.")
+        raise BadInput("command line", self._nearest(message), None, f"See {self.prog} --help.")
+
+    def _nearest(self, message: str) -> str:
+        """The message with the nearest known option beside one that is not known."""
+        import difflib
+
+        _, unknown, words = message.partition("unrecognized arguments: ")
+        typed = [word for word in words.split() if word.startswith("--")] if unknown else []
+        close = difflib.get_close_matches(typed[0].split("=")[0], self._option_string_actions, 1) if typed else []
+        return f"{message}; did you mean {close[0]}?" if close else message
 
 
-def parse(config: type[T], argv: Sequence[str], *, prog: str, about: str) -> T:
-    """A configuration from the words of a command line; raises `BadInput`, or exits 0 after `--help`."""
+def parse(arguments: Sequence[Argument], argv: Sequence[str], *, prog: str, about: str) -> Given:
+    """What the words of a command line give; raises `BadInput`, or exits 0 after `--help`."""
     parser = _Parser(
         prog=prog, description=textwrap.dedent(about), formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )  # fmt: skip
-    for field in dataclasses.fields(config):  # pyright: ignore[reportArgumentType]
-        options = {"help": field.metadata["help"], **field.metadata["argparse"]}
-        if field.default is not dataclasses.MISSING and field.default not in (None, (), False, ""):
-            shown = field.default[0] if isinstance(field.default, tuple) else field.default  # (128, 128) is typed 128
-            options["help"] += f" (default: {shown})"
-        if field.metadata.get("positional"):
-            parser.add_argument(field.name, default=field.default, **options)
-        elif field.default is False:
-            parser.add_argument(_flag(field.name), dest=field.name, action="store_true", help=options["help"])
-        else:
-            repeated = options.get("action") == "append"  # argparse appends to the default, so it must be its own None
-            default = None if repeated else field.default
-            parser.add_argument(_flag(field.name), dest=field.name, default=default, **options)
-    values = {name: value for name, value in vars(parser.parse_args(argv)).items() if value is not None}
-    return config(**{name: tuple(map(tuple, v)) if isinstance(v, list) else v for name, v in values.items()})
+    for each in arguments:
+        _add(parser, each)
+    values = vars(parser.parse_args(argv))
+    known = {each.name: each.default if values[each.name] is None else values[each.name] for each in arguments}
+    return Given({name: tuple(map(tuple, v)) if isinstance(v, list) else v for name, v in known.items()})
 
 
-def _flag(name: str) -> str:
-    return "--" + name.strip("_").replace("_", "-")
+def _add(parser: _Parser, each: Argument) -> None:
+    options: dict[str, Any] = {"help": each.help}
+    if each.switch:
+        parser.add_argument(each.flag, dest=each.name, action="store_true", help=each.help)
+        return
+    if each.choices:
+        options["choices"] = each.choices
+    elif each.repeated:
+        options |= {"action": "append", "nargs": "+", "metavar": each.metavar}
+    else:
+        reader, metavar = _reader(each.kind)
+        options |= {"type": reader, "metavar": each.metavar or metavar}
+    if each.positional:
+        if each.default is not ...:
+            options["nargs"] = "?"
+        options.pop("metavar", None)
+        parser.add_argument(each.name, **options)
+    else:
+        parser.add_argument(each.flag, dest=each.name, **options)
 
 
-def number(text: str) -> float:
-    """A finite number, for argparse."""
+def _reader(kind: str) -> tuple[Callable[[str], Any], str]:
+    """How a kind is read from a word, and what stands for it in the help."""
+    if kind in RULES:
+        rule = RULES[kind]
+        return (lambda text: number(text, rule)), "N" if rule.whole else "X"
+    if kind not in _READERS:
+        raise KeyError(f"no way to read {kind!r} from a command line")
+    return _READERS[kind]
+
+
+def number(text: str, rule: Rule) -> float | int:
+    """A number that keeps a rule, for argparse; 1e5 is a whole number too."""
     try:
         value = float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number; got {text!r}") from None
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"must be finite; got {text!r}")
-    return value
-
-
-def positive(text: str) -> float:
-    """A finite number above 0, for argparse."""
-    value = number(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"must be positive; got {text!r}")
-    return value
-
-
-def count(text: str) -> int:
-    """A positive whole number, for argparse; 1e5 is one too."""
-    value = number(text)
-    if value != int(value) or value < 1:
-        raise argparse.ArgumentTypeError(f"must be a positive whole number; got {text!r}")
-    return int(value)
-
-
-def whole(text: str) -> int:
-    """A whole number ≥ 0, for argparse: a seed."""
-    value = number(text)
-    if value != int(value) or value < 0:
-        raise argparse.ArgumentTypeError(f"must be a whole number, 0 or more; got {text!r}")
-    return int(value)
+        kind = "a whole number" if rule.whole else "a number"
+        raise argparse.ArgumentTypeError(f"must be {kind}; got {text!r}") from None
+    try:
+        return rule.check("", value)
+    except BadInput as error:
+        raise argparse.ArgumentTypeError(f"{error.rule}; got {text!r}") from None
 
 
 def size(text: str) -> tuple[int, int]:
@@ -112,52 +169,32 @@ def size(text: str) -> tuple[int, int]:
     parts = text.lower().split("x")
     if len(parts) > 2:
         raise argparse.ArgumentTypeError(f"must be N or ROWSxCOLUMNS; got {text!r}")
-    rows, columns = (count(part) for part in (parts * 2)[:2])
+    rows, columns = (int(number(part, RULES["Count"])) for part in (parts * 2)[:2])
     return rows, columns
 
 
-def names(text: str) -> tuple[str, ...]:
-    """`u,v`, for argparse."""
-    return tuple(word.strip() for word in text.split(",") if word.strip())
+def widths(text: str) -> tuple[int, ...]:
+    """`64,64`, for argparse."""
+    return tuple(int(number(word, RULES["Count"])) for word in listed(text) or (text,))
 
 
-def _value(argument: str, token: str, text: str) -> list[float]:
-    """A number, or a range LOW:HIGH:COUNT."""
-    parts = text.split(":")
-    try:
-        values = [float(part) for part in parts]
-    except ValueError:
-        raise BadInput(argument, "must be NAME=NUMBER or NAME=LOW:HIGH:COUNT", repr(token)) from None
-    if not all(map(math.isfinite, values)):
-        raise BadInput(argument, "must be finite", repr(token))
-    if len(values) == 1:
-        return values
-    if len(values) != 3 or values[2] != int(values[2]) or values[2] < 2:
-        raise BadInput(argument, "a range must be LOW:HIGH:COUNT with COUNT of at least 2", repr(token))
-    low, high, n = values[0], values[1], int(values[2])
-    return [low + (high - low) * i / (n - 1) for i in range(n)]
+_READERS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "str": (str, "NAME"),
+    "Names": (listed, "NAME,NAME"),
+    "Size": (size, "N"),
+    "Widths": (widths, "N,N"),
+}
 
 
-def parameter_set(argument: str, tokens: Iterable[str]) -> dict[str, float]:
-    """The numbers of one list of NAME=VALUE tokens, without ranges; raises `BadInput`."""
-    sets = parameter_sets(argument, [tokens])
-    if len(sets) > 1:
-        raise BadInput(argument, "takes one value a name, not a range")
-    return sets[0] if sets else {}
+def as_typed(verb: str, text: str) -> str:
+    """The library's words in those of the shell: `warm_start` is typed as `--warm-start`, `force=True` as `--force`."""
+    arguments = getattr(importlib.import_module(f".{verb}", __package__), "ARGUMENTS", ())
+    flags = {each.name: each.flag for each in arguments if not each.positional}
 
+    def typed(match: re.Match) -> str:
+        name, value = match[1], (match[3] or "").strip("\"'")
+        if name not in flags:
+            return match[0]
+        return f"`{flags[name]}`" if not match[2] or value == "True" else f"`{flags[name]} {value}`"
 
-def parameter_sets(argument: str, lists: Iterable[Iterable[str]]) -> list[dict[str, float]]:
-    """One parameter set for each list of tokens; a range makes one set for each of its values."""
-    sets = []
-    for tokens in lists:
-        expanded: list[dict[str, float]] = [{}]
-        for token in (word for text in tokens for word in text.split(",") if word):
-            name, equals, text = token.partition("=")
-            if not equals or not name or not text:
-                raise BadInput(argument, "must be NAME=VALUE", repr(token), f"For example --{argument} F=0.035 k=0.065")
-            if name in expanded[0]:
-                raise BadInput(argument, "must name each parameter once", repr(token))
-            values = _value(argument, token, text)
-            expanded = [{**one, name: value} for one in expanded for value in values]
-        sets.extend(expanded)
-    return sets
+    return re.sub(r"`(\w+)(=([^`]*))?`", typed, text)

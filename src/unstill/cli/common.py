@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .._errors import BadInput
-from .arguments import option, whole
+from .configs import option, whole
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

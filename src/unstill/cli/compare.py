@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import BadInput
-from .arguments import count, names, option, positional
 from .common import RunOptions, begin, claim_folder, finish, progress_bar, say
+from .configs import count, names, option, positional
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

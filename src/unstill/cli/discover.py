@@ -15,9 +15,10 @@ from typing import Any
 
 from .._errors import BadInput
 from .._types import Status
-from .arguments import assignments, count, names, number, option, parameter_set, parameter_sets, positional
 from .common import RunOptions, begin, claim_folder, finish, plain, say
+from .configs import assignments, count, names, number, option, positional
 from .snapshots import is_pictures, load_pictures
+from .tokens import parameter_set, parameter_sets
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ import importlib.metadata
 import json
 import platform
 
-from .arguments import option
+from .configs import option
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,9 @@ from typing import Any
 
 from .._errors import BadInput
 from .._types import Status
-from .arguments import assignments, count, names, number, option, parameter_set, positional, whole
 from .common import RunOptions, begin, claim_folder, finish, plain, say
+from .configs import assignments, count, names, number, option, positional, whole
+from .tokens import parameter_set
 
 STATES = "state-{}.npz"  # one a start
 _FAILED = (Status.BLOW_UP, Status.DEAD, Status.NO_FIT)
@@ -107,7 +108,7 @@ def read_task(config: Config):
     known = pictures.grid or Grid(pictures.shape)
     grid = Grid(known.shape, known.dx if config.dx is None else config.dx, config.boundary or known.boundary)
     cls = find_system(config.system)
-    return check(cls, pictures, observe=config.observe or None, grid=grid, fixed=plan.fix), plan
+    return check(cls, pictures, observe=config.observe or None, grid=grid, fix=plan.fix), plan
 
 
 _TOKENS = ("start", "fix")
@@ -165,7 +166,7 @@ def _outcome(row, roads):
 
 
 def _header(task) -> str:
-    free = "  ".join(f"{name:>9s}" for name in task.system.parameters() if name not in task.fixed)
+    free = "  ".join(f"{name:>9s}" for name in task.system.parameters() if name not in task.fix)
     return f"start  iteration        loss  {free}       rate     steps  seconds"
 
 

@@ -11,9 +11,10 @@ import dataclasses
 from typing import Any
 
 from .._errors import BadInput
-from .arguments import count, names, number, option, parameter_set, positional, positive
 from .common import RunOptions, begin, claim_folder, finish, plain, say
+from .configs import count, names, number, option, positional, positive
 from .epochs import ended, training
+from .tokens import parameter_set
 from .truth import known_part, with_truth
 
 KERNEL = "kernel"

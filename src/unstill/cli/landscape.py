@@ -11,8 +11,9 @@ import time as clock
 from typing import Any
 
 from .._errors import BadInput
-from .arguments import assignments, count, names, number, option, parameter_sets, positional
 from .common import RunOptions, begin, claim_folder, finish, plain, progress_bar, say
+from .configs import assignments, count, names, number, option, positional
+from .tokens import parameter_sets
 
 ARRAYS = "landscape.npz"
 _SAVE_EVERY = 5.0  # seconds

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import BadInput, NumericalFailure
-from .arguments import assignments, count, number, option, parameter_set, positional
 from .common import RunOptions, begin, claim_folder, finish, plain, progress_bar, say
+from .configs import assignments, count, number, option, positional
+from .tokens import parameter_set
 
 _MARGIN = 1.5  # standard deviations beyond the data at which an orbit is lost
 

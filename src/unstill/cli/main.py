@@ -52,13 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if verb not in VERBS:
             raise BadInput("VERB", "must be a verb", repr(verb), nearest(verb, VERBS))
-        from .arguments import parse
-
-        module = importlib.import_module(f".{verb}", __package__)
-        config = parse(module.Config, rest, prog=f"unstill {verb}", about=module.__doc__ or "")
-        return module.run(config)
+        return _run(verb, rest)
     except UnstillError as error:
-        print(f"unstill {verb}: {error}", file=sys.stderr)
+        from .arguments import as_typed
+
+        print(f"unstill {verb}: {as_typed(verb, str(error)) if verb in VERBS else error}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         return 0
@@ -71,6 +69,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"unstill {verb}: interrupted before anything was reached", file=sys.stderr)
         return 130
+
+
+def _run(verb: str, words: Sequence[str]) -> int:
+    module = importlib.import_module(f".{verb}", __package__)
+    if hasattr(module, "Config"):
+        from .configs import parse as parse_config
+
+        return module.run(parse_config(module.Config, words, prog=f"unstill {verb}", about=module.__doc__ or ""))
+    from .arguments import parse
+
+    return module.run(parse(module.ARGUMENTS, words, prog=f"unstill {verb}", about=module.__doc__ or ""))
 
 
 if __name__ == "__main__":

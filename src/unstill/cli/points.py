@@ -9,8 +9,8 @@ import dataclasses
 from typing import Any
 
 from .._errors import BadInput
-from .arguments import count, option, positional
 from .common import RunOptions, begin, claim_folder, finish, plain, say
+from .configs import count, option, positional
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

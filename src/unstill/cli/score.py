@@ -7,8 +7,8 @@ unstill score points.csv --schedule ddpm --hidden 128,128 --epochs 500 --out run
 import dataclasses
 from typing import Any
 
-from .arguments import count, names, option, positional, positive
 from .common import RunOptions, begin, claim_folder, finish, plain, say
+from .configs import count, names, option, positional, positive
 from .epochs import ended, training
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 
-from .arguments import option, positional
+from .configs import option, positional
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

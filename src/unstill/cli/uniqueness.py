@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import BadInput
-from .arguments import count, names, option, positional, positive
 from .common import RunOptions, begin, claim_folder, finish, plain, say
+from .configs import count, names, option, positional, positive
 from .truth import with_truth
 
 _POINTS, _MOVED = 1024, 5

@@ -10,8 +10,8 @@ import sys
 import time as clock
 from typing import Any
 
-from .arguments import option
 from .common import RunOptions, begin, claim_folder, finish, plain, progress_bar, say
+from .configs import option
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -97,6 +97,24 @@ class RunFolder:
             spent = time.perf_counter() - self._began + (self._run["seconds"] or 0.0)
             self._write_json(RUN, {**self._run, "seconds": round(spent, 3)})
 
+    # A run folder is a checkpoint (`_progress.AbstractCheckpoint`): state.npz is what is kept under "state".
+
+    def kept(self, name: str) -> dict[str, np.ndarray] | None:
+        """The arrays that are kept under a name, or `None`; raises `BadInput` for a damaged file."""
+        return self.read_arrays(f"{name}.npz") if (self.path / f"{name}.npz").exists() else None
+
+    def keep(self, name: str, **arrays: np.ndarray) -> None:
+        """Keep arrays under a name, whole or not at all."""
+        self.write_arrays(f"{name}.npz", **arrays)
+
+    def drop(self, name: str) -> None:
+        """Forget what is kept under a name."""
+        (self.path / f"{name}.npz").unlink(missing_ok=True)
+
+    def log(self) -> list[dict[str, Any]]:
+        """The lines of `log.jsonl`."""
+        return read_log(self.path)
+
     def append_log(self, entry: Mapping[str, Any]) -> None:
         """Add one line to `log.jsonl`."""
         line = _dumps(entry, indent=None) + "\n"

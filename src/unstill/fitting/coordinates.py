@@ -20,14 +20,14 @@ CONSTRAINTS = {
 
 @dataclasses.dataclass(frozen=True)
 class Coordinates:
-    """Elementwise maps θ(q) for the free parameters of a system class; `fixed` ones keep their values.
+    """Elementwise maps θ(q) for the free parameters of a system class; those in `fix` keep their values.
 
     `values`, `numbers` and `slope` are θ(q), q(θ) and dθ/dq, parameter by parameter; parameters may be numbers or
     fields (H, W). Raises `BadInput` for a value that a map cannot reach.
     """
 
     system_class: type[ReactionDiffusion]
-    fixed: Mapping[str, float]
+    fix: Mapping[str, float]
     constraint: str = "log"
     states: tuple[str, ...] = ()  # variables that are states, moved as they are
     most: Mapping[str, float] = dataclasses.field(default_factory=dict)  # what `project` lets parameters reach
@@ -38,12 +38,12 @@ class Coordinates:
         if self.constraint not in CONSTRAINTS:
             known = nearest(self.constraint, CONSTRAINTS)
             raise BadInput("constraint", "must be a known map", repr(self.constraint), known)
-        if set(self.fixed) >= set(self.system_class.parameters()):
+        if set(self.fix) >= set(self.system_class.parameters()):
             raise BadInput("fix", "must leave a parameter to be found")
 
     @property
     def free(self) -> tuple[str, ...]:
-        return tuple(name for name in self.system_class.parameters() if name not in self.fixed)
+        return tuple(name for name in self.system_class.parameters() if name not in self.fix)
 
     def _map(self, name: str) -> "_Map":
         if name in self.states:
@@ -103,7 +103,7 @@ class Coordinates:
     def system(self, values: Mapping[str, np.ndarray]) -> ReactionDiffusion:
         """The system at these values, unchecked, with float64 leaves."""
         base = self.system_class(**self.system_class.defaults())
-        every = {**self.fixed, **{name: values[name] for name in self.free}}
+        every = {**self.fix, **{name: values[name] for name in self.free}}
         return base.with_values(**{name: np.asarray(value, float) for name, value in every.items()})
 
 

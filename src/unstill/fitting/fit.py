@@ -108,7 +108,7 @@ def fit(
     """
     started = clock.perf_counter()
     plan = dataclasses.replace(plan or Plan(), **options)
-    task = check(system, targets, observe=observe, grid=grid, fixed=plan.fix)
+    task = check(system, targets, observe=observe, grid=grid, fix=plan.fix)
     roads, before = prepare(task, plan), resume or Resume({}, [])
     first = first_start(task, roads[0].problem.dt, plan)
     best, runs = run_starts(task, roads, plan, first, record, keep, before.outcomes)
@@ -190,7 +190,7 @@ def plan_roads(task: Task, plan: Plan) -> list[Road]:
         iterations = plan.iterations or ITERATIONS.get(optimiser, 200)
         states = ("state",) if plan.free_state else ()
         states += tuple(strategy.state_names)
-        coordinates = Coordinates(cls, dict(task.fixed), plan.constraint, states, largest_values(cls, task.grid, dt))
+        coordinates = Coordinates(cls, dict(task.fix), plan.constraint, states, largest_values(cls, task.grid, dt))
         road = Road(
             problem,
             strategy,
@@ -244,10 +244,10 @@ def _check(road: Road, plan: Plan) -> None:
 
 def first_start(task: Task, dt: float, plan: Plan) -> dict[str, float]:
     """The plan's start, or what `recover` finds, a value for every free parameter. Raises `BadInput`."""
-    free = [name for name in task.system.parameters() if name not in task.fixed]
+    free = [name for name in task.system.parameters() if name not in task.fix]
     found: Mapping[str, float] = {}
     if plan.warm_start:
-        values, status = warm_start(task.system, task.grid, task.pictures, task.fixed)
+        values, status = warm_start(task.system, task.grid, task.pictures, task.fix)
         if status in (Status.DEAD, Status.NO_FIT):
             raise BadInput("warm-start", f"recover ends as {status} on these pictures", None, "Give --start instead.")
         found = clip(task.system, task.grid, dt, values)

@@ -68,7 +68,7 @@ class Evaluator:
     def system(self, values):
         """The system at values of the free parameters."""
         base = self.coordinates.system_class(**self.coordinates.system_class.defaults())
-        return base.with_values(**self.coordinates.fixed, **{name: values[name] for name in self.coordinates.free})
+        return base.with_values(**self.coordinates.fix, **{name: values[name] for name in self.coordinates.free})
 
     def _roughness(self, values):
         """Σ ⟨|∇θ|²⟩/⟨θ⟩² over parameters given cell by cell, times the weight."""

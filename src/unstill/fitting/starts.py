@@ -75,11 +75,11 @@ def starts_around(
     return [first, *(clip(system_class, grid, dt, point) for point in points)]
 
 
-def warm_start(system_class, grid: Grid, pictures: Mapping[str, np.ndarray], fixed: Mapping[str, float]):
+def warm_start(system_class, grid: Grid, pictures: Mapping[str, np.ndarray], fix: Mapping[str, float]):
     """Where `recover` ends: values by name, and the status it ended with."""
     from ..recovery import recover
 
     few = {name: array[:8] if len(pictures) < len(system_class.fields) else array for name, array in pictures.items()}
-    found = recover(system_class, few, grid=grid, fixed=fixed)
-    values = {name: float(np.mean(value)) for name, value in found.system.values().items() if name not in fixed}
+    found = recover(system_class, few, grid=grid, fix=fix)
+    values = {name: float(np.mean(value)) for name, value in found.system.values().items() if name not in fix}
     return values, found.status

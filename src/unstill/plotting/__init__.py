@@ -3,6 +3,7 @@
 from .figures import save_figure
 from .films import animate
 from .recoveries import plot_recovery
+from .results import figures
 from .states import plot_states
 
-__all__ = ["animate", "plot_recovery", "plot_states", "save_figure"]
+__all__ = ["animate", "figures", "plot_recovery", "plot_states", "save_figure"]

@@ -1,6 +1,7 @@
 """From pictures to the parameters of a known equation."""
 
+from .._result import Estimate
 from .recover import recover
-from .result import Estimate, Recovery
+from .result import Recovery
 
 __all__ = ["Estimate", "Recovery", "recover"]

@@ -40,12 +40,12 @@ class Problem:
     grid: Grid
     observed: int
     names: tuple[str, ...]
-    fixed: Mapping[str, float]
+    fix: Mapping[str, float]
 
     def system(self, values: np.ndarray) -> ReactionDiffusion:
         """The system at `values` of the free parameters, unchecked."""
         base = self.system_class(**self.system_class.defaults())
-        return base.with_values(**dict(self.fixed), **{n: float(v) for n, v in zip(self.names, values, strict=True)})
+        return base.with_values(**dict(self.fix), **{n: float(v) for n, v in zip(self.names, values, strict=True)})
 
     @property
     def hidden(self) -> list[int]:
@@ -199,9 +199,9 @@ def hidden_slopes(problem: Problem, route: Route, factor, values: np.ndarray, st
 
 
 @functools.partial(jax.jit, static_argnames=("system_class", "grid", "names", "route"))
-def _test_parts(system_class, grid, names, route, fixed, values, state, tangents):
+def _test_parts(system_class, grid, names, route, fix, values, state, tangents):
     """(residual, its scales), and their derivatives along each parameter with the state following."""
-    base = system_class(**system_class.defaults()).with_values(**fixed)
+    base = system_class(**system_class.defaults()).with_values(**fix)
 
     def parts(values, state):
         system = base.with_values(**dict(zip(names, values, strict=True)))
@@ -228,13 +228,13 @@ def test_residual(problem: Problem, route: Route, values: np.ndarray, state: np.
     tangents = np.zeros((len(values), *state.shape))
     tangents[:, problem.hidden] = slopes
     with enable_x64():
-        fixed = {k: jnp.asarray(float(v)) for k, v in problem.fixed.items()}
+        fix = {k: jnp.asarray(float(v)) for k, v in problem.fix.items()}
         out = _test_parts(
             problem.system_class,
             problem.grid,
             problem.names,
             route,
-            fixed,
+            fix,
             jnp.asarray(values),
             jnp.asarray(state),
             jnp.asarray(tangents),

@@ -46,7 +46,7 @@ class HiddenResult:
     observed: str
     hidden: tuple[str, ...]
     free: tuple[str, ...]
-    fixed: dict[str, float]
+    fix: dict[str, float]
     values: dict[str, float | None]
     std: dict[str, float | None]
     estimate: dict[str, float]
@@ -76,7 +76,7 @@ def recover_hidden(
     pictures: np.ndarray,
     *,
     start: Mapping[str, float] | None = None,
-    fixed: Mapping[str, float] | None = None,
+    fix: Mapping[str, float] | None = None,
     noise: float | None = None,
     progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> HiddenResult:
@@ -87,7 +87,7 @@ def recover_hidden(
     estimate: the steady state nearest to the pictures (`refine`).
 
     Arguments: `observed`, the seen field's name; `pictures` (M, H, W) in the field's own unit, all of one parameter
-    set; `start`, a guess that is tried besides the method's own starts; `fixed`, parameters that are known; `noise`,
+    set; `start`, a guess that is tried besides the method's own starts; `fix`, parameters that are known; `noise`,
     the standard deviation of white noise where known (estimated otherwise); `progress`, called with one dictionary
     an iteration.
 
@@ -96,10 +96,10 @@ def recover_hidden(
 
     Fails where noise exceeds a few per cent of the contrast, and where the pattern is not resolved by the grid.
     """
-    fixed, pictures = dict(fixed or {}), np.asarray(pictures, float)
-    _check(system_class, grid, observed, pictures, {**(start or {}), **fixed}, noise)
-    names = tuple(n for n in system_class.parameters() if n not in fixed)
-    problem = Problem(system_class, grid, system_class.fields.index(observed), names, fixed)
+    fix, pictures = dict(fix or {}), np.asarray(pictures, float)
+    _check(system_class, grid, observed, pictures, {**(start or {}), **fix}, noise)
+    names = tuple(n for n in system_class.parameters() if n not in fix)
+    problem = Problem(system_class, grid, system_class.fields.index(observed), names, fix)
     level = Noise(noise, noise > 0, 0.0) if noise is not None else estimate_noise(pictures, grid)
     contrast = float(pictures.std((1, 2)).mean())
     if _is_flat(problem, pictures, contrast) or (level.detected and level.std > ALL_NOISE * contrast):
@@ -130,7 +130,7 @@ def _check(system_class, grid, observed, pictures, named, noise):
         if name not in system_class.parameters():
             known = system_class.parameters()
             raise BadInput(
-                "fixed or start", f"must name parameters of {system_class.name}", repr(name), nearest(name, known)
+                "fix or start", f"must name parameters of {system_class.name}", repr(name), nearest(name, known)
             )
     if noise is not None and not noise >= 0:
         raise BadInput("noise", "must not be negative", noise)
@@ -210,10 +210,10 @@ class _Recovery:
             observed=problem.system_class.fields[problem.observed],
             hidden=tuple(problem.system_class.fields[i] for i in problem.hidden),
             free=names,
-            fixed=dict(problem.fixed),
+            fix=dict(problem.fix),
             values={n: None if f else float(v) for n, v, f in zip(names, values, free, strict=True)},
             std={n: None if f else float(s) for n, s, f in zip(names, spread, free, strict=True)},
-            estimate={**{n: float(v) for n, v in zip(names, values, strict=True)}, **problem.fixed},
+            estimate={**{n: float(v) for n, v in zip(names, values, strict=True)}, **problem.fix},
             covariance=covariance,
             logarithmic=scaling.logarithmic,
             scale=scaling.scale,
@@ -258,10 +258,10 @@ def _empty(problem: Problem, noise: Noise, status: Status, message: str) -> Hidd
         observed=problem.system_class.fields[problem.observed],
         hidden=tuple(problem.system_class.fields[i] for i in problem.hidden),
         free=names,
-        fixed=dict(problem.fixed),
+        fix=dict(problem.fix),
         values=dict.fromkeys(names),
         std=dict.fromkeys(names),
-        estimate=dict(problem.fixed),
+        estimate=dict(problem.fix),
         covariance=np.full((len(names), len(names)), np.inf),
         logarithmic=scaling.logarithmic,
         scale=scaling.scale,

@@ -2,19 +2,23 @@
 
 import dataclasses
 import time as clock
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from .._arguments import Names, NonNegative, Values, checked, listed
 from .._errors import BadInput, nearest
+from .._progress import AbstractCheckpoint, Memory, Progress, silent
+from .._result import Estimate, plain
 from .._types import Status
 from ..simulation import Grid
 from ..systems import AbstractSystem, ReactionDiffusion, find_system
 from .hidden import HiddenResult, recover_hidden
-from .result import Estimate, Recovery
+from .result import Recovery
 from .weak import WeakResult, recover_weak
 
+_ELIMINATION = "hidden-field elimination, constrained Gauss–Newton"
 # Intervals hold where the method's assumptions do: a recovery that ended otherwise keeps its values, without them.
 DONE = (Status.CONVERGED, Status.UNIDENTIFIABLE)
 
@@ -30,17 +34,19 @@ class Pictures(Protocol):
     def grid(self) -> Grid | None: ...
 
 
+@checked
 def recover(
     system: str | type[AbstractSystem],
-    pictures: Pictures | Mapping[str, np.ndarray],
+    pictures: Pictures | Mapping[str, np.ndarray] | np.ndarray,
     *,
-    observe: Sequence[str] | str | None = None,
+    observe: Names | None = None,
     grid: Grid | None = None,
-    start: Mapping[str, float] | None = None,
-    fixed: Mapping[str, float] | None = None,
-    noise: Mapping[str, float] | None = None,
-    time_step: float | None = None,
-    progress: Callable[[Mapping[str, Any]], None] | None = None,
+    start: Values | None = None,
+    fix: Values | None = None,
+    noise: Values | None = None,
+    dt: NonNegative | None = None,
+    progress: Progress = silent,
+    resume: AbstractCheckpoint | None = None,
 ) -> Recovery:
     """Find the parameters, and the fields that are not seen, of a reaction–diffusion system from M unordered pictures.
 
@@ -49,35 +55,76 @@ def recover(
     (`recover_hidden`). Values are absolute (gain 1) and the pixel size is `grid.dx`: an unknown gain or pixel size
     leaves fewer combinations determined, and will come as arguments of their own.
 
-    Arguments: the system's name, `file.py:NAME` or class; arrays (M, H, W) or (H, W) by field name, or what `load`
-    returns; `observe` takes some of its fields; `grid`, by default the pictures' own, else periodic with dx = 1;
-    `start`, where the search starts besides its own starts; `fixed`, known parameters; `noise`, the known absolute
-    standard deviation of white noise by field (estimated otherwise); `time_step`, that of the explicit Euler scheme
-    behind moving pictures of all fields, 0 for a true flow (estimated otherwise: see `recover_weak`); `progress` is
-    called with one dictionary an iteration.
+    Args:
+        system: A system's name, file.py:NAME, or a class.
+        pictures: Arrays (M, H, W) or (H, W) by field name, what `load` returns, or one array: of all fields
+            (M, C, H, W), else of the field that `observe` names, by default v, or the system's last field.
+        observe: Fields that are seen, such as v or u,v; one or all (default: all that the pictures hold).
+        grid: Cell size `dx` and boundary (default: the pictures' own, else periodic with dx = 1).
+        start: Where the search starts, besides its own starts.
+        fix: Parameters that are known.
+        noise: Known noise: absolute standard deviation by field, as v=0.002 (default: estimated).
+        dt: Euler step of the simulation behind moving pictures of all fields, in units of time; 0 for a true flow
+            (default: estimated, see `recover_weak`).
+        progress: Called with one entry an iteration.
+        resume: Keeps the parameters reached, from which the same call goes on.
 
     Returns a `Recovery`; its `status` is `converged`, `unidentifiable`, `moving`, `dead`, `no-fit` or `not-converged`.
     Raises `BadInput`.
     """
-    started = clock.perf_counter()
-    if time_step is not None and not (np.isfinite(time_step) and time_step >= 0):
-        raise BadInput("time_step", "must be 0 or positive", time_step)
-    task = check(system, pictures, observe=observe, grid=grid, start=start, fixed=fixed, noise=noise)
-    options = {"start": task.start or None, "fixed": task.fixed}
+    started, kept = clock.perf_counter(), Memory() if resume is None else resume
+    named, told = named_fields(system_class(system), pictures, observe)
+    task = check(system, named, observe=observe, grid=grid, start=start, fix=fix, noise=noise)
+    options = {"start": {**_reached(task, kept), **task.start} or None, "fix": task.fix}
     cls, seen = task.system, task.pictures
     if set(seen) == set(cls.fields):
         states = np.stack([seen[name] for name in cls.fields], 1)
-        weak = recover_weak(cls, task.grid, states, noise=task.noise or None, time_step=time_step, **options)
-        found = _of_weak(cls, weak, task.fixed, states)
+        weak = recover_weak(cls, task.grid, states, noise=task.noise or None, dt=dt, **options)
+        found = _of_weak(cls, weak, task.fix, states)
     else:
         ((name, pictures_of_it),) = seen.items()
-        level = task.noise.get(name)
-        found = _of_hidden(
-            recover_hidden(cls, task.grid, name, pictures_of_it, noise=level, progress=progress, **options), name
-        )
+
+        def tell(entry: Mapping[str, Any]) -> None:
+            kept.append_log(plain(dict(entry)))
+            progress(len(kept.log()), None, entry)
+
+        try:
+            hidden = recover_hidden(
+                cls, task.grid, name, pictures_of_it, noise=task.noise.get(name), progress=tell, **options
+            )
+            found = _of_hidden(hidden, name)
+        except KeyboardInterrupt:
+            if not kept.log():
+                raise
+            found = _interrupted(task, kept)
     return Recovery(
-        **found, grid=task.grid, observed=tuple(seen), pictures=seen, seconds=clock.perf_counter() - started
-    )
+        **found | {"message": told + found["message"]},
+        grid=task.grid, observed=tuple(seen), pictures=seen, seconds=clock.perf_counter() - started,
+    )  # fmt: skip
+
+
+def _reached(task: "Task", kept: AbstractCheckpoint) -> dict[str, float]:
+    """The free parameters that an interrupted call logged last, within their ranges."""
+    log, infos = kept.log(), task.system.parameters()
+    values = log[-1].get("values", {}) if log else {}
+    free = {name: float(v) for name, v in values.items() if name in infos and name not in task.fix and v is not None}
+    return {name: min(max(value, infos[name].low), infos[name].high) for name, value in free.items()}
+
+
+def named_fields(cls: type[ReactionDiffusion], pictures: Any, observe: Names | None) -> tuple[Any, str]:
+    """One array as pictures by field name, and what was assumed of it, for the message; raises `BadInput`."""
+    if not isinstance(pictures, (np.ndarray, list, tuple)) and not hasattr(pictures, "__array__"):
+        return pictures, ""
+    array, names = np.asarray(pictures), listed(observe)
+    if array.ndim == 4 and array.shape[1] == len(cls.fields):
+        return {name: array[:, i] for i, name in enumerate(cls.fields)}, ""
+    if array.ndim not in (2, 3) or len(names) > 1:
+        rule = (
+            f"must be an array (H, W) or (M, H, W) of one field, (M, {len(cls.fields)}, H, W) of all, or arrays by name"
+        )
+        raise BadInput("pictures", rule, array.shape)
+    seen = names[0] if names else "v" if "v" in cls.fields else cls.fields[-1]
+    return {seen: array}, "" if names else f"taken as {seen} of {cls.name}; "
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,23 +135,23 @@ class Task:
     pictures: Mapping[str, np.ndarray]
     grid: Grid
     start: Mapping[str, float]
-    fixed: Mapping[str, float]
+    fix: Mapping[str, float]
     noise: Mapping[str, float]
 
 
-def check(system, pictures, *, observe=None, grid=None, start=None, fixed=None, noise=None) -> Task:
+def check(system, pictures, *, observe=None, grid=None, start=None, fix=None, noise=None) -> Task:
     """The checks of `recover` alone, so that a caller can make them before it replaces older results."""
-    cls = _system_class(system)
+    cls = system_class(system)
     arrays, grid = _arrays(pictures, observe, grid, cls)
     if 1 < len(arrays) < len(cls.fields):
         raise BadInput("observe", f"must name one field or all of {', '.join(cls.fields)}", ", ".join(arrays))
-    start, fixed = _known(cls, "start", start), _known(cls, "fix", fixed)
-    if set(fixed) == set(cls.parameters()):
+    start, fix = _known(cls, "start", start), _known(cls, "fix", fix)
+    if set(fix) == set(cls.parameters()):
         raise BadInput("fix", "must leave a parameter to be found")
-    return Task(cls, arrays, grid, start, fixed, _noise(noise, arrays))
+    return Task(cls, arrays, grid, start, fix, _noise(noise, arrays))
 
 
-def _system_class(system: str | type[AbstractSystem]) -> type[ReactionDiffusion]:
+def system_class(system: str | type[AbstractSystem]) -> type[ReactionDiffusion]:
     cls: type[AbstractSystem] = find_system(system) if isinstance(system, str) else system
     if not (isinstance(cls, type) and issubclass(cls, ReactionDiffusion)):
         raise BadInput("system", "must be a reaction–diffusion system", getattr(cls, "name", cls))
@@ -114,9 +161,7 @@ def _system_class(system: str | type[AbstractSystem]) -> type[ReactionDiffusion]
 def _arrays(pictures, observe, grid, cls) -> tuple[dict[str, np.ndarray], Grid]:
     fields = dict(pictures.fields if isinstance(pictures, Pictures) else pictures)
     known = pictures.grid if isinstance(pictures, Pictures) else None
-    if isinstance(observe, str):
-        observe = [word.strip() for word in observe.split(",")]
-    names = tuple(observe) if observe else tuple(name for name in fields if name in cls.fields)
+    names = listed(observe) if observe else tuple(name for name in fields if name in cls.fields)
     if not names:
         raise BadInput("observe", f"must name fields of {cls.name}", ", ".join(fields), nearest("", cls.fields))
     for name in names:
@@ -160,13 +205,13 @@ def _noise(noise: Mapping[str, float] | None, arrays: Mapping[str, Any]) -> dict
     return dict(noise or {})
 
 
-def _estimates(cls, values, std, fixed) -> dict[str, Estimate]:
+def _estimates(cls, values, std, fix) -> dict[str, Estimate]:
     """One estimate a parameter, in the system's order."""
     found = {}
     for name in cls.parameters():
         value = values.get(name)
-        if name in fixed:
-            found[name] = Estimate(fixed[name], 0.0, (fixed[name], fixed[name]))
+        if name in fix:
+            found[name] = Estimate.exact(fix[name])
         elif value is None:
             found[name] = Estimate(None)
         elif std.get(name) is None or not np.isfinite(std[name]):
@@ -176,14 +221,30 @@ def _estimates(cls, values, std, fixed) -> dict[str, Estimate]:
     return found
 
 
-def _of_weak(cls, found: WeakResult, fixed, states: np.ndarray) -> dict[str, Any]:
+def _interrupted(task: "Task", kept: AbstractCheckpoint) -> dict[str, Any]:
+    """The parts of a `Recovery` that was interrupted: the values reached, without intervals."""
+    values = _reached(task, kept)
+    return {
+        "system": task.system().with_values(**{**values, **task.fix}),
+        "method": _ELIMINATION,
+        "status": Status.INTERRUPTED,
+        "message": "interrupted",
+        "parameters": _estimates(task.system, values, {}, task.fix),
+        "combinations": {},
+        "noise": {},
+        "drift_per_time": None,
+        "fields": np.zeros((0, len(task.system.fields), *task.grid.shape)),
+    }
+
+
+def _of_weak(cls, found: WeakResult, fix, states: np.ndarray) -> dict[str, Any]:
     """The parts of a `Recovery` that the weak form gives."""
     return {
-        "system": cls().with_values(**{**found.fitted, **fixed}),
+        "system": cls().with_values(**{**found.fitted, **fix}),
         "method": "weak form, steady" if found.steady else "weak form, ensemble",
         "status": found.status,
         "message": found.message,
-        "parameters": _estimates(cls, found.values, found.std if found.status in DONE else {}, fixed),
+        "parameters": _estimates(cls, found.values, found.std if found.status in DONE else {}, fix),
         "combinations": {text: Estimate.normal(*pair) for text, pair in found.combinations.items()},
         "noise": dict(found.noise),
         "drift_per_time": found.drift_per_time,
@@ -195,11 +256,11 @@ def _of_hidden(found: HiddenResult, name: str) -> dict[str, Any]:
     """The parts of a `Recovery` that the hidden-field road gives."""
     return {
         "system": found.system,
-        "method": "hidden-field elimination, constrained Gauss–Newton",
+        "method": _ELIMINATION,
         "status": found.status,
         "message": found.message,
         "parameters": _estimates(
-            found.system_class, found.values, found.std if found.status in DONE else {}, found.fixed
+            found.system_class, found.values, found.std if found.status in DONE else {}, found.fix
         ),
         "combinations": {str(c): Estimate.normal(c.value, c.std * abs(c.value)) for c in found.combinations},
         "noise": {name: found.noise},

@@ -2,35 +2,20 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
 
 from .._errors import NumericalFailure
+from .._result import Estimate, Result, plain
 from .._types import Status
 from ..simulation import Grid
-from ..systems import ReactionDiffusion
+from ..systems import ReactionDiffusion, system_name
 
 
-@dataclasses.dataclass(frozen=True)
-class Estimate:
-    """One parameter: value, standard deviation and 95 % interval; all `None` where the data leave it free.
-
-    A parameter that the user fixed has a standard deviation of 0.
-    """
-
-    value: float | None
-    std: float | None = None
-    interval95: tuple[float, float] | None = None
-
-    @classmethod
-    def normal(cls, value: float, std: float) -> "Estimate":
-        """With the interval value ± 1.96 std."""
-        return cls(float(value), float(std), (float(value - 1.959964 * std), float(value + 1.959964 * std)))
-
-
-@dataclasses.dataclass(frozen=True)
-class Recovery:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Recovery(Result):
     """Parameters, hidden fields and the evidence for them, from M pictures.
 
     `system` carries the recovered parameters (a parameter that the data leave free has the value that the fit used, one
@@ -39,6 +24,9 @@ class Recovery:
     free, as text → estimate; `noise` is the absolute standard deviation per observed field; `drift_per_time` is the
     rms of ∂c/∂t that the pictures show under `system`; `message` says in one line what the status means.
     """
+
+    verb: ClassVar = "recover"
+    failures: ClassVar = (Status.MOVING, Status.DEAD, Status.NO_FIT, Status.NOT_CONVERGED)
 
     system: ReactionDiffusion
     grid: Grid
@@ -65,3 +53,43 @@ class Recovery:
         if len(self.fields) == 0:
             raise NumericalFailure(str(self.status), f"no state was recovered: {self.message}")
         return self.fields[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "system": system_name(self.system),
+            "observed": list(self.observed),
+            "method": self.method,
+            "status": str(self.status),
+            "message": self.message,
+            "parameters": plain(dict(self.parameters)),
+            "combinations": plain(dict(self.combinations)),
+            "identifiable": list(self.identifiable),
+            "fitted_parameters": plain(self.system.values()) if len(self.fields) else None,
+            "noise": plain(dict(self.noise)),
+            "drift_per_time": plain(self.drift_per_time),
+            "dx": self.grid.dx,
+            "boundary": self.grid.boundary,
+            "samples": len(self.fields),
+            "seconds": self.seconds,
+        }
+
+    def arrays(self) -> dict[str, dict[str, np.ndarray]]:
+        names = self.system.fields
+        hidden = [self.fields[:, i] for i, name in enumerate(names) if name not in self.observed]
+        fields = {name: self.fields[:, i] for i, name in enumerate(names)}
+        fields |= {"fitted": self.fields, "observed": _stacked(list(self.pictures.values()))}
+        return {"fields.npz": fields | ({"hidden": _stacked(hidden)} if hidden else {})}
+
+    def table(self) -> list[list[str]]:
+        found = {**self.parameters, **self.combinations}
+        return [[name, *estimate.cells()] for name, estimate in found.items()]
+
+    def notes(self) -> list[str]:
+        noise = ", ".join(f"{name} {level:.2g}" for name, level in self.noise.items())
+        drift = "unknown" if self.drift_per_time is None else f"{self.drift_per_time:.2g}"
+        return [f"noise {noise}; drift {drift} per unit time", self.method]
+
+
+def _stacked(arrays: list[np.ndarray]) -> np.ndarray:
+    """(M, H, W) of one field, (M, C, H, W) of several."""
+    return arrays[0] if len(arrays) == 1 else np.stack(arrays, 1)

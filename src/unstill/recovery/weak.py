@@ -27,7 +27,7 @@ class WeakResult:
     `covariance` is that of `fitted` (all free parameters, in the order of `free`); `fitted` holds the values that were
     used, one of many that fit where parameters are undetermined. `combinations` maps the ratios that are determined
     nevertheless to (value, std). `noise` is the absolute standard deviation a field, `drift_per_time` the rms of ∂c/∂t
-    (the larger of the fields), `time_step` the explicit Euler step that the moving ensemble shows, with its standard
+    (the larger of the fields), `dt` the explicit Euler step that the moving ensemble shows, with its standard
     deviation (`None`: not asked, or known).
     """
 
@@ -41,7 +41,7 @@ class WeakResult:
     noise: Mapping[str, float]
     drift_per_time: float | None
     steady: bool
-    time_step: tuple[float, float] | None
+    dt: tuple[float, float] | None
     misfit: float
     status: Status
     message: str
@@ -53,15 +53,15 @@ def recover_weak(
     states: Float[np.ndarray, "M C H W"],
     *,
     start: Mapping[str, float] | None = None,
-    fixed: Mapping[str, float] | None = None,
+    fix: Mapping[str, float] | None = None,
     noise: Mapping[str, float] | None = None,
-    time_step: float | None = None,
+    dt: float | None = None,
 ) -> WeakResult:
     """Parameters of a system from unordered pictures of all its fields, steady or moving.
 
-    `start` (default: the system's defaults) matters only where the drift is not linear in the parameters; `fixed`
+    `start` (default: the system's defaults) matters only where the drift is not linear in the parameters; `fix`
     parameters are known. `noise` is the standard deviation of white noise a field, estimated from the spectra where it
-    is not given. `time_step` is that of the explicit Euler scheme which made a moving ensemble, 0 for pictures of a
+    is not given. `dt` is that of the explicit Euler scheme which made a moving ensemble, 0 for pictures of a
     true flow; `None` lets the ensemble tell it: such a scheme keeps E[φ(c + h f) − φ(c)] = 0, which differs from
     E[∇φ·f] = 0 by several per cent of the diffusion coefficients at h = 1.
 
@@ -70,22 +70,22 @@ def recover_weak(
     deviations suppose that the pictures are independent: pictures close in time make them too small.
     """
     states = _checked(system_class, grid, states)
-    fixed = {**(fixed or {})}
+    fix = {**(fix or {})}
     names = tuple(system_class.parameters())
-    for argument, given in (("start", start or {}), ("fixed", fixed)):
+    for argument, given in (("start", start or {}), ("fix", fix)):
         for name in given:
             if name not in names:
                 raise BadInput(
                     argument, f"must name parameters of {system_class.name}", repr(name), nearest(name, names)
                 )
-    model = Model(system_class, grid, tuple(n for n in names if n not in fixed), tuple(sorted(fixed.items())))
+    model = Model(system_class, grid, tuple(n for n in names if n not in fix), tuple(sorted(fix.items())))
     levels = _noise_levels(system_class, grid, states, noise)
     theta = np.array([{**system_class.defaults(), **(start or {})}[n] for n in model.free], float)
     clean = np.stack([denoise(grid, states[:, a], s) for a, s in enumerate(levels)], 1)
     if _is_dead(states, clean, levels):
         return _dead(model, levels)
     patterned = _patterned(states, clean, levels)
-    search = Search(model, states[patterned], clean[patterned], levels, time_step, known=tuple(noise or ()))
+    search = Search(model, states[patterned], clean[patterned], levels, dt, known=tuple(noise or ()))
     fit, steady = search.run(theta)
     result = _report(search, fit, search.drift(fit.theta, clean[patterned])[0], steady)
     left_out = int((~patterned).sum())
@@ -136,23 +136,23 @@ def _patterned(states, clean, levels) -> np.ndarray:
 
 def _dead(model: Model, levels) -> WeakResult:
     names = model.system_class.parameters()
-    fixed = dict(model.fixed)
+    fix = dict(model.fix)
     return WeakResult(
-        values={n: fixed.get(n) for n in names}, std={n: 0.0 if n in fixed else None for n in names}, free=model.free,
+        values={n: fix.get(n) for n in names}, std={n: 0.0 if n in fix else None for n in names}, free=model.free,
         fitted={}, covariance=np.full((len(model.free),) * 2, np.nan), identifiable=(), combinations={},
         noise=dict(zip(model.system_class.fields, levels, strict=True)), drift_per_time=None, steady=True,
-        time_step=None, misfit=0.0, status=Status.DEAD,
+        dt=None, misfit=0.0, status=Status.DEAD,
         message="every picture is uniform: a dead state holds no information on the parameters",
     )  # fmt: skip
 
 
 def _report(search: Search, fit: Fit, drift: float, steady: bool) -> WeakResult:
     model = search.model
-    names, fixed = model.system_class.parameters(), dict(model.fixed)
+    names, fix = model.system_class.parameters(), dict(model.fix)
     undetermined = {model.free[j] for w in fit.freedoms for j in np.flatnonzero(w.direction)}
     error = dict(zip(model.free, np.sqrt(np.maximum(np.diag(fit.covariance), 0)), strict=True))
     fitted = dict(zip(model.free, map(float, fit.theta), strict=True))
-    known = {n: (v, 0.0) for n, v in fixed.items()}
+    known = {n: (v, 0.0) for n, v in fix.items()}
     known |= {n: (fitted[n], float(error[n])) for n in model.free if n not in undetermined}
     status, message = _judge(search, fit, known, steady)
     return WeakResult(
@@ -162,7 +162,7 @@ def _report(search: Search, fit: Fit, drift: float, steady: bool) -> WeakResult:
         identifiable=tuple(n for n in names if n in known),
         combinations=_combinations(model.free, fit),
         noise=dict(zip(model.system_class.fields, map(float, search.levels), strict=True)),
-        drift_per_time=drift, steady=steady, time_step=fit.step, misfit=fit.misfit,
+        drift_per_time=drift, steady=steady, dt=fit.step, misfit=fit.misfit,
         status=status, message=message,
     )  # fmt: skip
 

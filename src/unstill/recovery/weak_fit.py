@@ -39,8 +39,8 @@ class Fit:
 class Search:
     """The steps of one recovery, and what they share."""
 
-    def __init__(self, model: Model, states, clean, levels, time_step, known=()):
-        self.model, self.states, self.clean, self.levels, self.time_step = model, states, clean, list(levels), time_step
+    def __init__(self, model: Model, states, clean, levels, dt, known=()):
+        self.model, self.states, self.clean, self.levels, self.dt = model, states, clean, list(levels), dt
         fields = model.system_class.fields
         self.guessed = [a for a, f in enumerate(fields) if levels[a] > 0 and f not in known]
         mean, scale = states.mean((0, 2, 3)), states.std((0, 2, 3))
@@ -92,7 +92,7 @@ class Search:
         unknowns too, with that estimate as earlier knowledge: the functionals of short waves feel errors of a per cent.
         """
         linear = is_linear(self.model, theta, self.clean)
-        stepping = not steady and self.time_step != 0
+        stepping = not steady and self.dt != 0
         base, leaks = None, None
         for _ in range(_OUTER):
             if base is None or not linear or self.guessed:
@@ -154,7 +154,7 @@ class Search:
         information = np.diag(np.where(np.isinf(scale), 1 / _LEVEL_ERROR**2, 0.0))
         if second is None:
             return regress(A, r, sizes, scale, information=information), None
-        h, limit = self.time_step, _step_limit(self.model, theta)
+        h, limit = self.dt, _step_limit(self.model, theta)
         if h is None:
             joint = regress(
                 np.concatenate([A, second[..., None]], -1), r, sizes, np.append(scale, np.inf),
@@ -207,6 +207,6 @@ def _complement(free: list[Freedom], theta) -> np.ndarray:
 
 def _step_limit(model: Model, theta) -> float:
     """The largest time step at which explicit Euler is stable for the diffusion alone."""
-    values = {**dict(model.fixed), **dict(zip(model.free, theta, strict=True))}
+    values = {**dict(model.fix), **dict(zip(model.free, theta, strict=True))}
     largest = max(float(D) for D in model.system_class().with_values(**values).diffusivities())
     return model.grid.dx**2 / (4 * max(largest, 1e-12))

@@ -1,11 +1,12 @@
 """How systems move, and how gradients come back."""
 
+from .batches import initial_states, stacked
 from .grid import BOUNDARIES, Grid, OnGrid
 from .initial import INITIAL_STATES, initial_state
 from .layer import Simulator
 from .motion import sample
 from .rollout import ENGINES, default_dt, rollout, stability_limit, stable_dt
-from .simulate import STEADY_DRIFT, Simulation, simulate
+from .simulate import STEADY_DRIFT, simulate
 from .steady import polish
 from .steppers import STEPPERS
 from .trajectory import Trajectory

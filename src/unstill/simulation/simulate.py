@@ -2,12 +2,14 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
-from typing import Any
+import time as clock
+from typing import Any, Literal
 
 import numpy as np
 
+from .._arguments import Count, Positive, Whole, checked
 from .._errors import BadInput
+from .._progress import AbstractCheckpoint, Memory, Progress, silent
 from .._types import Status
 from ..systems import Dynamics, OrdinarySystem, ReactionDiffusion, find_system
 from .grid import Grid, OnGrid
@@ -21,56 +23,101 @@ STEADY_DRIFT = 1e-6  # per unit time: what `steady` means where the user names n
 _CHECK_EVERY = 100  # steps between two looks at drift and finiteness
 # At most about a second of work between two looks, on a processor and on a GPU.
 _CELL_STEPS = {"native": 1e9, "xla": 1e9, "gpu": 1e12}
+_KEPT = "motion"  # what a checkpoint holds of an interrupted call
 
-Progress = Callable[[int, int], None]
 
-
+@checked
 def simulate(
     dynamics: Dynamics | ReactionDiffusion | str,
     state: np.ndarray | None = None,
     *,
-    steps: int | None = None,
-    time: float | None = None,
-    until_drift: float | None = None,
-    until_change: float | None = None,
-    max_steps: int = 400_000,
+    steps: Count | None = None,
+    time: Positive | None = None,
+    until_drift: Positive | None = None,
+    until_change: Positive | None = None,
+    max_steps: Count = 400_000,
     polish: bool = False,
     grid: Grid | None = None,
-    dt: float | None = None,
-    save_every: int | None = None,
+    dt: Positive | None = None,
+    save_every: Count | None = None,
     stepper: str = "euler",
-    engine: str = "auto",
+    engine: Literal["auto", "native", "gpu", "xla"] = "auto",
     clip: bool = False,
-    dtype: str = "float64",
+    dtype: Literal["float64", "float32"] = "float64",
     init: str = "square",
-    samples: int = 1,
-    seed: int = 0,
-    progress: Progress | None = None,
-    resume: Trajectory | None = None,
+    samples: Count = 1,
+    seed: Whole = 0,
+    progress: Progress = silent,
+    resume: AbstractCheckpoint | Trajectory | None = None,
 ) -> Trajectory:
     """Move a batch of states; exactly one of `steps`, `time`, `until_drift`, `until_change` says how far.
 
-    Arguments: the dynamics (parameters may have a leading axis M, one value a sample), or a system's name for its
-    defaults; states (M, C, H, W) or (M, D), or none to start from `initial_state(init, samples, seed)` on `grid`;
-    `until_drift` stops each sample by itself (looked at every 100 steps, at most `max_steps`), `until_change` likewise
-    when no cell of any field moves by more in one step (founding system A's rule); `polish` goes on to a true steady
-    state by Newton–Krylov; `save_every` keeps every n-th frame; `clip` clamps to [0, 1] after each step; `resume`
-    continues an interrupted trajectory of the same call. Ctrl-C returns what was reached with status `interrupted`.
+    Args:
+        dynamics: A system (parameters may have a leading axis M, one value a sample), any `Dynamics`, or a system's
+            name for its default parameters.
+        state: States (M, C, H, W) on a grid or (M, D) without one, or a single one of them (default: fresh ones, see
+            `init`).
+        steps: Stop after so many steps.
+        time: Stop after a time.
+        until_drift: Stop each sample by itself at this drift per unit time; looked at every 100 steps.
+        until_change: Stop each sample when no cell of any field moves by more in one step (founding system A's rule).
+        max_steps: Cap on the steps of `until_drift` and `until_change`.
+        polish: Go on to a true steady state by Newton's method.
+        grid: Cells, cell size and boundary (default: the states' cells, else 128 × 128; dx = 1, periodic).
+        dt: Time step (default: the system's, below the stability limit).
+        save_every: Keep a frame every so many steps.
+        stepper: Time stepping: euler, rk4 or etdrk4.
+        engine: What computes: auto takes the fastest that serves the arrays' device.
+        clip: Clamp every field to [0, 1] after each step.
+        dtype: Precision of the states.
+        init: Fresh initial states: square, discs or noise; without a grid, normal ones around the state of rest.
+        samples: How many fresh initial states.
+        seed: Seed of the fresh initial states.
+        progress: Called with the steps done and in all.
+        resume: Keeps an interrupted motion, from which the same call goes on; or the interrupted `Trajectory` itself.
 
-    Returns a `Trajectory` with a status a sample: `steady` (drift below `until_drift`, or 1e-6 per unit time),
-    `moving`, `not-converged` (cap reached), `dead` (uniform and still), `blow-up`. Raises `BadInput`.
+    Ctrl-C returns what was reached with status `interrupted`. Returns a `Trajectory` with a status a sample: `steady`
+    (drift below `until_drift`, or 1e-6 per unit time), `moving`, `not-converged` (cap reached), `dead` (uniform and
+    still), `blow-up`. Raises `BadInput`.
     """
+    started = clock.perf_counter()
     moved: Any = find_system(dynamics)() if isinstance(dynamics, str) else dynamics
-    return Simulation(
-        moved, state, steps=steps, time=time, until_drift=until_drift, until_change=until_change,
-        max_steps=max_steps, polish=polish, grid=grid, dt=dt, save_every=save_every, stepper=stepper, engine=engine,
-        clip=clip, dtype=dtype, init=init, samples=samples, seed=seed, progress=progress, resume=resume,
-    ).run()  # fmt: skip
+    if isinstance(resume, Trajectory):
+        resume = _checkpoint_of(resume)
+    if resume is None:
+        resume = Memory()
+    state = _starting_state(moved, state, grid, init, samples, seed)
+    placed = place(moved, grid, state.shape)
+    dt = stable_dt(placed) if dt is None else float(dt)
+    total = _total_steps(steps, time, until_drift, until_change, max_steps, dt)
+    _check(moved, grid, state, dt, stepper, dtype)
+    if polish and not isinstance(moved, ReactionDiffusion):
+        raise BadInput("polish", "needs a reaction–diffusion system on a grid")
+    motion = Motion(moved, grid, state.shape, dt=dt, dtype=dtype, stepper=stepper, engine=engine, clip=clip)
+    trajectory = _Looks(motion, state, total, until_drift, until_change, save_every, progress, resume).run()
+    if polish and Status.INTERRUPTED not in trajectory.status:
+        trajectory = _polished(trajectory)
+    _keep(trajectory, resume)
+    return dataclasses.replace(trajectory, seconds=clock.perf_counter() - started)
 
 
-def _starting_state(dynamics, state, grid, init, samples, seed, resume) -> np.ndarray:
-    if resume is not None:
-        return resume.state
+def _checkpoint_of(earlier: Trajectory) -> Memory:
+    kept = Memory()
+    _keep(earlier, kept)
+    return kept
+
+
+def _keep(trajectory: Trajectory, kept: AbstractCheckpoint) -> None:
+    """An interrupted motion is kept; of one that has ended nothing need be."""
+    if Status.INTERRUPTED not in trajectory.status:
+        kept.drop(_KEPT)
+        return
+    frames = {} if trajectory.frames is None else {"frames": trajectory.frames, "ts": trajectory.ts}
+    status = np.array([str(s) for s in trajectory.status])
+    kept.keep(_KEPT, state=trajectory.state, steps=trajectory.steps, status=status, **frames)
+
+
+def _starting_state(dynamics, state, grid, init, samples, seed) -> np.ndarray:
     if state is None:
         if not isinstance(dynamics, ReactionDiffusion):
             rest = getattr(dynamics, "rest", None)
@@ -102,21 +149,12 @@ def _total_steps(steps, time, until_drift, until_change, max_steps, dt) -> int:
     if len(given) != 1:
         rule = "or time, until_drift or until_change must say how far, exactly one of them"
         raise BadInput("steps", rule, ", ".join(given) or "none")
-    for name, value in {**ends, "max_steps": max_steps}.items():
-        if value is not None and not (value > 0 and math.isfinite(value)):
-            raise BadInput(name, "must be positive", value)
     if steps is not None:
         return int(steps)
     return max_steps if time is None else max(1, round(time / dt))
 
 
-def _check(dynamics, grid, state, dt, stepper, save_every, dtype) -> None:
-    if not (dt > 0 and math.isfinite(dt)):
-        raise BadInput("dt", "must be positive", dt)
-    if save_every is not None and save_every < 1:
-        raise BadInput("save_every", "must be at least 1", save_every)
-    if dtype not in ("float32", "float64"):
-        raise BadInput("dtype", "must be float32 or float64", dtype)
+def _check(dynamics, grid, state, dt, stepper, dtype) -> None:
     if isinstance(dynamics, OrdinarySystem):
         check_parameter_shapes(dynamics, len(state), None)
     if isinstance(dynamics, ReactionDiffusion):
@@ -135,47 +173,40 @@ def is_dead(state: np.ndarray, drift: float) -> bool:
     return bool(np.ptp(state, axis=(-2, -1)).max() <= 1e-3 * scale and drift <= 1e-4 * scale)
 
 
-class Simulation:
-    """A checked call of `simulate`, ready to `run`: the loop over looks, between which all moving samples advance.
-
-    Construction raises `BadInput`; so a caller can check a call before it replaces older results.
-    """
+class _Looks:
+    """The loop over looks, between which all samples that still move advance together."""
 
     def __init__(
-        self, dynamics, state=None, *, steps=None, time=None, until_drift=None, until_change=None, max_steps=400_000,
-        polish=False, grid=None, dt=None, save_every=None, stepper="euler", engine="auto", clip=False, dtype="float64",
-        init="square", samples=1, seed=0, progress=None, resume=None,
-    ):  # fmt: skip
-        state = _starting_state(dynamics, state, grid, init, samples, seed, resume)
-        placed = place(dynamics, grid, state.shape)
-        dt = stable_dt(placed) if dt is None else float(dt)
-        self.total = _total_steps(steps, time, until_drift, until_change, max_steps, dt)
-        _check(dynamics, grid, state, dt, stepper, save_every, dtype)
-        if polish and not isinstance(dynamics, ReactionDiffusion):
-            raise BadInput("polish", "needs a reaction–diffusion system on a grid")
-        self.motion = Motion(dynamics, grid, state.shape, dt=dt, dtype=dtype, stepper=stepper, engine=engine, clip=clip)
-        self.tolerance, self.largest_change, self.save_every, self.polish = (
-            until_drift,
-            until_change,
-            save_every,
-            polish,
-        )
-        self.progress = progress or (lambda done, total: None)
-        self.state = self.motion.hold(state)
+        self,
+        motion: Motion,
+        state: np.ndarray,
+        total: int,
+        until_drift: float | None,
+        until_change: float | None,
+        save_every: int | None,
+        progress: Progress,
+        kept: AbstractCheckpoint,
+    ):
+        self.motion, self.total, self.progress = motion, total, progress
+        self.tolerance, self.largest_change, self.save_every = until_drift, until_change, save_every
         self.status: list[Status | None] = [None] * len(state)
         self.steps = np.zeros(len(state), int)
         self.now, self.frames, self.ts = 0, [], []
-        if resume is not None:
-            self._continue(resume)
+        earlier = kept.kept(_KEPT)
+        self.state = motion.hold(state if earlier is None else self._continued(earlier, state.shape))
 
-    def _continue(self, earlier: Trajectory) -> None:
-        self.status = [None if s is Status.INTERRUPTED else s for s in earlier.status]
-        self.steps = earlier.steps.copy()
+    def _continued(self, earlier: dict[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+        """Take up an interrupted motion; returns its state."""
+        if earlier["state"].shape != shape:
+            raise BadInput("resume", f"must hold states of this call, {shape}", earlier["state"].shape)
+        ended = [Status(str(word)) for word in earlier["status"]]
+        self.status = [None if status is Status.INTERRUPTED else status for status in ended]
+        self.steps = earlier["steps"].copy()
         waiting = [n for n, s in zip(self.steps, self.status, strict=True) if s is None]
         # Waiting samples stand at one step, unless they were interrupted while being polished: then all motion is over.
         self.now = int(waiting[0]) if len(set(waiting)) == 1 else self.total
-        if earlier.frames is not None and earlier.ts is not None:
-            self.frames, self.ts = list(earlier.frames), list(earlier.ts)
+        self.frames, self.ts = list(earlier.get("frames", ())), list(earlier.get("ts", ()))
+        return earlier["state"]
 
     @property
     def active(self) -> np.ndarray:
@@ -194,8 +225,7 @@ class Simulation:
         except KeyboardInterrupt:
             for m in self.active:
                 self.status[m] = Status.INTERRUPTED
-        trajectory = self._finish()
-        return _polished(trajectory) if self.polish and Status.INTERRUPTED not in trajectory.status else trajectory
+        return self._finish()
 
     def _next_look(self) -> int:
         cells = math.prod(self.state.shape[2:]) * len(self.active)
@@ -226,7 +256,7 @@ class Simulation:
         if self.save_every and look % self.save_every == 0:
             self.frames.append(np.array(self.state))
             self.ts.append(look * self.motion.dt)
-        self.progress(self.now, self.total)
+        self.progress(self.now, self.total, {"steps": self.now, "moving": len(self.active)})
 
     def _stop_the_steady(self) -> None:
         active = self.active

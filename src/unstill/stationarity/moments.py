@@ -34,11 +34,11 @@ class Model:
     system_class: type[ReactionDiffusion]
     grid: Grid
     free: tuple[str, ...]
-    fixed: tuple[tuple[str, float], ...] = ()
+    fix: tuple[tuple[str, float], ...] = ()
 
     def drift(self, theta, c, laplacian):
         """f at each cell, shape of c, from the state and its Laplacian; θ in the order of `free`."""
-        values = {**dict(self.fixed), **{name: theta[i] for i, name in enumerate(self.free)}}
+        values = {**dict(self.fix), **{name: theta[i] for i, name in enumerate(self.free)}}
         system = self.system_class().with_values(**values)
         rates = system.kinetics(*c)
         spread = [D * L for D, L in zip(system.diffusivities(), laplacian, strict=True)]

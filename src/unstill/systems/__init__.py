@@ -37,10 +37,20 @@ def find_system(name: str) -> type[AbstractSystem]:
     if ".py:" in name:
         cls = from_file("system", name, _is_system, "a system class")
         check_complete(cls, name)
+        _ORIGINS[cls] = name
         return cls
     if name not in SYSTEMS:
         raise BadInput("system", "must be a known system or file.py:NAME", repr(name), nearest(name, SYSTEMS))
     return SYSTEMS[name]
+
+
+def system_name(system: AbstractSystem | type[AbstractSystem]) -> str:
+    """The word by which `find_system` finds a system: a built-in name, or `file.py:NAME` where it came from a file."""
+    cls = system if isinstance(system, type) else type(system)
+    return _ORIGINS.get(cls, cls.name)
+
+
+_ORIGINS: dict[type[AbstractSystem], str] = {}  # of systems that came from files
 
 
 def _is_system(value: object) -> bool:

@@ -1,0 +1,125 @@
+"""Kinds of arguments, defined once: what a public signature says, what a call may pass, what the command line reads.
+
+A kind is a type with its rule, such as `Count = Annotated[int, Rule(low=1)]`. Verbs' signatures are written with
+kinds; `checked` holds calls to them, and `cli/signatures.py` makes options of them. Needs no NumPy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import math
+import numbers
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar
+
+from ._errors import BadInput, nearest
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """A finite number from `low` to `high`; `open`: the ends themselves are out; `whole`: without a fraction."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    open: bool = False
+    whole: bool = False
+
+    @property
+    def text(self) -> str:
+        """The rule in words, as errors say it."""
+        kind = "a whole number" if self.whole else "a number"
+        if self.high < math.inf:
+            return f"must be {kind} between {self.low:g} and {self.high:g}"
+        if self.low == -math.inf:
+            return f"must be {'whole' if self.whole else 'finite'}"
+        return "must be positive" if self.open else f"must be {kind}, {self.low:g} or more"
+
+    def check(self, argument: str, value: Any) -> Any:
+        """The value, as an int where it must be whole; raises `BadInput`."""
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise BadInput(argument, "must be a whole number" if self.whole else "must be a number", repr(value))
+        number = float(value)
+        inside = self.low < number < self.high if self.open else self.low <= number <= self.high
+        if not (math.isfinite(number) and inside and (not self.whole or number == int(number))):
+            raise BadInput(argument, self.text, value)
+        return int(number) if self.whole else value
+
+
+Count = Annotated[int, Rule(low=1, whole=True)]
+Whole = Annotated[int, Rule(low=0, whole=True)]
+Number = Annotated[float, Rule()]
+Positive = Annotated[float, Rule(low=0, open=True)]
+NonNegative = Annotated[float, Rule(low=0)]
+Share = Annotated[float, Rule(low=0, high=1, open=True)]
+Names = Sequence[str] | str  # "u,v" or ("u", "v")
+Values = Mapping[str, float]  # by name
+Boundary = Literal["periodic", "no-flux"]
+
+RULES: dict[str, Rule] = {
+    name: typing.get_args(kind)[1]
+    for name, kind in {
+        "Count": Count, "Whole": Whole, "Number": Number, "Positive": Positive, "NonNegative": NonNegative,
+        "Share": Share,
+    }.items()
+}  # fmt: skip
+
+
+def listed(names: Names | None) -> tuple[str, ...]:
+    """`"u,v"` or `("u", "v")` as a tuple; none where nothing is given."""
+    if names is None:
+        return ()
+    words = names.split(",") if isinstance(names, str) else names
+    return tuple(word.strip() for word in words if word.strip())
+
+
+def one_of(argument: str, value: Any, known: Sequence[str]) -> None:
+    """Raise `BadInput` for a word that is not among the known ones."""
+    if value not in known:
+        raise BadInput(argument, f"must be {' or '.join(known)}", repr(value), nearest(str(value), known))
+
+
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, its arguments held to the rules of their kinds at every call; raises `BadInput`."""
+    signature = inspect.signature(function)
+    rules: dict[str, Rule | tuple[str, ...]] | None = None
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        nonlocal rules
+        if rules is None:
+            found = {name: _rule(p.annotation, function.__globals__) for name, p in signature.parameters.items()}
+            rules = {name: rule for name, rule in found.items() if rule is not None}
+        bound = signature.bind(*args, **kwargs)
+        for name in bound.arguments.keys() & rules.keys():
+            value, rule = bound.arguments[name], rules[name]
+            if value is None and signature.parameters[name].default is None:
+                continue
+            if isinstance(rule, Rule):
+                bound.arguments[name] = rule.check(name, value)
+            else:
+                one_of(name, value, rule)
+        return function(*bound.args, **bound.kwargs)
+
+    return call
+
+
+def _rule(annotation: Any, names: Mapping[str, Any]) -> Rule | tuple[str, ...] | None:
+    """What a parameter's annotation asks for: a rule, one of a few words, or nothing that is checked here."""
+    if isinstance(annotation, str):
+        try:
+            annotation = eval(annotation, dict(names))
+        except (NameError, AttributeError, TypeError):  # a type that is imported for checkers only
+            return None
+    parts = [annotation, *typing.get_args(annotation)] if typing.get_origin(annotation) is not Annotated else []
+    for part in parts or [annotation]:
+        if typing.get_origin(part) is Annotated:
+            return next((extra for extra in typing.get_args(part)[1:] if isinstance(extra, Rule)), None)
+        if typing.get_origin(part) is Literal:
+            return typing.get_args(part)
+    return None

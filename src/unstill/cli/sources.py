@@ -1,0 +1,31 @@
+"""What verbs read from their sources: pictures with their grid, and the facts that a run folder tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .._errors import BadInput
+from .arguments import Given
+
+
+def pictures_and_grid(given: Given, source: str | None = None):
+    """The pictures of a source, and their grid with what `--dx` and `--boundary` say of it; raises `BadInput`."""
+    from ..data import load
+    from ..simulation import Grid
+
+    pictures = load(given.source if source is None else source, observe=given.observe or None)
+    known = pictures.grid or Grid(pictures.shape)
+    dx = known.dx if given.dx is None else given.dx
+    return pictures, Grid(known.shape, dx, given.boundary or known.boundary)
+
+
+def one_set(source: str) -> None:
+    """Raise `BadInput` for a run folder of several parameter sets: their pictures are of different dynamics."""
+    from ..data import read_result
+
+    if not (Path(source) / "result.json").exists():
+        return
+    sets = read_result(source).get("parameters")
+    if isinstance(sets, list) and len(sets) > 1:
+        rule = "must hold pictures of one parameter set"
+        raise BadInput("source", rule, f"{len(sets)} sets in {source}", "Simulate each set by itself.")

@@ -1,0 +1,53 @@
+"""The small grammar of NAME=VALUE tokens: numbers, and ranges LOW:HIGH:COUNT."""
+
+import math
+from collections.abc import Iterable
+
+from .._errors import BadInput
+
+
+def _value(argument: str, token: str, text: str) -> list[float]:
+    """A number, or a range LOW:HIGH:COUNT."""
+    parts = text.split(":")
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        raise BadInput(argument, "must be NAME=NUMBER or NAME=LOW:HIGH:COUNT", repr(token)) from None
+    if not all(map(math.isfinite, values)):
+        raise BadInput(argument, "must be finite", repr(token))
+    if len(values) == 1:
+        return values
+    if len(values) != 3 or values[2] != int(values[2]) or values[2] < 2:
+        raise BadInput(argument, "a range must be LOW:HIGH:COUNT with COUNT of at least 2", repr(token))
+    low, high, n = values[0], values[1], int(values[2])
+    return [low + (high - low) * i / (n - 1) for i in range(n)]
+
+
+def parameter_set(argument: str, tokens: Iterable[str]) -> dict[str, float]:
+    """The numbers of one list of NAME=VALUE tokens, without ranges; raises `BadInput`."""
+    sets = parameter_sets(argument, [tokens])
+    if len(sets) > 1:
+        raise BadInput(argument, "takes one value a name, not a range")
+    return sets[0] if sets else {}
+
+
+def parameter_sets(argument: str, lists: Iterable[Iterable[str]]) -> list[dict[str, float]]:
+    """One parameter set for each list of tokens; a range makes one set for each of its values."""
+    sets = []
+    for tokens in lists:
+        expanded: list[dict[str, float]] = [{}]
+        for token in (word for text in tokens for word in text.split(",") if word):
+            name, equals, text = token.partition("=")
+            if not equals or not name or not text:
+                raise BadInput(argument, "must be NAME=VALUE", repr(token), f"For example --{argument} F=0.035 k=0.065")
+            if name in expanded[0]:
+                raise BadInput(argument, "must name each parameter once", repr(token))
+            values = _value(argument, token, text)
+            expanded = [{**one, name: value} for one in expanded for value in values]
+        sets.extend(expanded)
+    return sets
+
+
+def values_of(given, *names: str) -> dict[str, dict[str, float]]:
+    """Arguments of NAME=VALUE tokens as mappings, under their own names; raises `BadInput`."""
+    return {name: parameter_set(name, [word for words in getattr(given, name) for word in words]) for name in names}

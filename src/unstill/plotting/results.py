@@ -1,0 +1,31 @@
+"""The figures of each verb's result, by the name of the file in its run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .._result import Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def _figure(module: str, function: str) -> Callable[[Any], Figure]:
+    """A figure's function, imported when it is drawn."""
+    return lambda found: getattr(import_module(f".{module}", __package__), function)(found)
+
+
+# Verb → file → the function that draws a result of that verb.
+FIGURES: dict[str, dict[str, Callable[[Any], Figure]]] = {
+    "simulate": {"states.png": _figure("states", "plot_states")},
+    "recover": {"recovery.png": _figure("recoveries", "plot_recovery")},
+}
+
+
+def figures(found: Result) -> dict[str, Figure]:
+    """The figures of a result, the main one first; none of states without a grid."""
+    if getattr(found, "grid", True) is None:
+        return {}
+    return {name: draw(found) for name, draw in FIGURES[found.verb].items()}

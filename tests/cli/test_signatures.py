@@ -1,0 +1,53 @@
+"""One definition for one argument: what the command line reads off a signature is what the function takes."""
+
+import importlib
+import inspect
+import typing
+
+import pytest
+
+from unstill._arguments import RULES, Rule
+from unstill._errors import BadInput
+from unstill.cli.signatures import meanings, signature
+
+FUNCTIONS = ("simulation.simulate:simulate", "recovery.recover:recover")
+every_function = pytest.mark.parametrize("name", FUNCTIONS)
+
+
+def function_of(name: str):
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(f"unstill.{module}"), function)
+
+
+@every_function
+def test_what_is_read_as_text_is_the_signature_itself(name):
+    parameters = inspect.signature(function_of(name)).parameters
+    assert [each for each, *_ in signature(name)] == list(parameters)
+    for argument, kind, default in signature(name):
+        found = parameters[argument]
+        if default is not ... and not callable(found.default):
+            assert found.default == default, argument
+        if kind in RULES:
+            parts = (found.annotation, *typing.get_args(found.annotation))
+            rules = [each for part in parts for each in typing.get_args(part)]
+            assert RULES[kind] in [each for each in rules if isinstance(each, Rule)] or isinstance(
+                found.annotation, str
+            )
+
+
+@every_function
+def test_every_argument_is_documented(name):
+    told = meanings(name)
+    assert [argument for argument, *_ in signature(name)] == list(told)
+    assert all(meaning.endswith((".", ").")) for meaning in told.values())
+
+
+@every_function
+def test_every_rule_is_held_in_python_under_the_arguments_own_name(name):
+    function = function_of(name)
+    first = [argument for argument, _, default in signature(name) if default is ...]
+    for argument, kind, _ in signature(name):
+        if kind in RULES:
+            for wrong in (-1, float("nan"), "ten"):
+                with pytest.raises(BadInput, match=f"`{argument}` must be"):
+                    function(**dict.fromkeys(first, "gray-scott"), **{argument: wrong})

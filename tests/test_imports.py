@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "unstill"
 # A room may import rooms of lower rank, and its own.
 RANK = {
-    "_types": 0, "_errors": 0, "_files": 0, "_jax": 0,
+    "_types": 0, "_errors": 0, "_files": 0, "_jax": 0, "_arguments": 0, "_progress": 0, "_result": 0,
     "systems": 1, "simulation": 2,
     "stationarity": 3, "analysis": 3, "training": 3,
     "recovery": 4, "fitting": 5, "discovery": 5, "flows": 5, "data": 6, "plotting": 7, "cli": 8,

@@ -137,7 +137,7 @@ PICTURE_FILES = {
     "no-pictures.npz": (npz(v=np.zeros((0, 16, 16))), ["v"]),
     "complex.npz": (npz(v=PICTURES * 1j), ["complex128"]),
     "large-integers.npz": (npz(v=(PICTURES * 100).astype(np.int64)), ["int64"]),
-    "negative-dx.npz": (npz(v=PICTURES, dx=-1.0), ["`dx`", "-1"]),
+    "negative-dx.npz": (npz(v=PICTURES, dx=-1.0), ["dx`", "-1"]),
     "pickled-dx.npz": (npz(v=PICTURES, dx=BOMB), ["never unpickled"]),
     "boundary.npz": (npz(v=PICTURES, dx=1.0, boundary="open"), ["boundary", "open"]),
     "truncated.png": (png_of(16, 16, bytes(17 * 16))[:40], ["whole .png"]),

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from .data.models import load_flow, load_score
     from .data.points import load_points, save_points
     from .discovery import Discovery, Equations, Ordered, discover
-    from .discovery.point_sets import POINT_SETS
+    from .discovery.point_sets import POINT_SETS, DrawnPoints, draw_points
     from .fitting import LOSSES, STRATEGIES, Fit, Plan, find_loss, fit
     from .flows import Flow, Score, learn_flow, learn_score
     from .plotting import animate, plot_recovery, plot_states, save_figure
     from .recovery import Estimate, Recovery, recover
     from .simulation import Grid, OnGrid, Simulator, Trajectory, initial_state, polish, rollout, simulate
+    from .simulation.doctor import Doctor, doctor
     from .simulation.torch_layer import TorchSimulator
     from .stationarity.points import Points
     from .systems import (
@@ -51,12 +52,13 @@ _ROOMS = {
     "data.models": ("load_flow", "load_score"),
     "data.points": ("load_points", "save_points"),
     "discovery": ("Discovery", "Equations", "Ordered", "discover"),
-    "discovery.point_sets": ("POINT_SETS",),
+    "discovery.point_sets": ("POINT_SETS", "DrawnPoints", "draw_points"),
     "fitting": ("LOSSES", "STRATEGIES", "Fit", "Plan", "find_loss", "fit"),
     "flows": ("Flow", "Score", "learn_flow", "learn_score"),
     "plotting": ("animate", "plot_recovery", "plot_states", "save_figure"),
     "recovery": ("Estimate", "Recovery", "recover"),
     "simulation": ("Grid", "OnGrid", "Simulator", "Trajectory", "initial_state", "polish", "rollout", "simulate"),
+    "simulation.doctor": ("Doctor", "doctor"),
     "simulation.torch_layer": ("TorchSimulator",),
     "stationarity.points": ("Points",),
     "systems": (

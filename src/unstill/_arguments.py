@@ -15,7 +15,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 
-from ._errors import BadInput, nearest
+from ._errors import BadInput
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -81,7 +81,7 @@ def listed(names: Names | None) -> tuple[str, ...]:
 def one_of(argument: str, value: Any, known: Sequence[str]) -> None:
     """Raise `BadInput` for a word that is not among the known ones."""
     if value not in known:
-        raise BadInput(argument, f"must be {' or '.join(known)}", repr(value), nearest(str(value), known))
+        raise BadInput(argument, f"must be {', '.join(known[:-1])} or {known[-1]}", repr(value))
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
@@ -93,7 +93,8 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         nonlocal rules
         if rules is None:
-            found = {name: _rule(p.annotation, function.__globals__) for name, p in signature.parameters.items()}
+            names = inspect.unwrap(function).__globals__
+            found = {name: _rule(p.annotation, names) for name, p in signature.parameters.items()}
             rules = {name: rule for name, rule in found.items() if rule is not None}
         bound = signature.bind(*args, **kwargs)
         for name in bound.arguments.keys() & rules.keys():

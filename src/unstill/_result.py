@@ -76,7 +76,11 @@ class Result(abc.ABC):
         """The arrays of each file in a run folder, by the file's name."""
         return {}
 
-    def table(self) -> list[Sequence[str]]:
+    def texts(self) -> dict[str, str]:
+        """The texts of other files in a run folder, by the file's name."""
+        return {}
+
+    def table(self) -> Sequence[Sequence[str]]:
         """Rows of words: what a person wants to see first."""
         return []
 
@@ -124,6 +128,8 @@ class Result(abc.ABC):
         """Arrays, `result.json` and figures into a run folder that has begun."""
         for name, arrays in self.arrays().items():
             folder.write_arrays(name, **arrays)
+        for name, text in self.texts().items():
+            (folder.path / name).write_text(text, encoding="utf-8")
         folder.write_result(self.to_dict())
         for name, figure in _room("plotting").figures(self).items():
             _room("plotting").save_figure(figure, folder.path / name)

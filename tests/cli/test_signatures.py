@@ -4,13 +4,19 @@ import importlib
 import inspect
 import typing
 
+import numpy as np
 import pytest
 
 from unstill._arguments import RULES, Rule
 from unstill._errors import BadInput
 from unstill.cli.signatures import meanings, signature
 
-FUNCTIONS = ("simulation.simulate:simulate", "recovery.recover:recover")
+FUNCTIONS = {
+    "simulation.simulate:simulate": {"dynamics": "gray-scott"},
+    "recovery.recover:recover": {"system": "gray-scott", "pictures": {}},
+    "discovery.discover:discover": {"points": np.zeros((9, 2))},
+    "discovery.point_sets:draw_points": {"name": "ring"},
+}  # a right first part of a call
 every_function = pytest.mark.parametrize("name", FUNCTIONS)
 
 
@@ -45,9 +51,8 @@ def test_every_argument_is_documented(name):
 @every_function
 def test_every_rule_is_held_in_python_under_the_arguments_own_name(name):
     function = function_of(name)
-    first = [argument for argument, _, default in signature(name) if default is ...]
     for argument, kind, _ in signature(name):
         if kind in RULES:
             for wrong in (-1, float("nan"), "ten"):
                 with pytest.raises(BadInput, match=f"`{argument}` must be"):
-                    function(**dict.fromkeys(first, "gray-scott"), **{argument: wrong})
+                    function(**FUNCTIONS[name], **{argument: wrong})

@@ -48,7 +48,7 @@ def test_lorenz_from_shuffled_runs(lorenz):
     assert found.nullity == 1
     assert found.telescopes
     assert cosine(found, lorenz) > 0.9999
-    assert found.equations.text()["x"].endswith("x + 10 y")
+    assert found.equations.right_hand_sides()["x"].endswith("x + 10 y")
     assert found.scale == found.sign == "fixed by x:y = 10"
     assert found.coefficients[1, found.equations.library.names.index("x")] == pytest.approx(28, rel=0.02)
 
@@ -217,7 +217,7 @@ REFUSED = {
     "unknown variable": ((TWO,), {"fix": {"w:x": 1.0}}, "variable before the colon"),
     "library": ((TWO, "poly9"), {}, "known library"),
     "missing file": ((TWO, "nowhere.py:L"), {}, "existing file"),
-    "tests": ((TWO,), {"tests": "wavelets"}, "family of test functions"),
+    "tests": ((TWO,), {"tests": "wavelets"}, "fourier, monomials or gaussians"),
     "noise": ((TWO,), {"noise": {"x": 5.0}}, "below the standard deviation"),
     "noise word": ((TWO,), {"noise": "much"}, "auto, estimate or none"),
     "covariance": ((TWO,), {"covariance": {"x:x": -1.0}}, "positive semidefinite"),

@@ -28,7 +28,7 @@ class Admissible:
 
     def texts(self, sign: int) -> list[dict[str, str]]:
         """The equations of each member, or with sign −1 of its reverse."""
-        return [self._of(sign * np.asarray(one.coefficients)).text() for one in self.members()]
+        return [self._of(sign * np.asarray(one.coefficients)).right_hand_sides() for one in self.members()]
 
 
 def admissible(points, library: str, seed: int) -> Admissible | str:

@@ -69,8 +69,10 @@ def _kind(annotation: ast.expr | None) -> str:
     """`Count | None` as "Count"; every argument that may be absent has `None` for its default."""
     if annotation is None:
         return ""
-    text = ast.unparse(annotation).replace("'", '"')
-    return {"Boundary": 'Literal["periodic", "no-flux"]'}.get(kind := text.removesuffix(" | None"), kind)
+    kind = ast.unparse(annotation).replace("'", '"').removesuffix(" | None")
+    if kind.startswith("str | "):  # a name, or an object that only Python can pass
+        return "str"
+    return {"Boundary": 'Literal["periodic", "no-flux"]'}.get(kind, kind)
 
 
 def _value(default: ast.expr | None) -> object:

@@ -1,50 +1,25 @@
 """List the systems that Unstill knows: equations, parameters with ranges, presets, citations."""
 
-import dataclasses
 import json
 
-from .configs import option, positional
+from .arguments import Given, option, positional
+
+ARGUMENTS = (
+    positional("system", "", "show only this system, or file.py:NAME"),
+    option("json", False, "Print JSON."),
+)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
-    """The configuration of `unstill systems`."""
-
-    system: str = positional("", "show only this system, or file.py:NAME")
-    json: bool = option(False, "print JSON")
-
-
-def run(config: Config) -> int:
+def run(given: Given) -> int:
     """Print the list; returns the exit code."""
-    from ..systems import SYSTEMS, find_system
+    from ..systems import SYSTEMS, describe, find_system
 
-    systems = [find_system(config.system)] if config.system else list(SYSTEMS.values())
-    if config.json:
+    systems = [find_system(given.system)] if given.system else list(SYSTEMS.values())
+    if given.json:
         print(json.dumps({cls.name: describe(cls) for cls in systems}, indent=2, ensure_ascii=False))
     else:
         print("\n\n".join(_text(describe(cls)) for cls in systems))
     return 0
-
-
-def describe(cls) -> dict:
-    """The facts about a system, as JSON would hold them."""
-    defaults = cls.defaults()
-    return {
-        "name": cls.name,
-        "fields": list(cls.fields),
-        "equations": list(cls.equations),
-        "parameters": {
-            name: {
-                "default": defaults[name],
-                "range": [info.low, info.high],
-                "unit": info.unit,
-                "meaning": info.meaning,
-            }
-            for name, info in cls.parameters().items()
-        },
-        "presets": {name: dict(values) for name, values in cls.presets.items()},
-        "citation": cls.citation,
-    }
 
 
 def _text(facts: dict) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
+from .._arguments import Count, Values, Whole, checked
 from .._errors import BadInput, nearest
 from .._types import Status
 from ..simulation import Grid
@@ -25,81 +28,122 @@ Heap = Points | np.ndarray
 _OPEN, _CLEANER = 5.0, 0.2  # first statistic at which noise is suspected; what is left of it if it was noise
 
 
+@checked
 def discover(
     points: Heap | Sequence[Heap] | Pictures | Mapping[str, np.ndarray],
     library: str | Mapping[str, Callable] | None = None,
     *,
-    fix: Mapping[str, float] | None = None,
-    sign: Mapping[str, float] | None = None,
+    fix: Values | None = None,
+    sign: Values | None = None,
     ordered: Ordered | np.ndarray | None = None,
-    noise: Mapping[str, float] | str = "auto",
+    noise: Values | str = "auto",
     stochastic: bool = False,
-    covariance: Mapping[str, float] | None = None,
+    covariance: Values | None = None,
     conditions: Sequence[Mapping[str, float]] = (),
-    tests: str = "fourier",
-    functionals: int | None = None,
-    seed: int = 0,
+    tests: Literal["fourier", "monomials", "gaussians"] = "fourier",
+    functionals: Count | None = None,
+    seed: Whole = 0,
     grid: Grid | None = None,
     cross: bool = False,
 ) -> Discovery:
     """The fields f = Σ_j c_j θ_j(x) that preserve the density of a heap of points: E[∇φ·f + ½ Σ:∇∇φ] = 0 for every φ.
 
     Points need no order, and reordering them changes nothing. They may be independent, or all points of a few
-    trajectories; which of both is told from the scatter of the averages (`nullspace`). Arguments:
+    trajectories; which of both is told from the scatter of the averages (`nullspace`). For pictures see
+    `discover_pictures`.
 
-    - `points`: `Points` or an array (M, D); several heaps under different known `conditions`, one mapping a heap, whose
-      names then are variables of the library too; for pictures, arrays by field or what `us.load` returns: see
-      `discover_pictures`, for which `grid` and `cross` are;
-    - `library`: poly1, poly2 (the default; of pictures poly3), poly3, trig, file.py:NAME, or a mapping from terms to
-      functions of the variables;
-    - `fix`: known coefficients, `{"x:y": 10}` for the term y in dx/dt; a non-zero one fixes pace and arrow of time;
-    - `sign`: known signs, `{"x:y": +1}`; `ordered`: points in order of time, with or without their interval;
-    - `noise`: standard deviation of Gaussian measurement noise by variable, whose bias is taken out; "estimate" finds
-      it as one share of every variable's; "auto" does so where the balances stay open and close with it; "none";
-    - `stochastic`: dx = f dt + σ dW with constant Σ = σσᵀ to be found; `covariance`: Σ known, `{"x:x": 0.1, "x:y": 0}`;
-    - `tests`: fourier, monomials or gaussians; `functionals`: how many of them.
+    Args:
+        points: `Points` or an array (M, D); several heaps under different `conditions`; or pictures: arrays (M, H, W)
+            by field, or what `load` returns.
+        library: Terms: poly1, poly2, poly3, trig, file.py:NAME, or a mapping from terms to functions of the variables
+            (default: poly2, of pictures poly3).
+        fix: Known coefficients, as "x:y=10" for the term y in dx/dt; one that is not 0 fixes pace and arrow of time.
+        sign: Known signs, as "x:y=1" or "x:y=-1".
+        ordered: Points (T, D) or pictures (T, C, H, W) in order of time, two or more, with or without their interval.
+        noise: Measurement noise: standard deviation by variable, whose bias is taken out; estimate finds it as one
+            share of every variable's; auto does so where the balances stay open and close with it; none.
+        stochastic: The dynamics have a constant noise term, dx = f dt + σ dW with Σ = σσᵀ to be found.
+        covariance: Known covariance Σ of the dynamics' noise per unit time, as "x:x=0.1".
+        conditions: Known conditions, one mapping a heap; their names are variables of the library too.
+        tests: Test functions φ.
+        functionals: How many test functions (default: as many as the library and the points ask for).
+        seed: Seed of the test functions.
+        grid: Pictures: cell size and boundary (default: their own, else periodic with dx = 1).
+        cross: Pictures: the Laplacian of every field may stand in every equation.
 
     Without `fix`, `covariance` or `ordered`, f is determined up to a factor only, of either sign where there is no
-    noise either: it is scaled to one standard deviation per unit time. Raises `BadInput`.
+    noise either: it is scaled to one standard deviation per unit time. Returns a `Discovery` with status `converged`,
+    `unidentifiable` (several fields fit) or `no-fit`. Raises `BadInput`.
     """
-    from threadpoolctl import threadpool_limits
-
     if isinstance(points, (Pictures, Mapping)):
         if stochastic or covariance is not None or conditions or functionals is not None or tests != "fourier":
             raise BadInput("pictures", "are taken as deterministic, under one condition, with test functions of ours")
-        options = {"fix": fix, "sign": sign, "ordered": ordered, "noise": noise, "seed": seed}
-        return discover_pictures(points, library or "poly3", grid=grid, cross=cross, **options)
+        return discover_pictures(
+            points, library or "poly3", grid=grid, cross=cross, fix=fix, sign=sign, ordered=ordered, noise=noise,
+            seed=seed,
+        )  # fmt: skip
     if cross or grid is not None:
         raise BadInput("cross" if cross else "grid", "is for pictures only")
-    began, library = time.perf_counter(), library or "poly2"
+    return discover_points(
+        points, library or "poly2", fix=fix, sign=sign, ordered=ordered, noise=noise, stochastic=stochastic,
+        covariance=covariance, conditions=conditions, tests=tests, functionals=functionals, seed=seed,
+    )  # fmt: skip
+
+
+def discover_points(
+    points: Heap | Sequence[Heap],
+    library: str | Mapping[str, Callable] = "poly2",
+    *,
+    fix: Values | None,
+    sign: Values | None,
+    ordered: Ordered | np.ndarray | None,
+    noise: Values | str,
+    stochastic: bool,
+    covariance: Values | None,
+    conditions: Sequence[Mapping[str, float]],
+    tests: str,
+    functionals: int | None,
+    seed: int,
+) -> Discovery:
+    """`discover` for points; arguments as there."""
+    from threadpoolctl import threadpool_limits
+
+    began = time.perf_counter()
     if ordered is not None and not isinstance(ordered, Ordered):
         ordered = Ordered(np.asarray(ordered))
     if ordered is not None and (covariance is not None or any((fix or {}).values())):
         raise BadInput("ordered", "cannot be combined with what fixes the pace already: `fix` or `covariance`")
     with threadpool_limits(1):  # matrices of a few hundred rows: more threads only wait for one another
         heaps, names, held = _heaps(points, conditions, stochastic or covariance is not None)
+        terms = find_library(library, (*names, *held))
         problem = Problem.build(
-            heaps,
-            held,
-            find_library(library, (*names, *held)),
-            names=names,
-            fixed=coefficients("fix", fix or {}, find_library(library, (*names, *held)), names),
-            covariance=_covariance(covariance, names),
-            stochastic=stochastic or covariance is not None,
-            tests=tests,
-            functionals=functionals,
-            seed=seed,
-        )
+            heaps, held, terms, names=names, fixed=coefficients("fix", fix or {}, terms, names),
+            covariance=_covariance(covariance, names), stochastic=stochastic or covariance is not None, tests=tests,
+            functionals=functionals, seed=seed,
+        )  # fmt: skip
         signs = known_signs(sign, problem.library, names)
-        levels = _noise_levels(noise, problem)
-        rows, space = _solved(problem, levels)
-        if noise == "auto" and not isinstance(noise, Mapping) and _worth_cleaning(problem, space):
-            estimated = estimate_noise(problem.forms, problem.Q) * problem.scale
-            cleaned = _solved(problem, estimated)
-            if cleaned[1].verdicts[0].statistic < _CLEANER * space.verdicts[0].statistic:
-                levels, (rows, space) = estimated, cleaned
+        levels, rows, space = _cleaned(problem, noise)
         basis = members(problem, space, rows)
-    return _conclude(problem, space, basis, signs, ordered, levels, (fix, covariance), time.perf_counter() - began)
+    found = _conclude(problem, space, basis, signs, ordered, levels, (fix, covariance), time.perf_counter() - began)
+    return dataclasses.replace(found, source=_first(points))
+
+
+def _first(points: Heap | Sequence[Heap]) -> Points:
+    """The first heap, for figures."""
+    one = points if isinstance(points, (Points, np.ndarray)) else points[0]
+    return one if isinstance(one, Points) else Points(np.asarray(one))
+
+
+def _cleaned(problem: Problem, noise: Values | str):
+    """The levels of noise that are taken out, and what is left: rows and null space."""
+    levels = _noise_levels(noise, problem)
+    rows, space = _solved(problem, levels)
+    if noise == "auto" and _worth_cleaning(problem, space):
+        estimated = estimate_noise(problem.forms, problem.Q) * problem.scale
+        cleaned = _solved(problem, estimated)
+        if cleaned[1].verdicts[0].statistic < _CLEANER * space.verdicts[0].statistic:
+            return estimated, *cleaned
+    return levels, rows, space
 
 
 def _heaps(points, conditions, stochastic: bool):

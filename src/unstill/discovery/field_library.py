@@ -101,9 +101,13 @@ class FieldEquations(eqx.Module):
         terms = jnp.concatenate([values, spread], -1)
         return jnp.moveaxis(terms @ jnp.asarray(self.coefficients, state.dtype).T, -1, -3)
 
-    def text(self) -> dict[str, str]:
+    def right_hand_sides(self) -> dict[str, str]:
         """One right-hand side a field."""
         return right_hand_sides(self.fields, np.asarray(self.coefficients), self.library.names)
+
+    def text(self) -> str:
+        """The equations, one a line."""
+        return "\n".join(f"∂{name}/∂t = {side}" for name, side in self.right_hand_sides().items())
 
     def latex(self) -> str:
         """An `aligned` block."""
@@ -121,6 +125,6 @@ def known_coefficients(
     for (a, j), value in given.items():
         if not library.allowed[a, j]:
             name = f"{library.fields[a]}:{library.names[j]}"
-            raise BadInput("fix", "must name a term that may stand in this equation", name, "Pass cross=True.")
+            raise BadInput("fix", "must name a term that may stand in this equation", name, "Pass `cross=True`.")
         known[a, j], free[a, j] = value, False
     return known, free

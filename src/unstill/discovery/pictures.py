@@ -71,7 +71,9 @@ def discover_pictures(
                 found = resting(problem)
             elif not found.nullity and len(states) >= LEAST_PICTURES:
                 found = moving(problem)
-    return dataclasses.replace(found, seconds=time.perf_counter() - began)
+    fields = pictures.fields if isinstance(pictures, Pictures) else pictures
+    shown = {str(name): np.asarray(values) for name, values in fields.items()}
+    return dataclasses.replace(found, seconds=time.perf_counter() - began, source=shown)
 
 
 def _checked(pictures: Pictures | Mapping[str, np.ndarray], grid: Grid | None):

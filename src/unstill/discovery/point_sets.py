@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._arguments import Count, Whole, checked
 from .._errors import BadInput, nearest
+from .._result import Result, plain
+from .._types import Status
 from ..stationarity.points import Points, default_names
 from ..systems import Dynamics
 from ..systems.double_gyre import DoubleGyre
@@ -170,6 +175,82 @@ POINT_SETS: dict[str, PointSet] = {
         PointSet("double_gyre", "uniform in [0, 2π] × [0, π]", DoubleGyre.citation, 10_000, _gyre, DoubleGyre()),
     )
 }  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class DrawnPoints(Points, Result):
+    """Points that were drawn from a set: `Points`, and what they are."""
+
+    verb: ClassVar = "points"
+    status: ClassVar = Status.CONVERGED  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    chosen: PointSet | None = None
+    independent: bool = False
+    raw: bool = False
+    seconds: float = 0.0
+
+    @property
+    def set(self) -> PointSet:
+        """The set that they are from."""
+        assert self.chosen is not None
+        return self.chosen
+
+    @property
+    def message(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What the set is about, as it was drawn."""
+        about = self.set.about.replace(", z-scored", "") if self.raw else self.set.about
+        return about.replace("10 runs", "independent points") if self.independent else about
+
+    def headline(self) -> str:
+        return f"{self.count} points of {', '.join(self.names)}: {self.message}"
+
+    def to_dict(self) -> dict[str, Any]:
+        equations = getattr(self.set.dynamics, "equations", None)
+        values = None if equations is None else self.set.dynamics.values()  # pyright: ignore
+        return {
+            "set": self.set.name,
+            "about": self.message,
+            "citation": self.set.citation,
+            "variables": list(self.names),
+            "count": self.count,
+            "independent": self.independent or not self.set.moves,
+            "z_scored": self.set.z_scored and not self.raw,
+            "equations": None if equations is None else list(equations),
+            "parameters": None if values is None else {n: float(v) for n, v in values.items()},
+            "covariance": plain(self.covariance),
+            # Of a z-scored set: what was subtracted, and what it was divided by.
+            "mean": plain(getattr(self.drift, "mean", self.x.mean(0))),
+            "std": plain(getattr(self.drift, "scale", self.x.std(0))),
+        }
+
+    def arrays(self) -> dict[str, dict[str, np.ndarray]]:
+        return {"points.npz": {"x": self.x, "names": np.array(self.names)}}
+
+
+@checked
+def draw_points(
+    name: str, *, count: Count | None = None, independent: bool = False, raw: bool = False, seed: Whole = 0
+) -> DrawnPoints:
+    """Draw a point set: an unordered heap of points, with its true dynamics where there is one.
+
+    Args:
+        name: A point set: two_peaks, ring, two_moons, lorenz, … (`POINT_SETS` lists them).
+        count: How many points (default: the set's own).
+        independent: Independent points rather than all of a few runs.
+        raw: The system's own units, where the set is z-scored.
+        seed: Seed of the draw.
+
+    Raises `BadInput`.
+    """
+    began, chosen = time.perf_counter(), find_point_set(name)
+    if independent and not chosen.moves:
+        raise BadInput("independent", f"must be left out: the points of {chosen.name} always are")
+    if raw and not chosen.z_scored:
+        raise BadInput("raw", f"must be left out: {chosen.name} is not z-scored")
+    points = chosen(count, seed=seed, independent=independent, raw=raw)
+    kept = {field.name: getattr(points, field.name) for field in dataclasses.fields(points)}
+    told = {"chosen": chosen, "independent": independent, "raw": raw}
+    return DrawnPoints(**kept, **told, seconds=time.perf_counter() - began)
 
 
 def find_point_set(name: str) -> PointSet:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any, ClassVar
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._result import Estimate, Result, plain
 from .._types import Status
 from .equation_text import right_hand_sides
 from .field_library import FieldEquations
@@ -43,9 +45,13 @@ class Equations(eqx.Module):
         values = tuple(float(conditions[name]) for name in self.library.variables[self.coefficients.shape[0] :])
         return Equations(self.coefficients, self.covariance, self.library, values)
 
-    def text(self) -> dict[str, str]:
+    def right_hand_sides(self) -> dict[str, str]:
         """One right-hand side a variable, such as "-10 x + 10 y"."""
         return right_hand_sides(self.fields, np.asarray(self.coefficients), self.library.names)
+
+    def text(self) -> str:
+        """The equations, one a line."""
+        return "\n".join(f"d{name}/dt = {side}" for name, side in self.right_hand_sides().items())
 
     def latex(self) -> str:
         """An `aligned` block."""
@@ -65,8 +71,8 @@ class Sparsity:
     second: float | None
 
 
-@dataclasses.dataclass(frozen=True, eq=False)  # by identity: arrays have no hash, and dynamics need one
-class Discovery:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)  # by identity: arrays have no hash, and dynamics need one
+class Discovery(Result):
     """The dynamics that a library has to offer for a heap of points or pictures, and how far the heap determines them.
 
     `nullity` is the dimension of the admissible space (0: none fits); `equations` its sparsest member, and
@@ -80,7 +86,11 @@ class Discovery:
 
     Of pictures: `std` are given that these are the terms; `sparsity` says for each equation, or for all fields of a
     moving ensemble together, why these; `tests` and `spectrum` are shares that stay open at rest; `count` are cells.
+    `source` is what was given, for figures: the first heap of points, or pictures by field.
     """
+
+    verb: ClassVar = "discover"
+    failures: ClassVar = (Status.NO_FIT,)
 
     equations: Equations | FieldEquations
     status: Status
@@ -101,6 +111,7 @@ class Discovery:
     functionals: int
     seconds: float
     sparsity: dict[str, Sparsity] | None = None
+    source: Any = None
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -114,3 +125,67 @@ class Discovery:
     def drift(self, state: Float[Array, "*M D"]) -> Float[Array, "*M D"]:
         """The drift of `equations`: a discovery is a `Dynamics` too."""
         return self.equations.drift(state)
+
+    @property
+    def parameters(self) -> dict[str, Estimate]:
+        """The coefficients that are not zero, under the names that `fix` takes: "x:y" for the term y in dx/dt."""
+        found, terms = {}, self.equations.library.names
+        for i, j in zip(*np.nonzero(self.coefficients), strict=True):
+            value = float(self.coefficients[i, j])
+            std = None if self.std is None else float(self.std[i, j])
+            known = std is not None and np.isfinite(std)
+            name = f"{self.variables[i]}:{terms[j]}"
+            found[name] = Estimate.normal(value, std) if known and std is not None else Estimate(value)
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        reasons = None if self.sparsity is None else {name: _reason(each) for name, each in self.sparsity.items()}
+        return {
+            "variables": list(self.variables),
+            "conditions": list(self.equations.library.variables[len(self.variables) :]),
+            "status": str(self.status),
+            "message": self.message,
+            "equations": self.equations.right_hand_sides(),
+            "latex": self.equations.latex(),
+            "terms": list(self.equations.library.names),
+            "coefficients": plain(self.coefficients),
+            "std": plain(self.std),
+            "covariance": plain(self.equations.covariance),
+            "nullity": self.nullity,
+            "spectrum": plain(self.spectrum),
+            "tests": [{"statistic": float(s), "limit": float(limit)} for s, limit in self.tests],
+            "scale": self.scale,
+            "sign": self.sign,
+            "representatives": [plain(member) for member in self.representatives],
+            "representative_covariances": plain(self.representative_covariances),
+            "noise": plain(self.noise),
+            "dispersion": float(self.dispersion),
+            "telescopes": bool(self.telescopes),
+            "misfit": float(self.misfit),
+            "points": self.count,
+            "functionals": self.functionals,
+            "sparsity": reasons,
+            "seconds": float(self.seconds),
+        }
+
+    def texts(self) -> dict[str, str]:
+        return {"equations.tex": self.equations.latex() + "\n"}
+
+    def table(self) -> list[list[str]]:
+        return [[f"d{name}/dt = {side}"] for name, side in self.equations.right_hand_sides().items()]
+
+    def notes(self) -> list[str]:
+        lines = []
+        if self.sign == "free" and self.status is not Status.NO_FIT:
+            lines.append("or the same with every sign turned: points alone do not tell which way time runs")
+        if self.equations.covariance is not None:
+            lines.append(f"covariance of the noise per unit time: {plain(self.equations.covariance)}")
+        if self.noise:
+            levels = ", ".join(f"{name} {level:.3g}" for name, level in self.noise.items())
+            lines.append(f"measurement noise taken out: {levels}")
+        return [*lines, f"nullity {self.nullity}; pace of time: {self.scale}; arrow of time: {self.sign}"]
+
+
+def _reason(sparsity: Sparsity) -> dict[str, Any]:
+    tried = [{"terms": n, "open": float(value)} for n, value in sparsity.open.items()]
+    return {"terms": sparsity.terms, "open": tried, "second": plain(sparsity.second)}

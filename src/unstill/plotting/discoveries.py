@@ -39,6 +39,13 @@ def plot_points(points: Points) -> Figure:
     return figure
 
 
+def plot_found(found: Discovery) -> Figure:
+    """The figure of a discovery of points, or of pictures."""
+    if isinstance(found.source, Mapping):
+        return plot_picture_discovery(found.source, found)
+    return plot_discovery(found.source, found)
+
+
 def plot_discovery(points: Points, found: Discovery) -> Figure:
     """Points, the found field beside them (streamlines in two variables, a trajectory in more), the statistics of the
     candidates against their limits, and the equations."""
@@ -100,7 +107,7 @@ def _sparsity(axes: Axes, found: Discovery) -> None:
 
 def _words(figure: Figure, found: Discovery) -> None:
     figure.text(0.05, 0.95, _heading(found), fontsize=13, weight="bold", color=INK)
-    lines = [f"d{name}/dt = {text}" for name, text in found.equations.text().items()]
+    lines = found.equations.text().splitlines()
     body = [wrapped for line in lines for wrapped in textwrap.wrap(line, 150, subsequent_indent="      ")]
     note = textwrap.wrap(found.message, 170)
     figure.text(0.05, 0.2, "\n".join(body[:8]), fontsize=9.5, color=INK, va="top", family="monospace", parse_math=False)

@@ -20,6 +20,8 @@ def _figure(module: str, function: str) -> Callable[[Any], Figure]:
 # Verb → file → the function that draws a result of that verb.
 FIGURES: dict[str, dict[str, Callable[[Any], Figure]]] = {
     "simulate": {"states.png": _figure("states", "plot_states")},
+    "points": {"points.png": _figure("discoveries", "plot_points")},
+    "discover": {"discovery.png": _figure("discoveries", "plot_found")},
     "recover": {"recovery.png": _figure("recoveries", "plot_recovery")},
 }
 

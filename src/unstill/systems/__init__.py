@@ -1,5 +1,7 @@
 """The systems that Unstill knows by name, and how a user's own are found."""
 
+from typing import Any
+
 from .._errors import BadInput, nearest
 from .._files import from_file
 from ._base import (
@@ -48,6 +50,27 @@ def system_name(system: AbstractSystem | type[AbstractSystem]) -> str:
     """The word by which `find_system` finds a system: a built-in name, or `file.py:NAME` where it came from a file."""
     cls = system if isinstance(system, type) else type(system)
     return _ORIGINS.get(cls, cls.name)
+
+
+def describe(cls: type[AbstractSystem]) -> dict[str, Any]:
+    """The facts about a system, as JSON would hold them."""
+    defaults = cls.defaults()
+    return {
+        "name": cls.name,
+        "fields": list(cls.fields),
+        "equations": list(cls.equations),
+        "parameters": {
+            name: {
+                "default": defaults[name],
+                "range": [info.low, info.high],
+                "unit": info.unit,
+                "meaning": info.meaning,
+            }
+            for name, info in cls.parameters().items()
+        },
+        "presets": {name: dict(values) for name, values in cls.presets.items()},
+        "citation": cls.citation,
+    }
 
 
 _ORIGINS: dict[type[AbstractSystem], str] = {}  # of systems that came from files

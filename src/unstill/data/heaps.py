@@ -1,18 +1,21 @@
-"""Sources of `discover` that are pictures of all fields of a reaction–diffusion system, and frames in order of time."""
+"""Several sources as one heap of pictures of all fields, and frames in order of time: what `discover` is given."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from .._errors import BadInput
+from .arrays import read_npy, read_npz_headers
+from .loading import load
+from .points import POINTS_FILE
+from .trajectories import load_trajectory
 
 
 def is_pictures(source: str) -> bool:
     """Whether a source holds pictures rather than points; what cannot be read is left to `load_points` to refuse."""
-    from ..data.arrays import read_npy, read_npz_headers
-    from ..data.points import POINTS_FILE
-
     path = Path(source).expanduser()
     suffix = path.suffix.lower()
     if path.is_dir():
@@ -27,9 +30,6 @@ def is_pictures(source: str) -> bool:
 
 def load_pictures(sources: Sequence[str], ordered: str, interval: float | None, dx: float | None, boundary: str | None):
     """Pictures (M, H, W) by field of all sources together, their grid, and the frames in order of time or None."""
-    import numpy as np
-
-    from ..data import load
     from ..discovery import Ordered
     from ..simulation import Grid
 
@@ -51,11 +51,6 @@ def load_pictures(sources: Sequence[str], ordered: str, interval: float | None, 
 
 def _frames(source: str, fields: tuple[str, ...]):
     """Pictures (T, C, H, W) in order of time, and their interval where a run folder tells it."""
-    import numpy as np
-
-    from ..data import load
-    from ..data.trajectories import load_trajectory
-
     if not (Path(source).expanduser() / "frames.npz").exists():
         return load(source).states(fields), None
     run = load_trajectory(source)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .data.points import load_points, save_points
     from .discovery import Discovery, Equations, Ordered, discover
     from .discovery.point_sets import POINT_SETS, DrawnPoints, draw_points
-    from .fitting import LOSSES, STRATEGIES, Fit, Plan, find_loss, fit
+    from .fitting import LOSSES, STRATEGIES, Comparison, Fit, Plan, compare, find_loss, fit
     from .flows import Flow, Score, learn_flow, learn_score
     from .plotting import animate, plot_recovery, plot_states, save_figure
     from .recovery import Estimate, Recovery, recover
@@ -53,7 +53,7 @@ _ROOMS = {
     "data.points": ("load_points", "save_points"),
     "discovery": ("Discovery", "Equations", "Ordered", "discover"),
     "discovery.point_sets": ("POINT_SETS", "DrawnPoints", "draw_points"),
-    "fitting": ("LOSSES", "STRATEGIES", "Fit", "Plan", "find_loss", "fit"),
+    "fitting": ("LOSSES", "STRATEGIES", "Comparison", "Fit", "Plan", "compare", "find_loss", "fit"),
     "flows": ("Flow", "Score", "learn_flow", "learn_score"),
     "plotting": ("animate", "plot_recovery", "plot_states", "save_figure"),
     "recovery": ("Estimate", "Recovery", "recover"),

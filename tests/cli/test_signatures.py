@@ -16,6 +16,7 @@ FUNCTIONS = {
     "recovery.recover:recover": {"system": "gray-scott", "pictures": {}},
     "discovery.discover:discover": {"points": np.zeros((9, 2))},
     "discovery.point_sets:draw_points": {"name": "ring"},
+    "fitting.compare:compare": {"pictures": np.zeros((2, 8, 8))},
 }  # a right first part of a call
 every_function = pytest.mark.parametrize("name", FUNCTIONS)
 

@@ -17,12 +17,19 @@ def _figure(module: str, function: str) -> Callable[[Any], Figure]:
     return lambda found: getattr(import_module(f".{module}", __package__), function)(found)
 
 
+def _compare(found: Any) -> Figure:
+    from .comparisons import plot_comparison
+
+    return plot_comparison(found.losses, found.pictures)
+
+
 # Verb → file → the function that draws a result of that verb.
 FIGURES: dict[str, dict[str, Callable[[Any], Figure]]] = {
     "simulate": {"states.png": _figure("states", "plot_states")},
     "points": {"points.png": _figure("discoveries", "plot_points")},
     "discover": {"discovery.png": _figure("discoveries", "plot_found")},
     "recover": {"recovery.png": _figure("recoveries", "plot_recovery")},
+    "compare": {"compare.png": _compare},
 }
 
 

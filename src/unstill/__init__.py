@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ._errors import BadInput, NumericalFailure, UnstillError
     from ._types import Status
     from .analysis import growth_rates, leading_exponent, lyapunov_spectrum
-    from .data import Snapshots, load, save
+    from .data import Checkpoint, Snapshots, load, load_trajectory, save
     from .data.models import load_flow, load_score
     from .data.points import load_points, save_points
     from .discovery import Discovery, Equations, Ordered, discover
@@ -48,7 +48,7 @@ _ROOMS = {
     "_errors": ("BadInput", "NumericalFailure", "UnstillError"),
     "_types": ("Status",),
     "analysis": ("growth_rates", "leading_exponent", "lyapunov_spectrum"),
-    "data": ("Snapshots", "load", "save"),
+    "data": ("Checkpoint", "Snapshots", "load", "load_trajectory", "save"),
     "data.models": ("load_flow", "load_score"),
     "data.points": ("load_points", "save_points"),
     "discovery": ("Discovery", "Equations", "Ordered", "discover"),

@@ -442,7 +442,7 @@ def test_existing_folders_are_safe(tmp_path):
     run = RunFolder.create(tmp_path / "run")
     run.write_run({"n": 1}, 0, verb="simulate")
     run.write_arrays("states.npz", v=field(0, (1, H, W)))
-    with pytest.raises(BadInput, match=r"`out` must not exist yet.*--force"):
+    with pytest.raises(BadInput, match=r"`out` must not exist yet.*`force=True`"):
         RunFolder.create(tmp_path / "run")
     assert not RunFolder.create(tmp_path / "run", resume=True).path.joinpath("nothing").exists()
     np.testing.assert_array_equal(run.read_arrays("states.npz")["v"], field(0, (1, H, W)))

@@ -1,9 +1,9 @@
 """What users keep: snapshots, pictures and run folders. Importing this room does not import JAX."""
 
 from .loading import load
-from .runs import RunFolder, read_result, read_run
+from .runs import Checkpoint, RunFolder, read_result, read_run
 from .saving import save
 from .snapshots import Snapshots
 from .trajectories import load_trajectory
 
-__all__ = ["RunFolder", "Snapshots", "load", "load_trajectory", "read_result", "read_run", "save"]
+__all__ = ["Checkpoint", "RunFolder", "Snapshots", "load", "load_trajectory", "read_result", "read_run", "save"]

@@ -14,6 +14,7 @@ import numpy as np
 from .._errors import BadInput
 
 MOST_ELEMENTS = 2_000_000_000  # 16 GB of float64: more is a mistake or an attack
+FRAMES = "frames_"  # before a field's name: its frames in a file of states
 _DEFLATE_RATIO = 1100  # deflate cannot shrink by more than 1032; a member that claims more lies about its size
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._errors import BadInput
-from .arrays import Header, read_npy, read_npz, read_npz_headers
+from .arrays import FRAMES, Header, read_npy, read_npz, read_npz_headers
 from .pictures import PICTURE_SUFFIXES, read_picture, scale_integers
 from .runs import RESULT, RUN, read_result, read_run
 from .snapshots import Snapshots
@@ -123,7 +123,7 @@ def _field_names(headers: Mapping[str, Header], names: tuple[str, ...] | None, p
         if absent:
             raise BadInput("observe", f"must name arrays of {path}", absent[0], f"Present: {_listed(found)}.")
         return list(names)
-    fields = [name for name, shape in found.items() if len(shape) >= 2]
+    fields = [name for name, shape in found.items() if len(shape) >= 2 and not name.startswith(FRAMES)]
     if not fields:
         raise BadInput("path", "must hold arrays (H, W) or (M, H, W)", f"{_listed(found)} in {path}")
     return fields

@@ -24,30 +24,93 @@ RUN, RESULT, LOG = "run.json", "result.json", "log.jsonl"
 _PACKAGES = ("unstill", "jax", "numba", "numpy", "scipy")
 
 
-class RunFolder:
+class Checkpoint:
+    """Where unfinished work keeps its state: `.npz` arrays and `log.jsonl` in a folder, made when it is first written.
+
+    Pass one as `resume`: what is there is gone on from, and the work is kept there as it goes on.
+
+    Args:
+        folder: Where; another call's state in it is refused by that call's own checks.
+    """
+
+    def __init__(self, folder: str | os.PathLike):
+        self.path = Path(folder).expanduser()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r})"
+
+    def kept(self, name: str) -> dict[str, np.ndarray] | None:
+        """The arrays that are kept under a name, or `None`; raises `BadInput` for a damaged file."""
+        return self.read_arrays(f"{name}.npz") if (self.path / f"{name}.npz").exists() else None
+
+    def keep(self, name: str, **arrays: np.ndarray) -> None:
+        """Keep arrays under a name, whole or not at all."""
+        self.write_arrays(f"{name}.npz", **arrays)
+
+    def drop(self, name: str) -> None:
+        """Forget what is kept under a name."""
+        (self.path / f"{name}.npz").unlink(missing_ok=True)
+
+    def log(self) -> list[dict[str, Any]]:
+        """The lines of `log.jsonl`."""
+        return read_log(self.path)
+
+    def append_log(self, entry: Mapping[str, Any]) -> None:
+        """Add one line to `log.jsonl`."""
+        line = _dumps(entry, indent=None) + "\n"
+        self.path.mkdir(parents=True, exist_ok=True)
+        with open(self.path / LOG, "a", encoding="utf-8") as log:
+            log.write(line)
+
+    def write_log(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Replace `log.jsonl` by these entries, whole or not at all."""
+        text = "".join(_dumps(entry, indent=None) + "\n" for entry in entries)
+        self.path.mkdir(parents=True, exist_ok=True)
+        with replacing(self.path / LOG, "out") as part:
+            part.write_text(text, encoding="utf-8")
+
+    def write_arrays(self, name: str, **arrays: np.ndarray) -> None:
+        """Write `name` (such as "states.npz") whole or not at all."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with replacing(self.path / name, "out") as part:
+            write_npz(part, arrays)
+
+    def read_arrays(self, name: str) -> dict[str, np.ndarray]:
+        """The arrays of `name` with their own dtypes; raises `BadInput` if it is missing or corrupt."""
+        return read_npz(self.path / name)
+
+
+class RunFolder(Checkpoint):
     """A folder with `run.json` (how), `result.json` (what), `log.jsonl` (on the way), arrays and figures."""
 
     def __init__(self, path: Path, *, resumed: bool = False, stale: bool = False):
-        self.path, self.resumed, self._stale = path, resumed, stale
+        super().__init__(path)
+        self.resumed, self._stale = resumed, stale
         self._began = time.perf_counter()
         self._run: dict[str, Any] = {}
 
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
     @classmethod
-    def create(cls, out: str | os.PathLike, *, force: bool = False, resume: bool = False) -> RunFolder:
+    def create(
+        cls, out: str | os.PathLike, *, force: bool = False, resume: bool = False, argument: str = "out"
+    ) -> RunFolder:
         """A folder that can be made, or an existing one: an empty one always; a run folder's contents are kept by
         `resume` and deleted with `force`. It is made, or emptied, only when `write_run` begins the new run: a call that
-        turns out to be wrong leaves and loses nothing. Raises `BadInput` for any other folder."""
+        turns out to be wrong leaves and loses nothing. Raises `BadInput` for any other folder, which it calls
+        `argument`."""
         path = Path(out).expanduser()
         if path.exists() and not path.is_dir():
-            raise BadInput("out", "must be a folder", path)
+            raise BadInput(argument, "must be a folder", path)
         resumed = stale = False
         try:
             if path.is_dir() and any(path.iterdir()):
                 if not (force or resume):
-                    raise BadInput("out", "must not exist yet", path, "Pass --force to replace it.")
+                    raise BadInput(argument, "must not exist yet", path, "Pass `force=True` to replace it.")
                 if not _is_run(path):
                     why = "must be a run folder to be replaced or resumed"
-                    raise BadInput("out", why, path, "It holds no run.json of Unstill; choose another folder.")
+                    raise BadInput(argument, why, path, "It holds no run.json of Unstill; choose another folder.")
                 resumed, stale = resume, not resume
             new = [folder for folder in (path, *path.parents) if not folder.exists()]
             path.mkdir(parents=True, exist_ok=True)
@@ -55,13 +118,10 @@ class RunFolder:
             for folder in new:  # it could be made: that is all that was to be known
                 folder.rmdir()
         except OSError as error:
-            raise BadInput("out", f"must be writable ({error.strerror or error})", path) from error
+            raise BadInput(argument, f"must be writable ({error.strerror or error})", path) from error
         if not writable:
-            raise BadInput("out", "must be writable", path)
+            raise BadInput(argument, "must be writable", path)
         return cls(path, resumed=resumed, stale=stale)
-
-    def __truediv__(self, name: str) -> Path:
-        return self.path / name
 
     def write_run(self, config: Mapping[str, Any], seed: int | None = None, *, verb: str = "") -> None:
         """Write `run.json`: verb, configuration, seed, versions, platform, start; `write_result` adds the seconds.
@@ -96,45 +156,6 @@ class RunFolder:
         if self._run:
             spent = time.perf_counter() - self._began + (self._run["seconds"] or 0.0)
             self._write_json(RUN, {**self._run, "seconds": round(spent, 3)})
-
-    # A run folder is a checkpoint (`_progress.AbstractCheckpoint`): state.npz is what is kept under "state".
-
-    def kept(self, name: str) -> dict[str, np.ndarray] | None:
-        """The arrays that are kept under a name, or `None`; raises `BadInput` for a damaged file."""
-        return self.read_arrays(f"{name}.npz") if (self.path / f"{name}.npz").exists() else None
-
-    def keep(self, name: str, **arrays: np.ndarray) -> None:
-        """Keep arrays under a name, whole or not at all."""
-        self.write_arrays(f"{name}.npz", **arrays)
-
-    def drop(self, name: str) -> None:
-        """Forget what is kept under a name."""
-        (self.path / f"{name}.npz").unlink(missing_ok=True)
-
-    def log(self) -> list[dict[str, Any]]:
-        """The lines of `log.jsonl`."""
-        return read_log(self.path)
-
-    def append_log(self, entry: Mapping[str, Any]) -> None:
-        """Add one line to `log.jsonl`."""
-        line = _dumps(entry, indent=None) + "\n"
-        with open(self.path / LOG, "a", encoding="utf-8") as log:
-            log.write(line)
-
-    def write_log(self, entries: Sequence[Mapping[str, Any]]) -> None:
-        """Replace `log.jsonl` by these entries, whole or not at all."""
-        text = "".join(_dumps(entry, indent=None) + "\n" for entry in entries)
-        with replacing(self.path / LOG, "out") as part:
-            part.write_text(text, encoding="utf-8")
-
-    def write_arrays(self, name: str, **arrays: np.ndarray) -> None:
-        """Write `name` (such as "states.npz") whole or not at all."""
-        with replacing(self.path / name, "out") as part:
-            write_npz(part, arrays)
-
-    def read_arrays(self, name: str) -> dict[str, np.ndarray]:
-        """The arrays of `name` with their own dtypes; raises `BadInput` if it is missing or corrupt."""
-        return read_npz(self.path / name)
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
         text = _dumps(content) + "\n"
@@ -213,7 +234,10 @@ def _check_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     differing += [key for key in ("verb", "seed") if before.get(key) != now[key]]
     if differing:
         raise BadInput(
-            "resume", "must repeat the first command", f"other {', '.join(differing)}", "Pass --force to start anew."
+            "resume",
+            "must repeat the first command",
+            f"other {', '.join(differing)}",
+            "Pass `force=True` to start anew.",
         )
 
 

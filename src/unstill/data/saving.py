@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._errors import BadInput
-from .arrays import write_npz
+from .arrays import FRAMES, write_npz
 from .atomic import replacing
 from .pictures import write_png
 from .snapshots import Snapshots
@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
 
 def save(path: str | os.PathLike, states: Snapshots | Trajectory | Mapping[str, np.ndarray]) -> None:
-    """Write states: `.npz` with one array (M, H, W) a field, and `dx` and `boundary` where the grid is known;
-    or `.png`, 16-bit grey, for one picture of one field with values in [0, 1].
+    """Write states to a file that `load` gives back unchanged, whole or not at all; it replaces an older one.
 
-    Of a `Trajectory` the final states are written; a dictionary maps field names to (H, W) or (M, H, W). The file
-    appears whole or not at all, and replaces an older one. Raises `BadInput`.
+    Args:
+        path: `.npz`: one array (M, H, W) a field, `dx` and `boundary` where the grid is known, and of a `Trajectory`
+            with frames also `frames_u`, … (T, M, H, W) and their times `ts` (T,); or `.png`: 16-bit grey, for one
+            picture of one field with values in [0, 1].
+        states: `Snapshots`, a `Trajectory` (its final states and frames), or arrays (H, W) or (M, H, W) by field.
+
+    The whole of a trajectory, with its system, is kept by `trajectory.save(folder)`. Raises `BadInput`.
     """
     path = Path(path).expanduser()
     snapshots = _as_snapshots(states)
@@ -33,13 +37,21 @@ def save(path: str | os.PathLike, states: Snapshots | Trajectory | Mapping[str, 
         grid = snapshots.grid
         extras = {} if grid is None else {"dx": np.array(grid.dx), "boundary": np.array(grid.boundary)}
         with replacing(path) as part:
-            write_npz(part, {**snapshots.fields, **extras})
+            write_npz(part, {**snapshots.fields, **extras, **_frames(states)})
     elif suffix == ".png":
         picture = _single_picture(snapshots)
         with replacing(path) as part:
             write_png(part, picture)
     else:
         raise BadInput("path", "must end in .npz or .png", path)
+
+
+def _frames(states) -> dict[str, np.ndarray]:
+    """The saved frames and their times, of a trajectory that has some."""
+    ts = getattr(states, "ts", None)
+    if ts is None or getattr(states, "frames", None) is None:
+        return {}
+    return {f"{FRAMES}{name}": states[name] for name in states.fields} | {"ts": ts}
 
 
 def _as_snapshots(states) -> Snapshots:

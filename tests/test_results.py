@@ -1,0 +1,108 @@
+"""One shape of result: whatever a verb returns tells how it ended, shows itself, and is the run folder of the shell."""
+
+import functools
+import json
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import unstill as us
+from unstill._result import Estimate, Result, plain
+from unstill.cli.runs import exit_code
+from unstill.data import read_result, read_run
+
+GRID = us.Grid((32, 32))
+
+
+@functools.cache
+def pattern() -> np.ndarray:
+    return us.simulate("gray-scott", grid=GRID, steps=6000, init="discs").state[0]
+
+
+RESULTS = {
+    "simulate": lambda: us.simulate("gray-scott", grid=us.Grid((16, 16)), steps=4, samples=20),
+    "recover": lambda: us.recover("gray-scott", pattern()[None]),
+    "discover": lambda: us.discover({"u": pattern()[0], "v": pattern()[1]}, fix={"u:u v^2": -1, "v:u v^2": 1}),
+    "points": lambda: us.draw_points("ring", count=60),
+}
+every_result = pytest.mark.parametrize("verb", RESULTS)
+
+
+@functools.cache
+def found(verb: str) -> Result:
+    return RESULTS[verb]()
+
+
+@every_result
+def test_it_tells_how_it_ended(verb):
+    result = found(verb)
+    assert isinstance(result, Result)
+    assert result.verb == verb
+    statuses = result.status if isinstance(result.status, tuple) else (result.status,)
+    assert all(isinstance(status, us.Status) for status in statuses)
+    assert result.message
+    assert result.seconds >= 0
+    assert not result.interrupted
+    assert exit_code(verb, result) == (3 if result.failed else 0)
+
+
+@every_result
+def test_it_shows_itself_in_a_few_lines(verb):
+    result = found(verb)
+    assert 1 <= len(repr(result).splitlines()) <= 11
+    assert max(map(len, repr(result).splitlines())) < 500
+    assert result.summary().splitlines()[0] == result.headline()
+    html = result._repr_html_() if hasattr(result, "_repr_html_") else ""
+    assert html.count("<tr>") == html.count("</tr>") == len(result.table())
+
+
+@every_result
+def test_it_is_the_run_folder_of_the_shell(verb, tmp_path):
+    result = found(verb)
+    folder = result.save(tmp_path / "run")
+    assert read_result(folder) == json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    assert read_run(folder)["verb"] == verb
+    assert {path.name for path in folder.glob("*.npz")} == set(result.arrays())
+    assert list(folder.glob("*.png"))
+    with pytest.raises(us.BadInput, match="`force=True`"):
+        result.save(folder)
+    result.save(folder, force=True)
+
+
+@every_result
+def test_it_is_plotted(verb):
+    assert isinstance(found(verb).plot(), Figure)
+
+
+@every_result
+def test_results_that_hold_arrays_compare_by_identity(verb):
+    result = found(verb)
+    assert result == result
+    assert hash(result) == hash(result)
+    assert result != RESULTS[verb]()
+
+
+def test_estimates_say_what_is_known():
+    assert Estimate(None).cells()[0] == "not determined"
+    assert Estimate.exact(2.0).interval95 == (2.0, 2.0)
+    assert Estimate.normal(1.0, 0.1).interval95 == pytest.approx((0.804, 1.196), abs=1e-3)
+
+
+def test_what_is_not_finite_is_null_in_json():
+    assert plain({"a": np.array([1.0, np.nan]), "b": (np.inf, np.int64(3)), "c": us.Status.DEAD}) == {
+        "a": [1.0, None], "b": [None, 3], "c": "dead",
+    }  # fmt: skip
+
+
+def test_one_array_is_a_picture():
+    state = pattern()
+    both = us.recover("gray-scott", state[None])
+    assert both.observed == ("u", "v")
+    one = us.recover("gray-scott", state[1])
+    assert one.observed == ("v",)
+    assert one.message.startswith("taken as v of gray-scott; ")
+    named = us.recover("gray-scott", {"v": state[1]})
+    assert one.parameters == named.parameters
+    with pytest.raises(us.BadInput, match=r"`pictures` must be an array \(H, W\)"):
+        us.recover("gray-scott", state[1, 0])

@@ -13,6 +13,7 @@ from unstill.cli.signatures import meanings, signature
 
 FUNCTIONS = {
     "simulation.simulate:simulate": {"dynamics": "gray-scott"},
+    "simulation.filming:film": {"dynamics": "gray-scott", "state": np.zeros((1, 2, 8, 8))},
     "recovery.recover:recover": {"system": "gray-scott", "pictures": {}},
     "discovery.discover:discover": {"points": np.zeros((9, 2))},
     "discovery.point_sets:draw_points": {"name": "ring"},

@@ -13,18 +13,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .._errors import BadInput, NumericalFailure
+from .._errors import BadInput
 from .._types import Status
 from .arguments import Given, option, positional
-from .dynamics import MOTION, STOPS, build_state, build_systems
+from .dynamics import MOTION, build_state, build_systems
 from .runs import PRINT, SEED, known_arguments, progress_bar, say
+from .signatures import options_of
 
 ARGUMENTS = known_arguments(
     (positional("source", "", "a run folder, or a system's name (default: gray-scott)"),),
     MOTION,
-    tuple(each for each in STOPS if each.name in ("steps", "time")),
+    tuple(each for each in options_of("simulation.filming:film") if each.name in ("steps", "time", "frames")),
     (
-        option("frames", 150, "Pictures in a new film.", kind="Count"),
         option("iterations", (), "Lines of a fit's log, as 0,10,100 or 0:100:5 (default: five over the whole fit).",
                kind="Names"),
         option("sample", 0, "Which sample of an iteration's batch.", kind="Whole"),
@@ -49,15 +49,12 @@ def run(given: Given) -> int:
     film = _of_folder(given) if Path(given.source or " ").is_dir() else _of_parameters(given)
     if Status.INTERRUPTED in film.status:
         raise KeyboardInterrupt
-    if film.frames is None or film.ts is None:  # blew up before the first picture
-        raise NumericalFailure(
-            "blow-up", "the motion left the finite numbers before the first picture: take a smaller --dt"
-        )
     animate(film, path, field=given.field or None, fps=given.fps)
     if Status.BLOW_UP in film.status:
         print("unstill animate: blow-up: the film holds what was finite: take a smaller --dt", file=sys.stderr)
         return 3
-    say(given, f"{path}: {len(film.frames)} pictures of {film.frames.shape[1]} samples to time {film.ts[-1]:g}")
+    assert film.ts is not None
+    say(given, f"{path}: {len(film.ts)} pictures of {len(film)} samples, time {film.ts[0]:g} to {film.ts[-1]:g}")
     return 0
 
 
@@ -192,27 +189,10 @@ def _of_parameters(given: Given):
 
 
 def _filmed(given: Given, system, state, grid, dt: float | None):
-    """The motion in `frames` nearly equal parts, at most one a step."""
-    from ..simulation import OnGrid, sample, simulate, stable_dt
+    from ..simulation import film
 
-    dt = stable_dt(OnGrid(sample(system, 0), grid)) if dt is None else dt
-    if dt <= 0:
-        raise BadInput("dt", "must be positive", dt)
-    if given.steps is not None and given.time is not None:
-        raise BadInput("time", "must be left out where --steps is given", given.time)
-    if given.time is not None and given.time <= 0:
-        raise BadInput("time", "must be positive", given.time)
-    steps = given.steps or max(1, round((10_000 if given.time is None else given.time) / dt))
-    every = max(1, round(steps / given.frames))
-    options: dict[str, Any] = {name: getattr(given, name) for name in ("stepper", "engine", "clip", "dtype")}
+    options: dict[str, Any] = {
+        name: getattr(given, name) for name in ("steps", "time", "frames", "stepper", "engine", "clip", "dtype")
+    }
     with progress_bar(given, "steps") as progress:
-        return simulate(
-            system,
-            state,
-            grid=grid,
-            dt=dt,
-            steps=max(1, round(steps / every)) * every,
-            save_every=every,
-            progress=progress,
-            **options,
-        )
+        return film(system, state, grid=grid, dt=dt, progress=progress, **options)

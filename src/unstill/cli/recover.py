@@ -54,8 +54,7 @@ def _set_in_motion(given: Given, folder, found) -> None:
     from ..recovery.motion import motion
 
     film = motion(found, time=given.later, seed=given.seed)
-    if film.frames is not None:
-        labels = ("from the picture on", "grown from a square")
-        animate(film, folder / "motion.mp4", field=found.observed[-1], labels=labels)
+    labels = ("from the picture on", "grown from a square")
+    animate(film, folder / "motion.mp4", field=found.observed[-1], labels=labels)
     if not {Status.BLOW_UP, Status.INTERRUPTED} & set(film.status):
         save_figure(plot_recovery(found, film.state[0], given.later), folder / "recovery.png")

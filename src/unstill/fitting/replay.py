@@ -1,6 +1,5 @@
 """The motion that an iteration of a fit computed, once more and bit for bit, as films and figures want it."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,14 +9,14 @@ from .._errors import BadInput, NumericalFailure
 from .._jax import enable_x64
 from .._types import Status
 from ..recovery.recover import Task
-from ..simulation import Trajectory, simulate
+from ..simulation import Trajectory, film
 from .fit import plan_roads
 from .objective import checksum
 from .plan import Plan
 
 
 def replay(task: Task, plan: Plan, row: Mapping[str, Any], *, frames: int = 150) -> Trajectory:
-    """The rollout of one line of a fit's log, with about `frames` frames, the last one included.
+    """The rollout of one line of a fit's log, as a film of at most `frames` pictures after its first one.
 
     Starts, batches and parameters follow from the plan and the logged numbers; the last state is compared with the
     checksum that training wrote. Raises `BadInput` for a fit whose variables the log does not hold (fields, states)
@@ -37,21 +36,7 @@ def replay(task: Task, plan: Plan, row: Mapping[str, Any], *, frames: int = 150)
     if first is None:
         with enable_x64():
             first = np.asarray(road.strategy.begin(road.problem, system, prepared.arrays))
-    film = _film(system, first, task, road.problem.dt, prepared.total, frames)
-    if checksum(film.state) != row["checksum"]:
+    moved = film(system, first, grid=task.grid, dt=road.problem.dt, steps=prepared.total, frames=frames)
+    if checksum(moved.state) != row["checksum"]:
         raise NumericalFailure(Status.NO_FIT, f"iteration {row['iteration']} does not repeat bit for bit")
-    return film
-
-
-def _film(system, first: np.ndarray, task: Task, dt: float, steps: int, frames: int) -> Trajectory:
-    """Frames after every so many steps, the first state and the last one."""
-    every = max(1, steps // frames)
-    film = simulate(system, first, grid=task.grid, dt=dt, steps=steps // every * every, save_every=every)
-    if film.frames is None or film.ts is None:  # blew up before the first frame
-        raise NumericalFailure(Status.BLOW_UP, "the motion left the finite numbers before the first picture")
-    pictures, ts = [first[None], film.frames], [[0.0], film.ts]
-    if steps % every:
-        film = simulate(system, film.state, grid=task.grid, dt=dt, steps=steps % every)
-        pictures.append(film.state[None])
-        ts.append([steps * dt])
-    return dataclasses.replace(film, frames=np.concatenate(pictures), ts=np.concatenate(ts))
+    return moved

@@ -1,6 +1,7 @@
 """How systems move, and how gradients come back."""
 
 from .batches import initial_states, stacked
+from .filming import film
 from .grid import BOUNDARIES, Grid, OnGrid
 from .initial import INITIAL_STATES, initial_state
 from .layer import Simulator

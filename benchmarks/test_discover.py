@@ -12,7 +12,7 @@ import unstill as us
 from pictures import ensemble, late, system
 from unstill.discovery import discover, discover_pictures
 from unstill.discovery.point_sets import POINT_SETS
-from unstill.stationarity.points import Points
+from unstill.observations.points import Points
 from unstill.systems import SYSTEMS
 
 DRAWS = 100

@@ -14,8 +14,8 @@ import pytest
 
 from timing import lap
 from unstill.analysis import lyapunov_spectrum
-from unstill.data.models import score_arrays
 from unstill.discovery.point_sets import POINT_SETS
+from unstill.files.models import score_arrays
 from unstill.flows import learn_flow, learn_score
 from unstill.flows.attractors import likeness
 from unstill.flows.diagnosis import Rescaled, cosines, preservation

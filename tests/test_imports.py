@@ -11,9 +11,9 @@ SOURCE = Path(__file__).parents[1] / "src" / "unstill"
 # A room may import rooms of lower rank, and its own.
 RANK = {
     "_types": 0, "_errors": 0, "_files": 0, "_jax": 0, "_arguments": 0, "_progress": 0, "_result": 0,
-    "systems": 1, "simulation": 2,
-    "stationarity": 3, "analysis": 3, "training": 3,
-    "recovery": 4, "fitting": 5, "discovery": 5, "flows": 5, "data": 6, "plotting": 7, "cli": 8,
+    "systems": 1, "observations": 2, "simulation": 3,
+    "balance": 4, "analysis": 4, "training": 4,
+    "recovery": 5, "fitting": 6, "discovery": 6, "flows": 6, "files": 7, "plotting": 8, "cli": 9,
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 import unstill as us
 from unstill._result import Estimate, Result, plain
 from unstill.cli.runs import exit_code
-from unstill.data import read_result, read_run
+from unstill.files import read_result, read_run
 
 GRID = us.Grid((32, 32))
 

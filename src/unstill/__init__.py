@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from ._errors import BadInput, NumericalFailure, UnstillError
     from ._types import Status
     from .analysis import growth_rates, leading_exponent, lyapunov_spectrum
-    from .data import Checkpoint, Snapshots, load, load_trajectory, save
-    from .data.models import load_flow, load_score
-    from .data.points import load_points, save_points
-    from .discovery import Discovery, Equations, Ordered, discover
+    from .discovery import Discovery, Equations, discover
     from .discovery.point_sets import POINT_SETS, DrawnPoints, draw_points
+    from .files import Checkpoint, load, load_trajectory, save
+    from .files.models import load_flow, load_score
+    from .files.points import load_points, save_points
     from .fitting import LOSSES, STRATEGIES, Comparison, Fit, Plan, compare, find_loss, fit
     from .flows import Flow, Score, learn_flow, learn_score
+    from .observations import Ordered, Points, Snapshots
     from .plotting import animate, plot_recovery, plot_states, save_figure
     from .recovery import Estimate, Recovery, recover
     from .simulation import Grid, OnGrid, Simulator, Trajectory, initial_state, polish, rollout, simulate
     from .simulation.doctor import Doctor, doctor
     from .simulation.torch_layer import TorchSimulator
-    from .stationarity.points import Points
     from .systems import (
         SYSTEMS,
         Brusselator,
@@ -48,10 +48,10 @@ _ROOMS = {
     "_errors": ("BadInput", "NumericalFailure", "UnstillError"),
     "_types": ("Status",),
     "analysis": ("growth_rates", "leading_exponent", "lyapunov_spectrum"),
-    "data": ("Checkpoint", "Snapshots", "load", "load_trajectory", "save"),
-    "data.models": ("load_flow", "load_score"),
-    "data.points": ("load_points", "save_points"),
-    "discovery": ("Discovery", "Equations", "Ordered", "discover"),
+    "files": ("Checkpoint", "load", "load_trajectory", "save"),
+    "files.models": ("load_flow", "load_score"),
+    "files.points": ("load_points", "save_points"),
+    "discovery": ("Discovery", "Equations", "discover"),
     "discovery.point_sets": ("POINT_SETS", "DrawnPoints", "draw_points"),
     "fitting": ("LOSSES", "STRATEGIES", "Comparison", "Fit", "Plan", "compare", "find_loss", "fit"),
     "flows": ("Flow", "Score", "learn_flow", "learn_score"),
@@ -60,7 +60,7 @@ _ROOMS = {
     "simulation": ("Grid", "OnGrid", "Simulator", "Trajectory", "initial_state", "polish", "rollout", "simulate"),
     "simulation.doctor": ("Doctor", "doctor"),
     "simulation.torch_layer": ("TorchSimulator",),
-    "stationarity.points": ("Points",),
+    "observations": ("Ordered", "Points", "Snapshots"),
     "systems": (
         "SYSTEMS", "Brusselator", "DoubleGyre", "Dynamics", "FitzHughNagumo", "GiererMeinhardt", "GrayScott", "Hopf",
         "Lorenz", "OrdinarySystem", "ReactionDiffusion", "Rossler", "Schnakenberg", "VanDerPol", "find_system",

@@ -119,7 +119,7 @@ class Result(abc.ABC):
 
         Raises `BadInput`.
         """
-        made = _room("data").RunFolder.create(folder, force=force, argument="folder")
+        made = _room("files").RunFolder.create(folder, force=force, argument="folder")
         made.write_run({}, verb=self.verb)
         self.write(made)
         return made.path

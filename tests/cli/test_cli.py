@@ -278,7 +278,7 @@ def test_a_picture_without_a_pattern_is_refused_by_name(kind, tmp_path, capsys):
 
 
 def test_an_interrupted_recovery_keeps_its_values_and_resumes_from_them(maze, tmp_path, monkeypatch, capsys):
-    from unstill.data.runs import RunFolder
+    from unstill.files.runs import RunFolder
 
     original, entries = RunFolder.append_log, []
 

@@ -15,8 +15,9 @@ from unstill.cli import common
 from unstill.cli.arguments import parse
 from unstill.cli.main import main
 from unstill.cli.simulate import ARGUMENTS
-from unstill.data import Snapshots, load_trajectory, read_run, save
-from unstill.data.runs import RunFolder, read_log
+from unstill.files import load_trajectory, read_run, save
+from unstill.files.runs import RunFolder, read_log
+from unstill.observations import Snapshots
 from unstill.simulation import Grid, simulate
 from unstill.systems import GrayScott
 
@@ -298,7 +299,7 @@ def test_a_log_is_read_up_to_a_line_cut_short_and_not_beyond_a_damaged_one(tmp_p
 
 
 def test_snapshots_of_a_run_are_its_states_by_name(first):
-    from unstill.data import load
+    from unstill.files import load
 
     found = load(first, observe="v,u")
     assert isinstance(found, Snapshots)

@@ -11,11 +11,12 @@ import pytest
 from unstill._errors import BadInput
 from unstill._types import Status
 from unstill.analysis import lyapunov_spectrum
-from unstill.data.points import save_points
-from unstill.discovery import Ordered, discover, find_library
+from unstill.discovery import discover, find_library
 from unstill.discovery.point_sets import POINT_SETS
 from unstill.discovery.sparse import eliminate
-from unstill.stationarity.points import Points
+from unstill.files.points import save_points
+from unstill.observations import Ordered
+from unstill.observations.points import Points
 from verbs_arguments import run_verb
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "discover.json"

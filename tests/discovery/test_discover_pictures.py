@@ -10,11 +10,12 @@ import pytest
 
 import unstill as us
 from unstill import BadInput, Status
-from unstill.discovery import Ordered, discover_pictures
+from unstill.discovery import discover_pictures
 from unstill.discovery.ensembles import FieldFunctionals
 from unstill.discovery.field_library import laplacian
 from unstill.discovery.field_noise import without_noise
 from unstill.discovery.subsets import select
+from unstill.observations import Ordered
 from verbs_arguments import run_verb
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "discover.json"

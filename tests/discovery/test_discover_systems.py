@@ -6,8 +6,9 @@ from scipy.ndimage import gaussian_filter
 
 import unstill as us
 from unstill import BadInput
-from unstill.discovery import Ordered, discover_pictures
+from unstill.discovery import discover_pictures
 from unstill.discovery.field_library import laplacian
+from unstill.observations import Ordered
 from unstill.systems import SYSTEMS
 
 # A quotient is no term of a built-in library.

@@ -12,9 +12,10 @@ from unstill import Grid, discover
 from unstill._errors import BadInput
 from unstill.discovery.equation_text import right_hand_sides
 from unstill.discovery.field_noise import noise_levels, without_noise
-from unstill.discovery.hints import Ordered, coefficient, coefficients
+from unstill.discovery.hints import coefficient, coefficients
 from unstill.discovery.joint_equations import joint_equations
 from unstill.discovery.library import find_library
+from unstill.observations import Ordered
 
 M, T, K = 200, 4, 15  # the deviations are those of many pictures: of 40 they come out a third too small
 TRUTH = np.array([1.0, -2.0, 0.0, 0.5, 0.0, 0.0])

@@ -11,9 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unstill._errors import BadInput
-from unstill.data.points import load_points, save_points
-from unstill.discovery.point_sets import POINT_SETS, LinearDynamics, Standardised, find_point_set
-from unstill.stationarity.point_functionals import (
+from unstill.balance.point_functionals import (
     FourierFunctionals,
     GaussianFunctionals,
     MonomialFunctionals,
@@ -21,7 +19,9 @@ from unstill.stationarity.point_functionals import (
     monomials,
     undo_noise,
 )
-from unstill.stationarity.points import Points
+from unstill.discovery.point_sets import POINT_SETS, LinearDynamics, Standardised, find_point_set
+from unstill.files.points import load_points, save_points
+from unstill.observations.points import Points
 from verbs_arguments import run_verb
 
 

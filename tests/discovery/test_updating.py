@@ -12,7 +12,7 @@ from unstill.discovery.library import find_library
 from unstill.discovery.nullspace import Rows, independent
 from unstill.discovery.problem import Problem
 from unstill.discovery.updating import Updating
-from unstill.stationarity.points import Points
+from unstill.observations.points import Points
 
 SIGMA = np.array([[1.0, 0.6], [0.6, 1.5]])
 TRUTH = np.zeros((2, 3))  # 1, x, y: of all linear fields only J Σ⁻¹ x preserves N(0, Σ)

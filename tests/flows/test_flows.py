@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from unstill._errors import BadInput
-from unstill.data.models import flow_arrays, load_flow
+from unstill.files.models import flow_arrays, load_flow
 from unstill.flows.attractors import likeness
 from unstill.flows.diagnosis import Rescaled, paced, preservation
 from unstill.flows.fields import FIELDS, PolynomialField, antisymmetric, quadratic
@@ -17,7 +17,7 @@ from unstill.flows.networks import MLP
 from unstill.flows.priors import PRIORS, KineticEnergy, Known, Locality, Sparsity, Symmetry, power
 from unstill.flows.score import Normal, Score
 from unstill.flows.training import estimates, learn_flow, rayleigh, residual, residuals
-from unstill.stationarity.points import Points
+from unstill.observations.points import Points
 from unstill.systems import SYSTEMS, Lorenz
 from unstill.training.epochs import Epochs
 

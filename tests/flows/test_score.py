@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from unstill._errors import BadInput
-from unstill.data.models import load_score, score_arrays
+from unstill.files.models import load_score, score_arrays
 from unstill.flows.kernel_score import kernel_score, oracle_velocity
 from unstill.flows.networks import MLP
 from unstill.flows.sampling import sample
 from unstill.flows.schedule import SCHEDULES, ddpm_levels, find_schedule
 from unstill.flows.score import Score, learn_score
-from unstill.stationarity.points import Points
+from unstill.observations.points import Points
 from unstill.training.epochs import Epochs, train_epochs
 from verbs_arguments import run_verb
 
@@ -212,7 +212,7 @@ def test_score_verb(tmp_path, rng):
 
 def test_score_verb_goes_on_after_ctrl_c(tmp_path, rng, monkeypatch, capsys):
     """Interrupted in the third epoch and resumed: the arrays of a run without a break, and a log without a gap."""
-    from unstill.data.runs import RunFolder, read_log
+    from unstill.files.runs import RunFolder, read_log
 
     np.save(tmp_path / "p.npy", rng.standard_normal((200, 2)))
     words = [str(tmp_path / "p.npy"), "--epochs", "5", "--steps", "2", "--hidden", "4,4", "--samples", "20", "--quiet"]

@@ -11,12 +11,12 @@ import pytest
 
 from unstill._errors import BadInput
 from unstill.cli.identifiability import Admissible, admissible, report
-from unstill.data.models import load_flow, score_arrays
+from unstill.files.models import load_flow, score_arrays
 from unstill.flows.diagnosis import cosines
 from unstill.flows.networks import MLP
 from unstill.flows.score import Normal, Score
 from unstill.flows.uniqueness import at_pace, compare_families, random_fields, training_free
-from unstill.stationarity.points import Points
+from unstill.observations.points import Points
 from verbs_arguments import run_verb
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"

@@ -12,6 +12,7 @@ from PIL import Image
 import unstill.plotting
 from unstill._errors import BadInput
 from unstill._types import Status
+from unstill.observations.points import Points
 from unstill.plotting.comparisons import plot_comparison
 from unstill.plotting.discoveries import plot_points
 from unstill.plotting.figures import DPI, rendered, save_figure
@@ -25,7 +26,6 @@ from unstill.plotting.uniqueness import plot_uniqueness
 from unstill.plotting.viability import plot_viability
 from unstill.recovery import Estimate, Recovery
 from unstill.simulation import Grid
-from unstill.stationarity.points import Points
 from unstill.systems import GrayScott
 
 RNG = np.random.default_rng(1)

@@ -306,7 +306,7 @@ def test_states_figure(samples, fields, expected):
 
 
 def test_states_figure_takes_arrays_and_snapshots():
-    from unstill.data import Snapshots
+    from unstill.observations import Snapshots
 
     arrays = {"a": lopsided(2)[-1, :, 0]}
     for states in (arrays, Snapshots(arrays)):

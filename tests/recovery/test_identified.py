@@ -10,6 +10,7 @@ import pytest
 from registry import REACTION_DIFFUSION, rough_state
 from unstill._errors import BadInput, NumericalFailure
 from unstill._types import Status
+from unstill.balance.moments import Model
 from unstill.recovery import Estimate, recover
 from unstill.recovery._identify import (
     Combination,
@@ -26,7 +27,6 @@ from unstill.recovery.weak import recover_weak
 from unstill.recovery.weak_freedom import freedoms, is_linear
 from unstill.simulation import Grid, polish, simulate
 from unstill.simulation.jacobian import drift_of
-from unstill.stationarity.moments import Model
 from unstill.systems import FitzHughNagumo, GrayScott, ReactionDiffusion, Schnakenberg, parameter
 
 BOUNDARIES = pytest.mark.parametrize("boundary", ["periodic", "no-flux"])

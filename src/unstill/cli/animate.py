@@ -59,14 +59,14 @@ def run(given: Given) -> int:
 
 
 def _is_fit(source: str) -> bool:
-    from ..data.runs import read_run
+    from ..files.runs import read_run
 
     return (Path(source) / "run.json").exists() and read_run(source).get("verb") == "fit"
 
 
 def _film_fit(given: Given, path: Path) -> int:
     """Iterations of a fit side by side."""
-    from ..data.runs import read_log
+    from ..files.runs import read_log
     from ..fitting.replay import replay
     from ..plotting import animate
     from .fit import read_task
@@ -88,7 +88,7 @@ def _film_fit(given: Given, path: Path) -> int:
 
 def _fit_of(source: str):
     """The configuration of a fit's run folder; raises `BadInput` where it is not one of this version."""
-    from ..data.runs import asked_path, read_run
+    from ..files.runs import asked_path, read_run
     from .fit import Config as FitConfig
 
     kept, known = read_run(source), {field.name: field for field in dataclasses.fields(FitConfig)}
@@ -162,7 +162,7 @@ def _film_path(given: Given) -> Path:
 
 
 def _of_folder(given: Given):
-    from ..data import load_trajectory
+    from ..files import load_trajectory
 
     kept = load_trajectory(given.source)
     for name in ("set", "preset", "size", "dx", "boundary"):

@@ -50,7 +50,7 @@ def plain(value: Any) -> Any:
 
 def claim_folder(config: RunOptions):
     """The run folder of `--out`, checked but not yet touched; raises `BadInput`."""
-    from ..data.runs import RunFolder
+    from ..files.runs import RunFolder
 
     if not config.out:
         raise BadInput("out", "must name a folder", None, "For example --out runs/x")
@@ -73,7 +73,7 @@ def finished(config: RunOptions, verb: str, **more: Any) -> dict[str, Any] | Non
     """The result in the folder of `--out`, where this very command has finished there; else `None`."""
     from pathlib import Path
 
-    from ..data.runs import read_result, read_run
+    from ..files.runs import read_result, read_run
 
     path = Path(config.out or " ")
     if not (path / "run.json").exists() or not (path / "result.json").exists():

@@ -18,7 +18,7 @@ ARGUMENTS = known_arguments(
 
 def run(given: Given) -> int:
     """Compare, write the run folder, print a table; returns the exit code."""
-    from ..data import load
+    from ..files import load
     from ..fitting import compare
 
     pictures = load(given.source, observe=given.observe or None)

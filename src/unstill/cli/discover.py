@@ -68,9 +68,9 @@ def run(given: Given) -> int:
 
 def _loaded(given: Given):
     """Heaps of points, or pictures with their grid, and what is in order of time; raises `BadInput`."""
-    from ..data.heaps import is_pictures, load_pictures
-    from ..data.points import load_points
-    from ..discovery import Ordered
+    from ..files.heaps import is_pictures, load_pictures
+    from ..files.points import load_points
+    from ..observations import Ordered
 
     if all(map(is_pictures, given.source)):
         return load_pictures(given.source, given.ordered, given.interval, given.dx, given.boundary)

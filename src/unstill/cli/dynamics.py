@@ -68,7 +68,7 @@ def _refuse_grid(cls, given: Given) -> None:
 
 def _loaded(cls, given: Given) -> tuple[Any, Any]:
     """States and grid from a file or a run folder."""
-    from ..data import load
+    from ..files import load
     from ..simulation import Grid
 
     snapshots = load(given.init, observe=cls.fields)

@@ -15,7 +15,7 @@ def training(config: RunOptions, folder, epochs: int) -> Iterator[dict[str, Any]
     """The arguments `record`, `keep` and `resume` of a training in this folder; its log is cut to the state there."""
     resume = None
     if folder.resumed:
-        from ..data.runs import read_log
+        from ..files.runs import read_log
 
         resume = folder.read_arrays(STATE) if (folder / STATE).exists() else None
         done = 0 if resume is None else len(resume.get("training", ()))

@@ -96,7 +96,7 @@ def run(config: Config) -> int:
 
 def read_task(config: Config):
     """The checked pictures and the plan behind a configuration; raises `BadInput`."""
-    from ..data import load
+    from ..files import load
     from ..fitting import Plan
     from ..recovery.recover import check
     from ..simulation import Grid
@@ -116,7 +116,7 @@ _TOKENS = ("start", "fix")
 
 def _resume(config: Config, folder, roads, plan):
     """Where every start in the folder stood, the log cut to there; `None` where none had begun."""
-    from ..data.runs import read_log
+    from ..files.runs import read_log
     from ..fitting import Resume
 
     rows, outcomes = read_log(folder.path), _kept(folder, roads, plan)
@@ -218,7 +218,7 @@ def describe(config: Config, found) -> dict[str, Any]:
 
 
 def _write(config: Config, folder, found) -> int:
-    from ..data.runs import read_log
+    from ..files.runs import read_log
     from ..plotting import save_figure
     from ..plotting.fits import plot_fit
 

@@ -48,8 +48,8 @@ class Config(RunOptions):
 
 def run(config: Config) -> int:
     """Learn, write flows.npz, flow.png and result.json; returns the exit code."""
-    from ..data.models import FLOWS_FILE, flow_arrays, load_score
-    from ..data.points import load_points
+    from ..files.models import FLOWS_FILE, flow_arrays, load_score
+    from ..files.points import load_points
     from ..flows.training import check_flow, learn_flow
     from ..plotting import save_figure
     from ..plotting.flows import plot_flows, plot_motions

@@ -49,7 +49,7 @@ _PLAN = ("strategy", "window", "loss", "pair", "batch", "init", "horizon", "unti
 
 def run(config: Config) -> int:
     """Map, write the run folder; returns the exit code."""
-    from ..data import load
+    from ..files import load
     from ..fitting import Plan
     from ..fitting.landscape import landscape, plan_landscape
     from ..recovery.recover import check
@@ -102,7 +102,7 @@ def _truth(source: str, cls) -> dict[str, float] | None:
     """The parameters that made the targets, where they are a run of one set of this system."""
     from pathlib import Path
 
-    from ..data import read_result
+    from ..files import read_result
 
     if not (Path(source) / "result.json").exists():
         return None
@@ -157,7 +157,7 @@ def _path(config: Config, axes):
         return None, ()
     import numpy as np
 
-    from ..data.runs import read_log
+    from ..files.runs import read_log
 
     rows = read_log(config.path)
     rows = [row for row in rows if row.get("start") == rows[-1].get("start")]

@@ -75,7 +75,7 @@ def _check_numbers(config: Config) -> None:
 
 def _movers(config: Config):
     """What is measured: name, dynamics, starting states, bounds and time step; raises `BadInput`."""
-    from ..data.models import FLOWS_FILE
+    from ..files.models import FLOWS_FILE
 
     folder = Path(config.source).expanduser()
     if (folder / FLOWS_FILE).is_file():
@@ -89,9 +89,9 @@ def _movers(config: Config):
 def _flows(config: Config, folder: Path):
     import numpy as np
 
-    from ..data.models import load_flow
-    from ..data.points import load_points
-    from ..data.runs import asked_path, read_run
+    from ..files.models import load_flow
+    from ..files.points import load_points
+    from ..files.runs import asked_path, read_run
 
     flows = load_flow(folder)
     if config.models is not None and config.models > len(flows):

@@ -41,7 +41,7 @@ class Run:
 
     def claim(self) -> None:
         """The run folder of `--out`, checked; raises `BadInput`."""
-        from ..data import RunFolder
+        from ..files import RunFolder
 
         path = self.given.out or _next(self.verb, self.given.resume)
         source = getattr(self.given, "source", None)
@@ -81,7 +81,7 @@ class Run:
 
     def finished(self) -> dict[str, Any] | None:
         """The result in the folder, where this very command has finished there; else `None`."""
-        from ..data import read_result, read_run
+        from ..files import read_result, read_run
 
         path = Path(self.given.out or " ")
         if not (path / "run.json").exists() or not (path / "result.json").exists():

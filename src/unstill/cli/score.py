@@ -34,8 +34,8 @@ class Config(RunOptions):
 
 def run(config: Config) -> int:
     """Learn, write score.npz, score.png and result.json; returns the exit code."""
-    from ..data.models import SCORE_FILE, score_arrays
-    from ..data.points import load_points
+    from ..files.models import SCORE_FILE, score_arrays
+    from ..files.points import load_points
     from ..flows.sampling import sample
     from ..flows.schedule import find_schedule
     from ..flows.score import learn_score

@@ -10,7 +10,7 @@ from .arguments import Given
 
 def pictures_and_grid(given: Given, source: str | None = None):
     """The pictures of a source, and their grid with what `--dx` and `--boundary` say of it; raises `BadInput`."""
-    from ..data import load
+    from ..files import load
     from ..simulation import Grid
 
     pictures = load(given.source if source is None else source, observe=given.observe or None)
@@ -21,7 +21,7 @@ def pictures_and_grid(given: Given, source: str | None = None):
 
 def one_set(source: str) -> None:
     """Raise `BadInput` for a run folder of several parameter sets: their pictures are of different dynamics."""
-    from ..data import read_result
+    from ..files import read_result
 
     if not (Path(source) / "result.json").exists():
         return

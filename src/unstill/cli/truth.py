@@ -12,8 +12,8 @@ from .._errors import BadInput
 
 def with_truth(points, source: str):
     """The points with their true dynamics, if they are the run folder of a known set without noise of its own."""
-    from ..data.runs import RESULT, read_result
     from ..discovery.point_sets import POINT_SETS
+    from ..files.runs import RESULT, read_result
     from ..flows.diagnosis import Rescaled
 
     if not (Path(source).expanduser() / RESULT).is_file():
@@ -46,7 +46,7 @@ def known_part(word: str, dimension: int):
 
 
 def _part(word: str):
-    from ..data.models import FLOWS_FILE, load_flow
+    from ..files.models import FLOWS_FILE, load_flow
     from ..systems import OrdinarySystem, find_system
 
     if (Path(word).expanduser() / FLOWS_FILE).is_file():

@@ -32,9 +32,9 @@ def run(config: Config) -> int:
     """Compare, write uniqueness.npz, uniqueness.png and result.json; returns the exit code."""
     import numpy as np
 
-    from ..data.models import load_flow, load_score
-    from ..data.points import load_points
     from ..discovery.library import find_library
+    from ..files.models import load_flow, load_score
+    from ..files.points import load_points
     from ..flows.uniqueness import compare_families
     from ..plotting import save_figure
     from ..plotting.uniqueness import plot_uniqueness

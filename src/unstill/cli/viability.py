@@ -23,7 +23,7 @@ class Config(RunOptions):
 
 def run(config: Config) -> int:
     """Run the study, write the run folder; returns the exit code."""
-    from ..data.runs import read_log
+    from ..files.runs import read_log
     from ..fitting.viability import FULL, QUICK, founding_at_its_size, study_viability, table, verify_chaos
 
     study = dataclasses.replace(QUICK if config.quick else FULL, seed=config.seed)

@@ -2,12 +2,11 @@
 
 from .discover import discover
 from .field_library import FieldEquations, FieldLibrary
-from .hints import Ordered
 from .library import LIBRARIES, Library, Term, find_library
 from .pictures import discover_pictures
 from .result import Discovery, Equations, Sparsity
 
 __all__ = [
-    "LIBRARIES", "Discovery", "Equations", "FieldEquations", "FieldLibrary", "Library", "Ordered", "Sparsity", "Term",
+    "LIBRARIES", "Discovery", "Equations", "FieldEquations", "FieldLibrary", "Library", "Sparsity", "Term",
     "discover", "discover_pictures", "find_library",
 ]  # fmt: skip

@@ -8,10 +8,10 @@ import numpy as np
 
 from .._errors import BadInput
 from .._types import Status
+from ..observations import Ordered
 from .balances import Balances
 from .field_equation import FieldEquation, field_equation
 from .field_problem import PictureProblem
-from .hints import Ordered
 from .moving import LEAST_PICTURES
 from .result import Discovery
 

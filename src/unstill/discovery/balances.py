@@ -20,8 +20,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from ..balance.spectrum import transform
 from ..simulation import Grid
-from ..stationarity.spectrum import transform
 from .field_library import FieldLibrary
 from .field_noise import without_noise
 

@@ -13,9 +13,10 @@ from jaxtyping import Float
 from .._arguments import Count, Values, Whole, checked
 from .._errors import BadInput, nearest
 from .._types import Status
+from ..observations import Ordered
+from ..observations.points import Points
 from ..simulation import Grid
-from ..stationarity.points import Points
-from .hints import Ordered, coefficients, known_signs
+from .hints import coefficients, known_signs
 from .library import find_library
 from .noise import estimate_noise
 from .nullspace import NullSpace, Rows, null_space

@@ -21,9 +21,9 @@ import itertools
 import numpy as np
 from jaxtyping import Float
 
+from ..balance.point_functionals import exponents_to
+from ..balance.spectrum import inverse, radial_bands, transform
 from ..simulation import Grid
-from ..stationarity.point_functionals import exponents_to
-from ..stationarity.spectrum import inverse, radial_bands, transform
 from .field_library import FieldLibrary
 
 _DEGREE, _BANDS = 5, (3, 10)

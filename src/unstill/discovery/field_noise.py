@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from .._errors import BadInput, nearest
+from ..balance.spectrum import white_noise_levels
 from ..simulation import Grid
-from ..stationarity.spectrum import white_noise_levels
 
 
 def noise_levels(

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from .._errors import BadInput, nearest
 from .._files import from_file
 from .._jax import enable_x64
-from ..stationarity.point_functionals import Exponents, exponents_to, monomials
+from ..balance.point_functionals import Exponents, exponents_to, monomials
 
 
 @dataclasses.dataclass(frozen=True)

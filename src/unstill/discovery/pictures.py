@@ -10,13 +10,14 @@ import numpy as np
 from jaxtyping import Float
 
 from .._errors import BadInput
+from ..observations import Ordered
 from ..recovery.recover import Pictures
 from ..simulation import Grid
 from .at_rest import in_order, resting
 from .field_library import FieldLibrary, known_coefficients
 from .field_noise import noise_levels
 from .field_problem import PictureProblem
-from .hints import Ordered, coefficients, known_signs
+from .hints import coefficients, known_signs
 from .moving import LEAST_PICTURES, moving
 from .result import Discovery
 

@@ -16,7 +16,7 @@ from .._arguments import Count, Whole, checked
 from .._errors import BadInput, nearest
 from .._result import Result, plain
 from .._types import Status
-from ..stationarity.points import Points, default_names
+from ..observations.points import Points, default_names
 from ..systems import Dynamics
 from ..systems.double_gyre import DoubleGyre
 from ..systems.hopf import Hopf

@@ -10,7 +10,7 @@ import scipy.linalg
 from jaxtyping import Float
 
 from .._errors import BadInput, nearest
-from ..stationarity.point_functionals import (
+from ..balance.point_functionals import (
     AbstractPointFunctionals,
     FourierFunctionals,
     GaussianFunctionals,

@@ -13,7 +13,7 @@ import scipy.linalg
 from jaxtyping import Float
 
 from .._errors import BadInput
-from ..stationarity.point_functionals import AbstractPointFunctionals, exponents_to, monomials
+from ..balance.point_functionals import AbstractPointFunctionals, exponents_to, monomials
 from .library import Library
 
 _MOST_SAMPLED = 20_000

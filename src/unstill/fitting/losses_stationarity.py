@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..balance.functionals import TestSpace
 from ..simulation import Grid
-from ..stationarity.functionals import TestSpace
 from .losses_base import FeatureLoss
 from .losses_spectra import multiplicity
 

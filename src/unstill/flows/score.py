@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._errors import BadInput
-from ..stationarity.points import Points
+from ..observations.points import Points
 from ..training.epochs import Epochs, train_epochs
 from .networks import MLP
 from .schedule import find_schedule

@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 
 from .._errors import BadInput
 from .._jax import enable_x64
-from ..stationarity.points import Points
+from ..observations.points import Points
 from ..training.epochs import Epochs, train_epochs
 from .fields import EXACT, AbstractField, PolynomialField, find_field, least_residuals
 from .flow import Flow, Flows

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..discovery.result import Discovery
-    from ..stationarity.points import Points
+    from ..observations.points import Points
 
 _DOTS = 4000  # more only blacken the page
 _DOT, _FLOW, _LIMIT = "#3b4cc0", "#b40426", "#6b6b6b"

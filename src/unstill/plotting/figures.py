@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._errors import BadInput
-from ..data.atomic import replacing
+from ..files.atomic import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._errors import BadInput
-from ..data.atomic import replacing
+from ..files.atomic import replacing
 from .canvas import Canvases, Panel
 from .colors import colormap_of
 from .labels import pick_field, sample_values, split_labels

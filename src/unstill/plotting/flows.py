@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..flows.flow import Flow
     from ..flows.score import LearntScore, Score
     from ..flows.training import LearntFlows
-    from ..stationarity.points import Points
+    from ..observations.points import Points
 
 _DATA, _MODEL, _PALE = "#3b4cc0", "#b40426", "#d0d0d0"
 _DOTS = 3000

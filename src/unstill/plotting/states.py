@@ -16,7 +16,7 @@ from .labels import number, pick_field, sample_values, split_labels
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..data import Snapshots
+    from ..observations import Snapshots
     from ..simulation import Trajectory
 
 _MOST_SAMPLES = 16

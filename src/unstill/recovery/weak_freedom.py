@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .._jax import enable_x64
-from ..stationarity.moments import Model
+from ..balance.moments import Model
 
 
 @dataclasses.dataclass(frozen=True)

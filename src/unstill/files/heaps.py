@@ -30,7 +30,7 @@ def is_pictures(source: str) -> bool:
 
 def load_pictures(sources: Sequence[str], ordered: str, interval: float | None, dx: float | None, boundary: str | None):
     """Pictures (M, H, W) by field of all sources together, their grid, and the frames in order of time or None."""
-    from ..discovery import Ordered
+    from ..observations import Ordered
     from ..simulation import Grid
 
     several = [load(source) for source in sources]

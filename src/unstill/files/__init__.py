@@ -3,7 +3,6 @@
 from .loading import load
 from .runs import Checkpoint, RunFolder, read_result, read_run
 from .saving import save
-from .snapshots import Snapshots
 from .trajectories import load_trajectory
 
-__all__ = ["Checkpoint", "RunFolder", "Snapshots", "load", "load_trajectory", "read_result", "read_run", "save"]
+__all__ = ["Checkpoint", "RunFolder", "load", "load_trajectory", "read_result", "read_run", "save"]

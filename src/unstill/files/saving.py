@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._errors import BadInput
+from ..observations.snapshots import Snapshots
 from .arrays import FRAMES, write_npz
 from .atomic import replacing
 from .pictures import write_png
-from .snapshots import Snapshots
 
 if TYPE_CHECKING:
     from ..simulation import Trajectory

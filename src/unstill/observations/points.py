@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
 from .._errors import BadInput
-from ..systems import Dynamics
+
+if TYPE_CHECKING:
+    from ..systems import Dynamics
 
 _NAMES = ("x", "y", "z", "w")
 

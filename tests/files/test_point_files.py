@@ -6,8 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from unstill._errors import BadInput
-from unstill.data.points import load_points, save_points
-from unstill.stationarity.points import Points
+from unstill.files.points import load_points, save_points
+from unstill.observations.points import Points
 
 NAMES = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), min_size=1, max_size=8)
 VALUES = st.floats(allow_nan=False, allow_infinity=False)
@@ -134,7 +134,7 @@ def test_other_endings_are_refused(tmp_path, rng, name):
 
 
 def test_a_huge_table_is_refused_before_it_is_read(tmp_path, monkeypatch):
-    from unstill.data import points
+    from unstill.files import points
 
     monkeypatch.setattr(points, "MOST_ELEMENTS", 10)
     (tmp_path / "t.csv").write_text("1,2\n" * 100)

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from registry import REACTION_DIFFUSION, rough_state
-from unstill.simulation import Grid, OnGrid
-from unstill.stationarity import (
+from unstill.balance import (
     Model,
     TestSpace,
     denoise,
@@ -17,6 +16,7 @@ from unstill.stationarity import (
     white_noise_level,
     white_noise_levels,
 )
+from unstill.simulation import Grid, OnGrid
 from unstill.systems import FitzHughNagumo, GrayScott
 
 GRIDS = {boundary: Grid((16, 12), 1.3, boundary) for boundary in ("periodic", "no-flux")}

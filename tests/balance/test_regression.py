@@ -7,9 +7,7 @@ import pytest
 from scipy import stats
 
 from registry import REACTION_DIFFUSION, rough_state
-from unstill.simulation import Grid, OnGrid
-from unstill.simulation.jacobian import drift_of
-from unstill.stationarity import (
+from unstill.balance import (
     Model,
     TestSpace,
     denoise,
@@ -20,8 +18,10 @@ from unstill.stationarity import (
     step_moments,
     white_noise_levels,
 )
-from unstill.stationarity.moments import _diagonals, _shifts
-from unstill.stationarity.spectrum import inverse, transform
+from unstill.balance.moments import _diagonals, _shifts
+from unstill.balance.spectrum import inverse, transform
+from unstill.simulation import Grid, OnGrid
+from unstill.simulation.jacobian import drift_of
 from unstill.systems import GrayScott
 
 GRIDS = {boundary: Grid((10, 8), 1.3, boundary) for boundary in ("periodic", "no-flux")}

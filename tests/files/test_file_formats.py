@@ -9,8 +9,9 @@ import tifffile
 from PIL import Image
 
 from unstill._errors import BadInput
-from unstill.data import Snapshots, load, save
-from unstill.data.runs import RunFolder, asked_path
+from unstill.files import load, save
+from unstill.files.runs import RunFolder, asked_path
+from unstill.observations import Snapshots
 from unstill.simulation import Grid, simulate
 from unstill.systems import Lorenz
 

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from unstill._errors import BadInput
-from unstill.data import RunFolder, Snapshots, load, read_result, read_run, save
+from unstill.files import RunFolder, load, read_result, read_run, save
+from unstill.observations import Snapshots
 
 H, W = 10, 12
 
@@ -496,5 +497,5 @@ def test_arrays_are_never_pickled(tmp_path):
 
 def test_importing_the_room_is_light():
     heavy = "'jax', 'equinox', 'imageio', 'tifffile', 'matplotlib'"
-    code = f"import sys, unstill.data; sys.exit(any(m in sys.modules for m in ({heavy})))"
+    code = f"import sys, unstill.files; sys.exit(any(m in sys.modules for m in ({heavy})))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._errors import BadInput
+from ..observations.snapshots import Snapshots
 from .arrays import FRAMES, Header, read_npy, read_npz, read_npz_headers
 from .pictures import PICTURE_SUFFIXES, read_picture, scale_integers
 from .runs import RESULT, RUN, read_result, read_run
-from .snapshots import Snapshots
 
 if TYPE_CHECKING:
     from ..simulation import Grid

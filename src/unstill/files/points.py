@@ -15,7 +15,7 @@ from .arrays import MOST_ELEMENTS, decoding, read_npy, read_npz, read_npz_header
 from .atomic import replacing
 
 if TYPE_CHECKING:  # importing Points imports JAX, which reading a table does not need
-    from ..stationarity.points import Points
+    from ..observations.points import Points
 
 POINTS_FILE = "points.npz"
 _SUFFIXES = (".npy", ".npz", ".csv")
@@ -32,7 +32,7 @@ def load_points(path: str | os.PathLike) -> Points:
     Variables without names are x, y, z, w, x5, … Raises `BadInput` for everything that is missing, corrupt or no
     heap of points; nothing is ever unpickled.
     """
-    from ..stationarity.points import Points
+    from ..observations.points import Points
 
     path = Path(path).expanduser()
     file = path / POINTS_FILE if path.is_dir() else path

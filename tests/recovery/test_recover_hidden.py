@@ -13,9 +13,9 @@ from unstill._types import Status
 from unstill.recovery._elimination import choose_route
 from unstill.recovery._noise import estimate_noise
 from unstill.recovery.hidden import recover_hidden
-from unstill.simulation.grid import Grid, OnGrid
 from unstill.simulation.initial import initial_state
 from unstill.simulation.steady import polish
+from unstill.systems.grid import Grid, OnGrid
 
 # A preset, a time that is enough to form its pattern on a small grid, and the parameters that must be known because
 # scaling the hidden field changes no picture of the other: found by `recover_hidden` itself, see the tests below.

@@ -9,12 +9,12 @@ import scipy.sparse as sp
 from registry import REACTION_DIFFUSION, rough_state
 from unstill._errors import BadInput
 from unstill._types import Status
-from unstill.simulation.grid import Grid, OnGrid
 from unstill.simulation.initial import initial_state
 from unstill.simulation.jacobian import drift_of, jacobian_pattern, kinetic_slopes, parameter_slopes, rms_drift
 from unstill.simulation.multifrontal import Factorisation, SingularMatrix, elimination, stencil_pattern
 from unstill.simulation.steady import polish
 from unstill.systems import FitzHughNagumo, GrayScott
+from unstill.systems.grid import Grid, OnGrid
 
 BOUNDARIES = ("periodic", "no-flux")
 

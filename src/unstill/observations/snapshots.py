@@ -11,7 +11,7 @@ import numpy as np
 from .._errors import BadInput, nearest
 
 if TYPE_CHECKING:  # importing Grid imports JAX, which reading a file does not need
-    from ..simulation import Grid
+    from ..systems import Grid
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

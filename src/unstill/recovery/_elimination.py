@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._jax import enable_x64
-from ..simulation.grid import Grid, OnGrid
 from ..simulation.jacobian import drift_of, jacobian_pattern, kinetic_slopes, parameter_slopes
 from ..simulation.multifrontal import Factorisation, SingularMatrix, elimination
 from ..systems import ReactionDiffusion
+from ..systems.grid import Grid, OnGrid
 
 NEWTON = 20  # iterations for the hidden field where its equation is not linear
 PROBES = 24  # random points at which a second derivative must vanish to count as identically zero

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import scipy.fft
 
-from ..simulation.grid import Grid
+from ..systems.grid import Grid
 
 CORNER, NEXT = (0.94, 1.0), (0.85, 0.94)  # bands of −∇²'s symbol, as shares of its maximum
 FLAT = 1.7  # white noise has the same power in both bands, a pattern at least several times more in the lower one

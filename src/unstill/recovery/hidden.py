@@ -8,9 +8,9 @@ import numpy as np
 
 from .._errors import BadInput, nearest
 from .._types import Status
-from ..simulation.grid import Grid
 from ..simulation.jacobian import drift_of, rms_drift
 from ..systems import ReactionDiffusion
+from ..systems.grid import Grid
 from ._elimination import Problem, choose_route
 from ._identify import Combination, combinations, null_directions, undetermined
 from ._noise import Noise, denoise, estimate_noise

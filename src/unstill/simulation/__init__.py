@@ -1,8 +1,8 @@
 """How systems move, and how gradients come back."""
 
+from ..systems.grid import BOUNDARIES, Grid, OnGrid
 from .batches import initial_states, stacked
 from .filming import film
-from .grid import BOUNDARIES, Grid, OnGrid
 from .initial import INITIAL_STATES, initial_state
 from .layer import Simulator
 from .motion import sample

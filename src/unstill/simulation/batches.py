@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..systems import AbstractSystem, ReactionDiffusion
-from .grid import Grid
+from ..systems.grid import Grid
 from .initial import initial_state
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from .._result import Result, plain
 from .._types import Status
 from ..systems import GrayScott
-from .grid import Grid
+from ..systems.grid import Grid
 from .simulate import simulate
 
 _PACKAGES = ("unstill", "jax", "jaxlib", "equinox", "numba", "numpy", "scipy", "matplotlib", "av")

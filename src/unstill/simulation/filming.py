@@ -11,7 +11,7 @@ from .._errors import BadInput, NumericalFailure
 from .._progress import Progress, silent
 from .._types import Status
 from ..systems import Dynamics, ReactionDiffusion
-from .grid import Grid
+from ..systems.grid import Grid
 from .rollout import place, stable_dt
 from .simulate import simulate
 from .trajectory import Trajectory

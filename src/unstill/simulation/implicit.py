@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from .._jax import host_call
 from ..systems import ReactionDiffusion
-from .grid import Grid, OnGrid
+from ..systems.grid import Grid, OnGrid
 from .jacobian import jacobian_pattern
 from .multifrontal import Factorisation, SingularMatrix, elimination
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._errors import BadInput, nearest
 from ..systems import ReactionDiffusion
-from .grid import Grid
+from ..systems.grid import Grid
 
 
 def _uniform(system: ReactionDiffusion, grid: Grid, samples: int) -> np.ndarray:

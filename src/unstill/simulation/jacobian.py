@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from .._jax import enable_x64
 from ..systems import ReactionDiffusion
-from .grid import Grid, OnGrid
+from ..systems.grid import Grid, OnGrid
 from .multifrontal import stencil_pattern
 
 

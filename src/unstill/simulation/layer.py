@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from .._errors import BadInput, nearest
 from ..systems import Number, ReactionDiffusion
-from .grid import Grid
+from ..systems.grid import Grid
 from .motion import sample_axes
 from .rollout import ENGINES, Engine, check_parameter_shapes, rollout
 from .steppers import find_stepper

@@ -14,8 +14,8 @@ import numpy as np
 
 from .._jax import enable_x64
 from ..systems import AbstractSystem, Dynamics, ReactionDiffusion
+from ..systems.grid import Grid, OnGrid
 from . import gpu, native
-from .grid import Grid, OnGrid
 from .kernels import KernelSpec
 from .rollout import choose_engine, fused_job, kernel_spec, operands, place, xla_rollout
 

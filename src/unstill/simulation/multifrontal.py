@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from scipy.linalg import blas, lapack
 from threadpoolctl import ThreadpoolController
 
-from .grid import Grid
+from ..systems.grid import Grid
 
 LEAF_CELLS = 64  # measured at 128²: smaller blocks pay in Python, larger ones in arithmetic
 

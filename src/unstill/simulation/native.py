@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from .grid import Grid
+from ..systems.grid import Grid
 from .kernels import KernelSpec, compiled
 from .translate import Untranslatable
 

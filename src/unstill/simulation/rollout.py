@@ -14,9 +14,9 @@ from jaxtyping import Array, Float
 from .._errors import BadInput
 from .._jax import platform_of
 from ..systems import AbstractSystem, Dynamics, ReactionDiffusion
+from ..systems.grid import Grid, OnGrid
 from . import gpu, native
 from .adjoints import fused_rollout
-from .grid import Grid, OnGrid
 from .kernels import KernelSpec
 from .steppers import find_stepper
 

@@ -12,7 +12,7 @@ from .._errors import BadInput
 from .._progress import AbstractCheckpoint, Memory, Progress, silent
 from .._types import Status
 from ..systems import Dynamics, OrdinarySystem, ReactionDiffusion, find_system
-from .grid import Grid, OnGrid
+from ..systems.grid import Grid, OnGrid
 from .initial import initial_state
 from .motion import Motion, sample
 from .rollout import check_parameter_shapes, place, stability_limit, stable_dt

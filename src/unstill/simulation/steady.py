@@ -5,7 +5,7 @@ import numpy as np
 from .._errors import BadInput
 from .._types import Status
 from ..systems import ReactionDiffusion
-from .grid import Grid
+from ..systems.grid import Grid
 from .jacobian import drift_of, jacobian_pattern, kinetic_slopes, rms_drift
 from .multifrontal import Factorisation, SingularMatrix, elimination
 

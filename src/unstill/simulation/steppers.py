@@ -16,7 +16,7 @@ import numpy as np
 
 from .._errors import BadInput, nearest
 from ..systems import Dynamics
-from .grid import OnGrid
+from ..systems.grid import OnGrid
 
 Step = Callable[[jax.Array], jax.Array]
 

@@ -5,8 +5,8 @@ from jaxtyping import Float
 
 from .._errors import BadInput
 from ..systems import ReactionDiffusion
+from ..systems.grid import Grid, OnGrid
 from . import native
-from .grid import Grid, OnGrid
 from .kernels import KernelSpec
 from .layer import check_motion, check_names, check_state_shape
 from .native import Job

@@ -12,7 +12,7 @@ from .._errors import BadInput, nearest
 from .._result import Result, plain
 from .._types import Status
 from ..systems import AbstractSystem, Dynamics, ReactionDiffusion, system_name
-from .grid import Grid
+from ..systems.grid import Grid
 
 _REMEDIES = {
     Status.BLOW_UP: "left the finite numbers: take a smaller `dt`",

@@ -19,6 +19,7 @@ from .double_gyre import DoubleGyre
 from .fitzhugh_nagumo import FitzHughNagumo
 from .gierer_meinhardt import GiererMeinhardt
 from .gray_scott import GrayScott
+from .grid import BOUNDARIES, Grid, OnGrid
 from .hopf import Hopf
 from .lorenz import Lorenz
 from .rossler import Rossler

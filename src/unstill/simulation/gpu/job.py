@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jax.experimental.buffer_callback import buffer_callback
 
-from ..grid import Grid
+from ...systems.grid import Grid
 from ..kernels import KernelSpec
 from . import driver
 from .plan import Machine, Plan, plan

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from ..grid import Grid
+from ...systems.grid import Grid
 from ..kernels import KernelSpec
 from .source import Part, Shape
 

@@ -89,6 +89,14 @@ def test_rows_without_a_null_vector_do_not_pass(rng):
     assert found.ratio > 10 * found.limit
 
 
+def test_a_term_that_repeats_others_is_no_error(rng):
+    """Its scatter is theirs, so the scatter's matrix is singular: 16 pictures of a small grid come as near."""
+    A, g = samples(rng)
+    A = np.concatenate([A, A[..., 3:4] - A[..., 4:5]], -1)
+    found = joint_equations(A, lambda e: np.broadcast_to(g, (M, K)).copy(), pinned=0, forced=[], starts=[[0, 1, 3]])
+    np.testing.assert_allclose(found.e, np.append(TRUTH, 0), atol=0.05)
+
+
 # --- noise of pictures ------------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from unstill._errors import BadInput
 from unstill._jax import enable_x64, host_call
 from unstill._types import Status
 from unstill.training import OPTIMISERS, as_arrays, from_arrays, make_optimiser, minimise
+from unstill.training.epochs import draw, signs
 from unstill.training.optimisers import (
     AdaptiveRate,
     EvolutionStrategy,
@@ -317,6 +318,25 @@ def test_float64_stays_float64_through_a_callback():
         np.testing.assert_array_equal(counted, n + 1)
         assert narrow.dtype == jnp.float32
     assert {dtypes[:2] for dtypes in seen} == {(np.dtype("float64"), np.dtype("int32"))}
+
+
+def test_draws_are_the_same_in_32_and_in_64_bits():
+    """Users train without the 64 bits under which these tests run."""
+
+    def drawn():
+        key = jax.random.key(4)
+        return np.asarray(draw(key, 50, 1000)), np.asarray(signs(key, (2, 25)))
+
+    wide = drawn()
+    jax.config.update("jax_enable_x64", False)
+    try:
+        usual = drawn()
+    finally:
+        jax.config.update("jax_enable_x64", True)
+    for a, b in zip(wide, usual, strict=True):
+        assert a.dtype == b.dtype == np.int32
+        np.testing.assert_array_equal(a, b)
+    assert set(usual[1].ravel()) == {-1, 1}
 
 
 def test_a_bound_holds_one_parameter_and_lets_the_others_go():

@@ -69,11 +69,22 @@ class _Rows:
         return sum((B.T @ B for B in (H @ A for A in per_picture)), np.zeros((len(self.mean.T),) * 2)) / (M * (M - 1))
 
 
+def _ratios(normal: np.ndarray, scatter: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All tᵀNt/tᵀSt that are stationary, the least first, and their t.
+
+    S is singular to round-off where a few pictures make one term a combination of others: it is lifted by that much.
+    """
+    unit = np.sqrt(np.diag(scatter))
+    N, S = (form / unit / unit[:, None] for form in (normal, scatter))
+    round_off = len(S) * np.finfo(float).eps * np.linalg.norm(S, 2)
+    values, vectors = scipy.linalg.eigh(N, S + round_off * np.eye(len(S)))
+    return values, vectors / unit[:, None]
+
+
 def _freest(normal: np.ndarray, scatter: np.ndarray) -> tuple[float, np.ndarray]:
     """The least tᵀNt/tᵀSt and its t: no normalisation of t is preferred (limited-information maximum likelihood)."""
-    unit = np.sqrt(np.diag(scatter))
-    values, vectors = scipy.linalg.eigh(normal / unit / unit[:, None], scatter / unit / unit[:, None])
-    return max(float(values[0]), 0.0), vectors[:, 0] / unit
+    values, vectors = _ratios(normal, scatter)
+    return max(float(values[0]), 0.0), vectors[:, 0]
 
 
 def _without(form: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -137,7 +148,7 @@ def _concluded(rows: _Rows, H: np.ndarray, N: np.ndarray, S: np.ndarray, found: 
     ratio, degrees = float(e @ N @ e) / float(e @ S @ e), float(e @ S @ e)
     limit = _FEW * (1 + _DEVIATIONS * np.sqrt(2 / degrees))
     tests = [(ratio, float(max(limit, 2 * ratio)))]  # the equations themselves are the first
-    spectrum = scipy.linalg.eigh(N, S, eigvals_only=True)
+    spectrum, _ = _ratios(N, S)
     for value in spectrum[1:]:
         tests.append((max(float(value), 0.0), tests[0][1]))
         if tests[-1][0] > tests[-1][1]:

@@ -18,8 +18,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._errors import BadInput
+from .._jax import enable_x64
 from ..observations.points import Points
-from ..training.epochs import Epochs, train_epochs
+from ..training.epochs import Epochs, draw, train_epochs
 from .networks import MLP
 from .schedule import find_schedule
 
@@ -77,10 +78,13 @@ class Score(eqx.Module):
         w, tau = self.normal.predicted(z, tau) + predicted(self.network, z, tau), levels(z, tau)[..., None]
         return -z - jnp.sqrt(1 - tau**2) / tau * w
 
-    def __call__(self, x: Float[Array | np.ndarray, "M D"], tau: float) -> Float[Array, "M D"]:
-        """The score (M, D) per unit of each variable."""
-        mean, scale = (jnp.broadcast_to(jnp.asarray(n), x.shape) for n in (self.mean, self.scale))
-        return self.at((jnp.asarray(x) - mean) / scale, tau) / scale
+    def __call__(self, x: Float[Array | np.ndarray, "M D"], tau: float) -> Float[Array | np.ndarray, "M D"]:
+        """The score (M, D) per unit of each variable: of NumPy points in float64, of JAX arrays in their precision."""
+        if isinstance(x, np.ndarray):
+            with enable_x64():
+                return np.asarray(self(jnp.asarray(x, jnp.float64), tau))
+        mean, scale = (jnp.broadcast_to(jnp.asarray(n, x.dtype), x.shape) for n in (self.mean, self.scale))
+        return self.at((x - mean) / scale, tau) / scale
 
 
 def levels(z: Float[Array, "*B D"], tau: Any) -> Float[Array, "*B"]:
@@ -144,8 +148,8 @@ def learn_score(
 
     def loss(network: MLP, clean: Array, key: Array, count: int) -> Array:
         pick, noise, level = jax.random.split(key, 3)
-        z = clean[jax.random.randint(pick, (count,), 0, len(clean))]
-        tau = ladder[jax.random.randint(level, (count,), 0, len(ladder))]
+        z = clean[draw(pick, count, len(clean))]
+        tau = ladder[draw(level, count, len(ladder))]
         eps, t, root = jax.random.normal(noise, z.shape, z.dtype), tau[:, None], jnp.sqrt(1 - tau**2)[:, None]
         noised, wanted = root * z + t * eps, root * eps - t * z
         return jnp.mean((normal.predicted(noised, tau) + predicted(network, noised, tau) - wanted) ** 2)

@@ -22,7 +22,7 @@ from jaxtyping import Array, Float
 from .._errors import BadInput
 from .._jax import enable_x64
 from ..observations.points import Points
-from ..training.epochs import Epochs, train_epochs
+from ..training.epochs import Epochs, draw, signs, train_epochs
 from .fields import EXACT, AbstractField, PolynomialField, find_field, least_residuals
 from .flow import Flow, Flows
 from .kernel_score import kernel_score
@@ -115,7 +115,7 @@ def learn_flow(
 
         def batches(params, key):
             pick, probe = jax.random.split(key)
-            some = jax.random.randint(pick, (batch,), 0, count)
+            some = draw(pick, batch, count)
             return _members(params, z[some], s[some], probe, priors)
 
         onward = jax.random.fold_in(key, 2)
@@ -171,7 +171,7 @@ def estimates(field: AbstractField, z: Float[Array, " D"], s: Float[Array, " D"]
         v, along = jax.jvp(lambda z: field(z, s), (z,), (probe,))
         return v, probe @ along + v @ s
 
-    probes = jax.random.rademacher(key, (2, len(z)), z.dtype)
+    probes = signs(key, (2, len(z))).astype(z.dtype)
     v, r = jax.vmap(one)(probes)
     return v[0], r
 

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from .._errors import BadInput
 
@@ -119,6 +119,16 @@ def train_epochs(
             interrupted = True
             break
     return Trained(at.best, np.asarray(at.least), at.training, at.validation, interrupted)
+
+
+def draw(key: Array, count: int, total: int) -> Int[Array, " N"]:
+    """`count` indices below `total`. In 32 bits whatever JAX's setting: other bits are other draws."""
+    return jax.random.randint(key, (count,), 0, total, jnp.int32)
+
+
+def signs(key: Array, shape: tuple[int, ...]) -> Int[Array, ...]:
+    """±1 with equal chance, in 32 bits as `draw`."""
+    return 2 * jax.random.bernoulli(key, jnp.float32(0.5), shape).astype(jnp.int32) - 1
 
 
 def _adam(plan: Epochs):

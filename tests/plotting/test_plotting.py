@@ -16,7 +16,7 @@ from unstill.plotting import animate, plot_recovery, plot_states, save_figure
 from unstill.plotting.canvas import Canvases, Layout
 from unstill.plotting.colors import colormap_of, full_limits, panel_pixels, robust_limits
 from unstill.plotting.films import gather
-from unstill.plotting.labels import split_labels
+from unstill.plotting.labels import clock_words, split_labels
 from unstill.recovery.result import Estimate, Recovery
 from unstill.simulation import Grid, Trajectory
 from unstill.systems import GrayScott, Lorenz
@@ -88,7 +88,8 @@ def test_canvases_hold_exactly_the_computed_states():
 def test_mp4_shows_every_state_upright_and_in_order(tmp_path):
     movie = film()
     animate(movie, tmp_path / "x.mp4", limits=(0, 1))
-    frames = decoded(tmp_path / "x.mp4").astype(float)
+    repeats = 12  # five pictures at 30 a second, for two seconds
+    frames = decoded(tmp_path / "x.mp4").astype(float)[repeats - 1 :: repeats]
     layout = Layout.of(gather(movie).panels)
     assert frames.shape == (T, *layout.shape, 3)
     assert layout.shape[0] % 2 == layout.shape[1] % 2 == 0
@@ -132,6 +133,14 @@ def test_gif_shows_the_states(tmp_path):
     assert np.abs(box - pixels).mean() < 8  # 256 colours for panel, words and bar
 
 
+def test_a_film_ends_where_the_motion_did():
+    """Frames after every 100 of 460 steps: the final state follows."""
+    movie = film(1, ts=np.array([100.0, 200.0, 300.0, 400.0, 450.0]))
+    (panel,) = gather(dataclasses.replace(movie, steps=np.array([460]), state=movie.state + 1)).panels
+    np.testing.assert_array_equal(panel.ts, [100, 200, 300, 400, 450, 460])
+    np.testing.assert_array_equal(panel.frames[-1], movie.state[0, 1] + 1)
+
+
 def test_films_share_colours_and_time():
     short = film(1, ts=np.array([150.0, 1000.0]), frames=lopsided(1)[:2] + 5)
     panels = gather([film(1), short]).panels
@@ -160,7 +169,7 @@ def test_titles_and_labels_say_what_is_shown():
     ("count", "shape", "size", "columns", "scale"),
     [(1, (128, 128), None, 1, 3), (2, (128, 128), None, 2, 3), (6, (128, 128), None, 3, 3), (1, (64, 64), None, 1, 6),
      (1, (128, 128), 512, 1, 4), (1, (128, 128), 60, 1, 1), (16, (256, 256), None, 4, 2), (1, (600, 600), None, 1, 1),
-     (3, (16, 64), None, 2, 6)],
+     (3, (16, 64), None, 1, 6), (3, (64, 64), None, 3, 6), (5, (64, 64), None, 3, 6)],
 )  # fmt: skip
 def test_layout(count, shape, size, columns, scale):
     layout = Layout.of(gather([np.zeros((1, *shape))] * count).panels, size)
@@ -169,6 +178,48 @@ def test_layout(count, shape, size, columns, scale):
     assert len(set(corners)) == count
     assert all(top + shape[0] * scale <= layout.shape[0] for top, _ in corners)
     assert all(left + shape[1] * scale <= layout.shape[1] for _, left in corners)
+
+
+@pytest.mark.parametrize("count", range(1, 17))
+@pytest.mark.parametrize("shape", [(20, 20), (10, 40), (40, 10)])
+def test_panels_leave_less_than_a_quarter_of_the_page_blank(count, shape):
+    layout = Layout.of(gather([np.zeros((1, *shape))] * count).panels)
+    blank = -count % layout.columns
+    assert 4 * blank < count + blank
+    corners = [layout.box(i) for i in range(count)]
+    last = [left for top, left in corners if top == corners[-1][0]]
+    right = max(left for _, left in corners)
+    assert last[0] - corners[0][1] == pytest.approx(right - last[-1], abs=1)  # the last row stands in the middle
+
+
+@pytest.mark.parametrize(("count", "fps", "seconds"), [(9, 30, 2.1), (1, 30, 2.0), (90, 30, 3.0), (24, 12, 2.0)])
+def test_films_last_long_enough_to_be_seen(tmp_path, count, fps, seconds):
+    import av
+
+    frames = np.random.default_rng(0).random((count, 8, 8))
+    animate(frames, tmp_path / "x.mp4", fps=fps, size=16)
+    with av.open(str(tmp_path / "x.mp4")) as container:
+        assert container.duration / av.time_base == pytest.approx(seconds, abs=1 / fps)
+    animate(frames, tmp_path / "x.gif", fps=fps, size=16)
+    with Image.open(tmp_path / "x.gif") as gif:
+        assert gif.n_frames == count
+        if count > 1:
+            assert count * gif.info["duration"] / 1000 == pytest.approx(seconds, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("ts", "told"),
+    [
+        ([0, 67, 10_000], ["0", "67", "10,000"]),
+        ([0, 0.02, 0.04], ["0.00", "0.02", "0.04"]),
+        ([0, 500, 1003.3], ["0.0", "500.0", "1,003.3"]),
+        ([0, 100, 100.1 * 3], ["0.0", "100.0", "300.3"]),
+        ([0.1 * 3 * n for n in range(3)], ["0.0", "0.3", "0.6"]),
+        ([6000], ["6,000"]),
+    ],
+)
+def test_the_clock_tells_the_time(ts, told):
+    assert clock_words(np.array(ts, float)) == told
 
 
 def test_bad_films_get_one_clear_line(tmp_path):

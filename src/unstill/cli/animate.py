@@ -29,7 +29,7 @@ ARGUMENTS = known_arguments(
                kind="Names"),
         option("sample", 0, "Which sample of an iteration's batch.", kind="Whole"),
         option("field", "", "The field to show (default: v, or the last)."),
-        option("fps", 30, "Pictures a second.", kind="Count"),
+        option("fps", 30, "Pictures a second; fewer where the film would last less than two.", kind="Count"),
         option("out", "", "The film to make, .mp4 or .gif.", metavar="FILE"),
         option("force", False, "Replace an existing film."),
     ),

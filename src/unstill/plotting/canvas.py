@@ -9,14 +9,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from .._errors import BadInput
+from .arrangement import best_columns, places
 from .colors import panel_pixels, robust_limits
 from .figures import GREY, INK, new_figure, rendered
-from .labels import number
+from .labels import clock_words
 
 # All in pixels.
 _PANEL = 384  # what a panel aims at
 _WIDEST = 1920  # what the film aims at where there are many panels
-_NARROWEST = 320  # what title, clock and colour bar need
+_NARROWEST = 400  # what title, clock and colour bar need
 _GAP, _HEADER, _LABEL = 16, 58, 24
 _TITLE_LINE, _CLOCK_LINE = 20, 44  # centres of the two lines of the header
 _BAR = (120, 10)  # width and height of the colour bar
@@ -44,10 +45,9 @@ class Layout:
 
     @classmethod
     def of(cls, panels: Sequence[Panel], size: int | None = None) -> Layout:
-        """As square as the panels allow. `size` is the longest side of a panel, met by a whole magnification."""
+        """With few blanks. `size` is the longest side of a panel, met by a whole magnification."""
         rows, width = (max(p.frames.shape[axis] for p in panels) for axis in (1, 2))
-        columns = max(math.ceil(math.sqrt(len(panels) * rows / width)), min(2, len(panels)))
-        columns = min(len(panels), columns)
+        columns = best_columns(len(panels), width / rows)
         if size is None:
             scale = math.ceil(min(_PANEL, _WIDEST / columns) / max(rows, width))
         else:
@@ -57,9 +57,9 @@ class Layout:
 
     def box(self, i: int) -> tuple[int, int]:
         """Top and left pixel of panel i."""
-        row, column = divmod(i, self.columns)
+        row, column = places(self.count, self.columns)[i]
         height, width = (n * self.scale for n in self.cells)
-        return _HEADER + self.label + row * (height + self.label + _GAP), _GAP + column * (width + _GAP)
+        return _HEADER + self.label + row * (height + self.label + _GAP), round(_GAP + column * (width + _GAP))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -79,6 +79,7 @@ class Canvases(Sequence):
         self,
         panels: Sequence[Panel],
         title: str = "",
+        field: str = "",
         *,
         colormap: str,
         size: int | None = None,
@@ -94,8 +95,9 @@ class Canvases(Sequence):
             raise BadInput("limits", "must be (low, high) with low < high", limits)
         self.layout = Layout.of(panels, size)
         self._longest = max(panels, key=lambda p: len(p.ts))
-        self._ground = _ground(panels, self.layout, title, colormap, self.limits)
+        self._ground = _ground(panels, self.layout, (title, field), colormap, self.limits)
         self._clock = _Clock()
+        self._told = clock_words(self._longest.ts)
 
     def __len__(self) -> int:
         return len(self._longest.ts)
@@ -107,7 +109,7 @@ class Canvases(Sequence):
             latest = max(0, int(np.searchsorted(panel.ts, t, side="right")) - 1)
             pixels = panel_pixels(panel.frames[latest], self.limits, colormap=self.colormap, scale=self.layout.scale)
             _paste(canvas, pixels, *self.layout.box(place))
-        words = self._clock.read(f"{self._longest.clock} {number(t)}")
+        words = self._clock.read(f"{self._longest.clock} {self._told[i]}")
         _paste(canvas, words, _CLOCK_LINE - words.shape[0] // 2, _GAP)
         return canvas
 
@@ -116,9 +118,9 @@ def _paste(canvas: np.ndarray, pixels: np.ndarray, top: int, left: int) -> None:
     canvas[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
 
 
-def _ground(panels, layout: Layout, title: str, colormap: str, limits) -> np.ndarray:
-    """The canvas without states and clock: title, labels, colour bar."""
-    height, width = layout.shape
+def _ground(panels, layout: Layout, told: tuple[str, str], colormap: str, limits) -> np.ndarray:
+    """The canvas without states and clock: title, labels, colour bar with the name of its field."""
+    (title, field), (height, width) = told, layout.shape
     figure = new_figure(width / 100, height / 100)
 
     def write(text: str, left: float, middle: float, room: float, align: str = "left", size: float = 9, color=INK):
@@ -134,7 +136,7 @@ def _ground(panels, layout: Layout, title: str, colormap: str, limits) -> np.nda
     low, high = (_short(limit, limits) for limit in limits)
     room = 7 * max(len(low), len(high)) + 4
     bar_right = width - _GAP - room
-    write(low, bar_right - _BAR[0] - 6, _CLOCK_LINE, room, "right", color=GREY)
+    write(f"{field}   {low}".strip(), bar_right - _BAR[0] - 6, _CLOCK_LINE, 2 * room, "right", color=GREY)
     write(high, bar_right + 6, _CLOCK_LINE, room, color=GREY)
     ground = rendered(figure)[:height, :width].copy()
     ramp = np.broadcast_to(np.linspace(limits[0], limits[1], _BAR[0]), (_BAR[1], _BAR[0]))

@@ -37,7 +37,8 @@ def animate(
     Arguments: trajectories with frames (T, M, C, H, W), every sample its own panel, or arrays (T, H, W); the `field`
     to show, by default v; one label a panel, by default the parameters that tell the panels apart; `size`, the
     longest side of a panel in pixels; colour limits, by default the least value and the 99.9th percentile over all
-    panels and times. All panels show one time; a film that ends early keeps its last frame.
+    panels and times. All panels show one time; a film that ends early keeps its last frame. `fps` frames a second,
+    fewer where the film would last less than two seconds.
 
     Raises `BadInput` for no frames, an unknown field, suffix or colour map, and a path that cannot be written.
     """
@@ -49,17 +50,20 @@ def animate(
     if size is not None and size < 1:
         raise BadInput("size", "must be positive", size)
     film = gather(films, field, labels)
-    canvases = Canvases(film.panels, film.title, size=size, colormap=colormap or film.colormap, limits=limits)
+    canvases = Canvases(
+        film.panels, film.title, film.field, size=size, colormap=colormap or film.colormap, limits=limits
+    )
     with replacing(path) as part:
         WRITERS[path.suffix.lower()](part, canvases, fps)
 
 
 @dataclasses.dataclass(frozen=True)
 class Film:
-    """Panels in order, what they share in words, and the colour map that suits the field."""
+    """Panels in order, what they share in words, the name of the field and the colour map that suits it."""
 
     panels: Sequence[Panel]
     title: str
+    field: str
     colormap: str
 
 
@@ -85,13 +89,9 @@ def gather(films, field: str | None = None, labels: Sequence[str] | None = None)
     if labels is not None and len(labels) != len(panels):
         raise BadInput("labels", f"must be one a panel, {len(panels)} in all", f"{len(labels)} labels")
     panels = [dataclasses.replace(p, label=text) for p, text in zip(panels, labels or own, strict=True)]
-    title = " · ".join(word for word in (*_agreed(names), shared) if word)
-    return Film(panels, title, colormaps[0])
-
-
-def _agreed(names: Sequence[tuple[str, str]]) -> list[str]:
-    """System and field, each where all films have the same."""
-    return [words[0] for words in zip(*names, strict=True) if len(set(words)) == 1]
+    system, shown = (words[0] if len(set(words)) == 1 else "" for words in zip(*names, strict=True))
+    title = " · ".join(word for word in (system, shown, shared) if word)
+    return Film(panels, title, shown, colormaps[0])
 
 
 def _array_panels(frames: np.ndarray) -> list[Panel]:
@@ -106,5 +106,9 @@ def _trajectory_panels(film: Trajectory, shown: str) -> list[Panel]:
         raise BadInput("films", "must hold frames", "a run that kept only its last state", "Pass save_every.")
     if frames.ndim != 5:
         raise BadInput("films", "must be fields on a grid", f"frames of shape {frames.shape}")
-    channel = film.fields.index(shown)
-    return [Panel(frames[:, m, channel], np.asarray(ts, dtype=float)) for m in range(frames.shape[1])]
+    from ..simulation.filming import to_its_end
+
+    whole, channel = to_its_end(film), film.fields.index(shown)
+    assert whole.frames is not None
+    assert whole.ts is not None
+    return [Panel(whole.frames[:, m, channel], whole.ts) for m in range(frames.shape[1])]

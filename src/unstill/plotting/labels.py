@@ -49,7 +49,16 @@ def split_labels(samples: Sequence[Mapping[str, float]]) -> tuple[list[str], str
 
 def number(value: float) -> str:
     """A time or a count for the eye: 12,500 or 0.25."""
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
+    if float(value).is_integer() or abs(value) >= 1e4:
+        return f"{value:,.0f}"
+    return f"{value:,.4g}"
+
+
+def clock_words(ts: np.ndarray) -> list[str]:
+    """Times with equally many decimals: right to 1/200 of the frames' distance, and to 1/10,000 of the last one."""
+    error = min([1e-4 * abs(float(ts[-1])) or 1.0, *np.diff(ts) / 200])
+    decimals = next((d for d in range(6) if np.abs(np.round(ts, d) - ts).max() <= error), 6)
+    return [f"{t:,.{decimals}f}" for t in ts]
 
 
 def _text(values: Mapping[str, float]) -> str:

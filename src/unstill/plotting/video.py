@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -9,19 +10,27 @@ from pathlib import Path
 import numpy as np
 
 _BT709 = 1  # the number of this colour space in FFmpeg's three tables
+_SHORTEST = 2.0  # seconds: a shorter film is over before it is seen
+
+
+def _repeats(count: int, fps: int) -> int:
+    """How often each picture is shown, so that few of them last long enough."""
+    return max(1, math.ceil(_SHORTEST * fps / count))
 
 
 def write_mp4(path: Path, canvases: Sequence[np.ndarray], fps: int) -> None:
     """H.264 in yuv420p with its colours marked as BT.709, the index at the front: plays in browsers and slides."""
     import av
 
+    repeats = _repeats(len(canvases), fps)
     with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
         stream = None
         for canvas in canvases:
             if stream is None:
                 stream = _stream(container, canvas.shape, fps)
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(canvas), format="rgb24")
-            container.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace="ITU709")))
+            for _ in range(repeats):
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(canvas), format="rgb24")
+                container.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace="ITU709")))
         if stream is not None:
             container.mux(stream.encode())
 
@@ -33,7 +42,7 @@ def write_gif(path: Path, canvases: Sequence[np.ndarray], fps: int) -> None:
     # One palette for the whole film, from a moment by which most patterns have formed: a palette a frame flickers.
     palette = Image.fromarray(canvases[len(canvases) // 2]).quantize(256, method=Image.Quantize.MEDIANCUT)
     frames = (Image.fromarray(c).quantize(palette=palette, dither=Image.Dither.NONE) for c in canvases)
-    delay = max(20, 10 * round(100 / fps))
+    delay = max(20, 10 * round(100 * _repeats(len(canvases), fps) / fps))
     next(frames).save(path, format="GIF", save_all=True, append_images=frames, duration=delay, loop=0, optimize=False)
 
 

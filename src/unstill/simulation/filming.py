@@ -69,7 +69,10 @@ def film(
         dynamics, first, grid=grid, steps=steps, dt=dt, save_every=every, stepper=stepper, engine=engine, clip=clip,
         dtype=dtype, progress=progress,
     )  # fmt: skip
-    return _with_both_ends(moved, first, steps)
+    if Status.BLOW_UP in moved.status and not moved.steps.any():
+        told = "the motion left the finite numbers before the second picture: take a smaller `dt`"
+        raise NumericalFailure(Status.BLOW_UP, told)
+    return to_its_end(_from(first, moved))
 
 
 def _whole_steps(time: float, dt: float) -> tuple[int, float]:
@@ -78,17 +81,19 @@ def _whole_steps(time: float, dt: float) -> tuple[int, float]:
     return steps, dt if abs(steps * dt - time) <= _WHOLE * time else time / steps
 
 
-def _with_both_ends(moved: Trajectory, first: np.ndarray, steps: int) -> Trajectory:
-    """The frames of a motion between its first state and its last one."""
-    frames, ts = [first[None].astype(moved.state.dtype)], [np.zeros(1)]
-    reached = moved.steps.max()
+def to_its_end(moved: Trajectory) -> Trajectory:
+    """The final state after the last frame, where a motion with frames went on beyond it."""
+    end = float(moved.steps.max()) * moved.dt
+    if moved.frames is None or moved.ts is None or moved.ts[-1] > end - 0.5 * moved.dt:
+        return moved
+    frames = np.concatenate([moved.frames, moved.state[None]])
+    return dataclasses.replace(moved, frames=frames, ts=np.append(moved.ts, end))
+
+
+def _from(first: np.ndarray, moved: Trajectory) -> Trajectory:
+    """The first state before the frames of a motion, which end where the motion does."""
+    frames, ts = first[None].astype(moved.state.dtype), np.zeros(1)
     if moved.frames is not None and moved.ts is not None:
-        kept = moved.ts < (reached + 0.5) * moved.dt  # a last frame may repeat states from before a blow-up
-        frames, ts = [*frames, moved.frames[kept]], [*ts, moved.ts[kept]]
-    if reached == steps and ts[-1][-1] < steps * moved.dt:
-        frames, ts = [*frames, moved.state[None]], [*ts, np.array([steps * moved.dt])]
-    times = np.concatenate(ts)
-    if Status.BLOW_UP in moved.status and len(times) == 1:
-        told = "the motion left the finite numbers before the second picture: take a smaller `dt`"
-        raise NumericalFailure(Status.BLOW_UP, told)
-    return dataclasses.replace(moved, frames=np.concatenate(frames), ts=times)
+        kept = moved.ts < (moved.steps.max() + 0.5) * moved.dt  # a last frame may repeat states from before a blow-up
+        frames, ts = np.concatenate([frames, moved.frames[kept]]), np.append(ts, moved.ts[kept])
+    return dataclasses.replace(moved, frames=frames, ts=ts)

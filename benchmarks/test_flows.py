@@ -15,17 +15,17 @@ import pytest
 from timing import lap
 from unstill.analysis import lyapunov_spectrum
 from unstill.discovery.point_sets import POINT_SETS
-from unstill.files.models import score_arrays
-from unstill.flows import learn_flow, learn_score
+from unstill.flows.arrays import score_arrays
 from unstill.flows.attractors import likeness
 from unstill.flows.diagnosis import Rescaled, cosines, preservation
+from unstill.flows.families import at_pace
 from unstill.flows.fields import EncodedField
 from unstill.flows.flow import Flows
 from unstill.flows.kernel_score import oracle_velocity
 from unstill.flows.networks import MLP
 from unstill.flows.priors import Known
-from unstill.flows.training import Heap, residuals
-from unstill.flows.uniqueness import at_pace
+from unstill.flows.score import train_score
+from unstill.flows.training import Heap, residuals, train_flows
 from unstill.training.epochs import Epochs
 
 HERE = Path(__file__).parent
@@ -37,7 +37,7 @@ TAU = 0.2  # of the Lorenz rows
 @pytest.fixture(scope="module")
 def lorenz():
     points = POINT_SETS["lorenz"]()
-    return points, learn_score(points).score
+    return points, train_score(points).score
 
 
 def noised(points, flows, seed=1):
@@ -67,7 +67,7 @@ def spectrum(points, flow, time=200.0):
 
 def test_gaussian_score(benchmark, figure):
     points = POINT_SETS["gaussian"]()
-    found = benchmark.pedantic(learn_score, (points,), rounds=1)
+    found = benchmark.pedantic(train_score, (points,), rounds=1)
     correlation, errors = np.corrcoef(points.x.T), []
     z0 = (points.x - found.score.mean) / found.score.scale
     for tau in (0.1, 0.2, 0.5):
@@ -77,7 +77,7 @@ def test_gaussian_score(benchmark, figure):
         errors.append(float(np.linalg.norm(s - exact) / np.linalg.norm(exact)))
     told = ", ".join(f"{100 * e:.1f} %" for e in errors)
     figure("score of Gaussian points at τ .1, .2, .5", "≤ 5 %", told, "", "64-64 network", max(errors) <= 0.05)
-    turning = learn_flow(points, found.score, tau=0.1, experiments=2, field="constant").flows
+    turning = train_flows(points, found.score, tau=0.1, experiments=2, field="constant").flows
     kept = moved(points, turning, time=100.0, members=2)
     end = float(kept.mmd[-1].mean())
     figure("the same: MMD² of its rotation at time 100", "≤ 2 × floor", f"{end:.1e}", "", "", end <= 2 * kept.floor)
@@ -86,12 +86,12 @@ def test_gaussian_score(benchmark, figure):
 @pytest.mark.parametrize("name", ["ring", "two_moons", "two_peaks"])
 def test_plane_sets(benchmark, figure, name):
     points = POINT_SETS[name]()
-    score = learn_score(points).score
-    found = benchmark.pedantic(lambda: learn_flow(points, score, tau=0.1, experiments=5), rounds=1)
+    score = train_score(points).score
+    found = benchmark.pedantic(lambda: train_flows(points, score, tau=0.1, experiments=5), rounds=1)
     worst = float(found.residuals.max())
     figure(f"{name}: residual of 5 plain flows, τ .1", "≤ .01", f"{worst:.1e}", "", "", worst <= 0.01)
     drifts = float(moved(points, found.flows, time=100.0).mmd[-1].mean())
-    exact = learn_flow(points, score, tau=0.1, experiments=5, field="antisymmetric").flows
+    exact = train_flows(points, score, tau=0.1, experiments=5, field="antisymmetric").flows
     kept = moved(points, exact, time=100.0)
     end = float(kept.mmd[-1].mean())
     how = f"floor {kept.floor:.1e}; antisymmetric; plain {drifts:.1e}"
@@ -100,7 +100,7 @@ def test_plane_sets(benchmark, figure, name):
 
 def test_lorenz_without_prior(benchmark, figure, lorenz):
     points, _ = lorenz
-    found = benchmark.pedantic(lambda: learn_flow(points, tau=TAU, experiments=10), rounds=1)
+    found = benchmark.pedantic(lambda: train_flows(points, tau=TAU, experiments=10), rounds=1)
     cosine, kept, measured = agreement(points, found.flows), moved(points, found.flows), []
     for i in range(3):
         measured.append(spectrum(points, found.flows[i]))
@@ -130,9 +130,9 @@ def test_lorenz_with_a_prior(benchmark, figure, lorenz):
     points, score = lorenz
 
     def both():
-        rough = learn_flow(points, tau=TAU, field="polynomial").flows[0].standardised()
+        rough = train_flows(points, tau=TAU, field="polynomial").flows[0].standardised()
         near = Known(part=lambda z: rough.drift(z))
-        return learn_flow(points, score, tau=TAU, experiments=3, field="antisymmetric", priors=[near])
+        return train_flows(points, score, tau=TAU, experiments=3, field="antisymmetric", priors=[near])
 
     found = benchmark.pedantic(both, rounds=1)
     cosine, kept = agreement(points, found.flows), moved(points, found.flows, members=3)
@@ -212,7 +212,7 @@ def rival(folder, points, heap, score):
 @pytest.mark.slow
 def test_hundred_flows(benchmark, figure, tmp_path):
     points = POINT_SETS["lorenz"]()
-    score = learn_score(points, conservative=False).score
+    score = train_score(points, conservative=False).score
     heap = Heap.draw(points, score, TAU, 1024, 0)
     answers = []
     with rival(tmp_path, points, heap, score) as process:
@@ -229,7 +229,7 @@ def test_hundred_flows(benchmark, figure, tmp_path):
     out = {}
 
     def ours():
-        out["found"] = learn_flow(points, score, tau=TAU, experiments=100, plan=Epochs(40, 50, 1e-2, 10))
+        out["found"] = train_flows(points, score, tau=TAU, experiments=100, plan=Epochs(40, 50, 1e-2, 10))
 
     seconds = lap(lambda: benchmark.pedantic(ours, rounds=1)).wall
     median = float(np.median(residuals(out["found"].flows, heap.z_held, heap.s_held)))

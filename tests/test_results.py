@@ -20,11 +20,22 @@ def pattern() -> np.ndarray:
     return us.simulate("gray-scott", grid=GRID, steps=6000, init="discs").state[0]
 
 
+@functools.cache
+def ring():
+    return us.draw_points("ring", count=60)
+
+
 RESULTS = {
     "simulate": lambda: us.simulate("gray-scott", grid=us.Grid((16, 16)), steps=4, samples=20),
     "recover": lambda: us.recover("gray-scott", pattern()[None]),
     "discover": lambda: us.discover({"u": pattern()[0], "v": pattern()[1]}, fix={"u:u v^2": -1, "v:u v^2": 1}),
     "points": lambda: us.draw_points("ring", count=60),
+    "score": lambda: us.learn_score(ring(), epochs=2, steps=2, hidden=(8, 8), samples=20),
+    "flow": lambda: us.learn_flow(ring(), tau=0.3, epochs=2, steps=2, hidden=8, time=0.2),
+    "lyapunov": lambda: us.lyapunov("hopf", orbits=2, time=20, transient=2),
+    "uniqueness": lambda: us.uniqueness(
+        ring(), found("score").score, {"plain": found("flow").flows}, random=2, time=0.2
+    ),
 }
 every_result = pytest.mark.parametrize("verb", RESULTS)
 

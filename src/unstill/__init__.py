@@ -18,7 +18,19 @@ if TYPE_CHECKING:
     from .files.models import load_flow, load_score
     from .files.points import load_points, save_points
     from .fitting import LOSSES, STRATEGIES, Comparison, Fit, Plan, compare, find_loss, fit
-    from .flows import Flow, Score, learn_flow, learn_score
+    from .flows import (
+        Flow,
+        Flows,
+        LearntFlows,
+        LearntScore,
+        Lyapunov,
+        Score,
+        Uniqueness,
+        learn_flow,
+        learn_score,
+        lyapunov,
+        uniqueness,
+    )
     from .observations import Ordered, Points, Snapshots
     from .plotting import animate, plot_recovery, plot_states, save_figure
     from .recovery import Estimate, Recovery, recover
@@ -54,7 +66,10 @@ _ROOMS = {
     "discovery": ("Discovery", "Equations", "discover"),
     "discovery.point_sets": ("POINT_SETS", "DrawnPoints", "draw_points"),
     "fitting": ("LOSSES", "STRATEGIES", "Comparison", "Fit", "Plan", "compare", "find_loss", "fit"),
-    "flows": ("Flow", "Score", "learn_flow", "learn_score"),
+    "flows": (
+        "Flow", "Flows", "LearntFlows", "LearntScore", "Lyapunov", "Score", "Uniqueness", "learn_flow", "learn_score",
+        "lyapunov", "uniqueness",
+    ),
     "plotting": ("animate", "plot_recovery", "plot_states", "save_figure"),
     "recovery": ("Estimate", "Recovery", "recover"),
     "simulation": ("Grid", "OnGrid", "Simulator", "Trajectory", "initial_state", "polish", "rollout", "simulate"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from unstill.files.models import flow_arrays, score_arrays
+from unstill.flows.arrays import flow_arrays, score_arrays
 from unstill.flows.fields import FIELDS
 from unstill.flows.flow import Flows
 from unstill.flows.networks import MLP

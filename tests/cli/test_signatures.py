@@ -10,13 +10,19 @@ import pytest
 from unstill._arguments import RULES, Rule
 from unstill._errors import BadInput
 from unstill.cli.signatures import meanings, signature
+from unstill.observations import Points
 
+POINTS = Points(np.random.default_rng(0).standard_normal((30, 2)))
 FUNCTIONS = {
     "simulation.simulate:simulate": {"dynamics": "gray-scott"},
     "simulation.filming:film": {"dynamics": "gray-scott", "state": np.zeros((1, 2, 8, 8))},
     "recovery.recover:recover": {"system": "gray-scott", "pictures": {}},
     "discovery.discover:discover": {"points": np.zeros((9, 2))},
     "discovery.point_sets:draw_points": {"name": "ring"},
+    "flows.learn_score:learn_score": {"points": POINTS},
+    "flows.learn_flow:learn_flow": {"points": POINTS},
+    "flows.exponents:lyapunov": {"dynamics": "lorenz"},
+    "flows.uniqueness:uniqueness": {"points": POINTS, "score": None, "flows": {}},
     "fitting.compare:compare": {"pictures": np.zeros((2, 8, 8))},
 }  # a right first part of a call
 every_function = pytest.mark.parametrize("name", FUNCTIONS)

@@ -11,6 +11,7 @@ from unstill._errors import BadInput
 from unstill.flows import kernel_score as kernels
 from unstill.flows.attractors import likeness
 from unstill.flows.diagnosis import Preservation, Rescaled, paced, preservation
+from unstill.flows.families import compare_families, scores_as_field
 from unstill.flows.fields import ConstantField, PolynomialField, antisymmetric, find_field, least_residuals
 from unstill.flows.flow import Flow
 from unstill.flows.integrate import ScoreAscent, move, move_noisily
@@ -19,7 +20,6 @@ from unstill.flows.priors import PRIORS, KineticEnergy, Known, Locality, Sparsit
 from unstill.flows.sampling import sample
 from unstill.flows.schedule import check_level, even_levels, find_schedule
 from unstill.flows.score import Normal, Score
-from unstill.flows.uniqueness import compare_families, scores_as_field
 from unstill.training.epochs import Epochs, train_epochs
 
 SIGMA = np.array([[1.0, 0.5], [0.5, 0.8]])

@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 
 from unstill._errors import BadInput
-from unstill.files.models import flow_arrays, load_flow
+from unstill.files.models import load_flow
+from unstill.flows.arrays import flow_arrays
 from unstill.flows.attractors import likeness
 from unstill.flows.diagnosis import Rescaled, paced, preservation
 from unstill.flows.fields import FIELDS, PolynomialField, antisymmetric, quadratic
 from unstill.flows.flow import Flow, Flows
 from unstill.flows.integrate import move, move_noisily
+from unstill.flows.learn_flow import chosen_priors
 from unstill.flows.networks import MLP
 from unstill.flows.priors import PRIORS, KineticEnergy, Known, Locality, Sparsity, Symmetry, power
 from unstill.flows.score import Normal, Score
-from unstill.flows.training import estimates, learn_flow, rayleigh, residual, residuals
+from unstill.flows.training import estimates, rayleigh, residual, residuals, train_flows
 from unstill.observations.points import Points
 from unstill.systems import SYSTEMS, Lorenz
 from unstill.training.epochs import Epochs
@@ -168,7 +170,7 @@ def test_rayleigh_quotient_is_free_of_scale(rng):
 def test_quadratic_fields_of_a_gaussian():
     """p v = J∇(pψ) with ψ = 1, x, y are the three quadratic fields that preserve it, D Σ⁻¹ z among them."""
     points = Points(gaussian_points(5_000))
-    found = learn_flow(points, gaussian_score(), tau=0.01, field="polynomial", experiments=5, count=4096)
+    found = train_flows(points, gaussian_score(), tau=0.01, field="polynomial", experiments=5, count=4096)
     assert found.residuals[:3].max() < 1e-3  # not 0: the heap is noised a little, the score is that of clean points
     assert found.residuals[3:].min() > 0.02
     z = gaussian_points(200, seed=5)
@@ -177,7 +179,7 @@ def test_quadratic_fields_of_a_gaussian():
     left = rotation - three @ np.linalg.lstsq(three, rotation)[0]
     assert np.linalg.norm(left) < 0.02 * np.linalg.norm(rotation)
     with pytest.raises(BadInput, match="at most 12"):
-        learn_flow(points, gaussian_score(), field="polynomial", experiments=13, count=512)
+        train_flows(points, gaussian_score(), field="polynomial", experiments=13, count=512)
 
 
 def test_residuals_tell_stationary_from_random():
@@ -241,7 +243,7 @@ def test_a_known_part_is_corrected(rng):
         return (turn @ z - 0.5 * z).astype(z.dtype)
 
     known = Known(0.1, part=part)
-    found = learn_flow(points, tau=0.3, experiments=2, hidden=16, count=1024, batch=256, plan=SHORT, priors=[known])
+    found = train_flows(points, tau=0.3, experiments=2, hidden=16, count=1024, batch=256, plan=SHORT, priors=[known])
     assert found.residuals.max() < 0.05
     assert len(found.flows) == 2
     z = rng.standard_normal((200, 2))
@@ -259,9 +261,9 @@ def test_a_resumed_ensemble_is_the_same(rng):
         if len(kept) == 2:
             raise KeyboardInterrupt
 
-    whole = learn_flow(points, **how)
-    assert learn_flow(points, **how, keep=stop).interrupted
-    resumed = learn_flow(points, **how, resume=kept[-1])
+    whole = train_flows(points, **how)
+    assert train_flows(points, **how, keep=stop).interrupted
+    resumed = train_flows(points, **how, resume=kept[-1])
     z = rng.standard_normal((5, 2))
     np.testing.assert_array_equal(resumed.flows.velocities(z), whole.flows.velocities(z))
     np.testing.assert_array_equal(resumed.losses, whole.losses)
@@ -335,15 +337,15 @@ def test_likeness_to_the_truth(rng):
 
 def test_bad_input(rng):
     with pytest.raises(BadInput, match="two variables"):
-        learn_flow(Points(rng.standard_normal((50, 1))))
+        train_flows(Points(rng.standard_normal((50, 1))))
     with pytest.raises(BadInput, match="between 0 and 1"):
-        learn_flow(Points(rng.standard_normal((50, 2))), tau=1.5)
+        train_flows(Points(rng.standard_normal((50, 2))), tau=1.5)
     with pytest.raises(BadInput, match="must be a learnt one"):
-        learn_flow(Points(rng.standard_normal((50, 2))), field="constant")
+        train_flows(Points(rng.standard_normal((50, 2))), field="constant")
     with pytest.raises(BadInput, match="of the points' variables"):
-        learn_flow(Points(rng.standard_normal((50, 3))), gaussian_score())
+        train_flows(Points(rng.standard_normal((50, 3))), gaussian_score())
     with pytest.raises(BadInput, match="Did you mean plain"):
-        learn_flow(Points(rng.standard_normal((50, 2))), field="plane")
+        train_flows(Points(rng.standard_normal((50, 2))), field="plane")
     with pytest.raises(BadInput, match="other than 0"):
         move(Lorenz(), np.zeros((1, 3)), dt=0.0, steps=1)
 
@@ -366,29 +368,28 @@ def test_files_keep_every_family(tmp_path, rng, name):
 
 
 def test_words_of_priors():
-    from unstill.cli.configs import parse
-    from unstill.cli.flow import Config, priors
-
     points = Points(gaussian_points(30))
 
-    def chosen(*words):
-        return priors(parse(Config, ["p", *words], prog="unstill flow", about=""), points)
+    def chosen(*words, flip=(), known=None):
+        return chosen_priors(points, words, flip, known)
 
-    both = chosen("--prior", "sparsity=0.5", "symmetry", "--flip", "y")
+    both = chosen("sparsity=0.5", "symmetry", flip=("y",))
     assert both == [Sparsity(0.5), Symmetry(signs=(1.0, -1.0))]
     assert chosen() == []
-    (known,) = chosen("--prior", "known", "--known", "hopf") if "hopf" in SYSTEMS else (Known(),)
+    assert chosen(Sparsity(2.0)) == [Sparsity(2.0)]
+    (known,) = chosen("known", known=SYSTEMS["hopf"]())
     assert isinstance(known, Known)
-    for words, message in {
-        ("--known", "lorenz"): "needs --prior known",
-        ("--prior", "known"): "must say which part",
-        ("--prior", "symmetry"): "must name the variables",
-        ("--prior", "symmetry", "--flip", "w"): "must name variables among x, y",
-        ("--prior", "sparse"): "Did you mean sparsity",
-        ("--prior", "sparsity=much"): "must be NAME=NUMBER",
-    }.items():
+    for words, more, message in (
+        ((), {"known": SYSTEMS["lorenz"]()}, "needs `prior=known`"),
+        (("known",), {}, "must say which part"),
+        (("symmetry",), {}, "must name the variables"),
+        (("symmetry",), {"flip": ("w",)}, "must name variables among x, y"),
+        (("sparse",), {}, "Did you mean sparsity"),
+        (("sparsity=much",), {}, "must be NAME or NAME=WEIGHT"),
+        (("sparsity=-1",), {}, "must have a positive weight"),
+    ):
         with pytest.raises(BadInput, match=message):
-            chosen(*words)
+            chosen(*words, **more)
 
 
 def test_power():

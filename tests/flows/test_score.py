@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from unstill._errors import BadInput
-from unstill.files.models import load_score, score_arrays
+from unstill.files.models import load_score
+from unstill.flows.arrays import score_arrays
 from unstill.flows.kernel_score import kernel_score, oracle_velocity
 from unstill.flows.networks import MLP
 from unstill.flows.sampling import sample
 from unstill.flows.schedule import SCHEDULES, ddpm_levels, find_schedule
-from unstill.flows.score import Score, learn_score
+from unstill.flows.score import Score, train_score
 from unstill.observations.points import Points
 from unstill.training.epochs import Epochs, train_epochs
 from verbs_arguments import run_verb
@@ -32,7 +33,7 @@ def gaussian():
 
 @pytest.fixture(scope="module")
 def learnt(gaussian):
-    return learn_score(gaussian, hidden=(32, 32), plan=Epochs(40, 50, 5e-3, 60), batch=512)
+    return train_score(gaussian, hidden=(32, 32), plan=Epochs(40, 50, 5e-3, 60), batch=512)
 
 
 def test_levels():
@@ -156,7 +157,7 @@ def test_files(tmp_path, learnt):
 def test_an_untrained_network_is_the_normal_density(rng):
     """Before the first step the score is −(aC + τ²)⁻¹ z, and a normal density is not learnt away from it."""
     points = Points(rng.standard_normal((500, 3)) @ rng.standard_normal((3, 3)))
-    score = learn_score(points, hidden=(8,), plan=Epochs(1, 1, 1e-12)).score
+    score = train_score(points, hidden=(8,), plan=Epochs(1, 1, 1e-12)).score
     z, tau = (points.x - score.mean) / score.scale, jnp.array([0.1, 0.5, 0.9])
     C = np.asarray(score.normal.axes * score.normal.variances @ score.normal.axes.T)
     np.testing.assert_allclose(C, np.corrcoef(points.x.T), atol=0.1)
@@ -195,7 +196,7 @@ def test_a_resumed_training_is_the_same(tmp_path):
 
 def test_too_few_points(rng):
     with pytest.raises(BadInput, match="at least 20"):
-        learn_score(Points(rng.standard_normal((10, 2))))
+        train_score(Points(rng.standard_normal((10, 2))))
 
 
 def test_score_verb(tmp_path, rng):

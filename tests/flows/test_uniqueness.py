@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from unstill._errors import BadInput
-from unstill.cli.identifiability import Admissible, admissible, report
-from unstill.files.models import load_flow, score_arrays
+from unstill.files.models import load_flow
+from unstill.flows.arrays import score_arrays
 from unstill.flows.diagnosis import cosines
+from unstill.flows.families import at_pace, compare_families, random_fields, training_free
+from unstill.flows.identifiability import Admissible, admissible, report
 from unstill.flows.networks import MLP
 from unstill.flows.score import Normal, Score
-from unstill.flows.uniqueness import at_pace, compare_families, random_fields, training_free
 from unstill.observations.points import Points
 from verbs_arguments import run_verb
 
@@ -122,7 +123,7 @@ def test_flow_verb(runs):
     assert result["sign"] == "free"
     assert (runs / "f" / "flow.png").stat().st_size > 10_000
     assert load_flow(runs / "f")[1](np.zeros((2, 3))).shape == (2, 3)
-    with pytest.raises(BadInput, match="neither --field nor --prior"):
+    with pytest.raises(BadInput, match="neither `field` nor `prior`"):
         _call("flow", runs / "p", "--score", "kernel", "--training-free", "--prior", "sparsity", "--out", runs / "g")
     with pytest.raises(BadInput, match="or kernel"):
         _call("flow", runs / "p", "--out", runs / "g")

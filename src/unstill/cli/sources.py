@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from .._errors import BadInput
-from .arguments import Given
+from .arguments import Given, positional
+
+POINTS = positional("source", ..., "points: .csv, .npz, .npy or a folder of `unstill points`")
 
 
 def pictures_and_grid(given: Given, source: str | None = None):

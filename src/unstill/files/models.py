@@ -11,24 +11,9 @@ from typing import Any
 import numpy as np
 
 from .._errors import BadInput
+from ..flows.arrays import FLOWS_FILE, SCORE_FILE
 from .arrays import read_npz
-
-SCORE_FILE, FLOWS_FILE = "score.npz", "flows.npz"
-
-
-def score_arrays(score, names: tuple[str, ...], schedule: str) -> dict[str, np.ndarray]:
-    """The arrays of `score.npz`: the network's weights with the normalisation that belongs to them."""
-    about = _about(kind="score", names=list(names), schedule=schedule)
-    vectors = {"mean": np.asarray(score.mean), "scale": np.asarray(score.scale)}
-    return {"about": about} | vectors | _score_parts(score)
-
-
-def flow_arrays(flows) -> dict[str, np.ndarray]:
-    """The arrays of `flows.npz`: K members' numbers, and the score where the family needs it."""
-    about = _about(kind="flows", names=list(flows.names), field=flows.field.name, tau=flows.tau)
-    arrays = {"about": about, "mean": flows.mean, "scale": flows.scale, "factors": flows.factors}
-    score = {} if flows.score is None else _score_parts(flows.score)
-    return arrays | flows.field.arrays() | score
+from .runs import asked_path, read_run
 
 
 def load_score(path: str | os.PathLike, names: Sequence[str] | None = None):
@@ -65,9 +50,44 @@ def load_flow(path: str | os.PathLike):
     return flows
 
 
-def _score_parts(score) -> dict[str, np.ndarray]:
-    normal = {"s_variances": np.asarray(score.normal.variances), "s_axes": np.asarray(score.normal.axes)}
-    return normal | score.network.arrays("s_")
+def learnt_from(folder: str | os.PathLike) -> str:
+    """The path of the points that a run of `unstill flow` was learnt from; raises `BadInput` where they are gone."""
+    asked = read_run(folder).get("config")
+    kept = str(asked.get("source", "")) if isinstance(asked, dict) else ""
+    if not kept:
+        raise BadInput("points", f"must be given: run.json of {folder} does not tell them", None)
+    source = asked_path(folder, kept)
+    if not Path(source).expanduser().exists():
+        raise BadInput("points", f"must be given: those of {folder} are not where they were", source)
+    return source
+
+
+def known_part(word: str, dimension: int):
+    """The dynamics of as many variables: of a flow's run folder (its first flow), a built-in system or `file.py:NAME`.
+
+    Raises `BadInput`.
+    """
+    import jax
+
+    part = _part(word)
+    try:
+        shape = jax.eval_shape(part.drift, jax.ShapeDtypeStruct((dimension,), "float32")).shape
+    except (TypeError, ValueError, IndexError):
+        shape = None
+    if shape != (dimension,):
+        raise BadInput("known", f"must be of the points' {dimension} variables", repr(word))
+    return part
+
+
+def _part(word: str):
+    from ..systems import OrdinarySystem, find_system
+
+    if (Path(word).expanduser() / FLOWS_FILE).is_file():
+        return load_flow(word)[0]
+    cls = find_system(word)
+    if not issubclass(cls, OrdinarySystem):
+        raise BadInput("known", "must be a system without space, or a run of `unstill flow`", repr(word))
+    return cls()
 
 
 def _score(arrays: dict[str, np.ndarray], D: int):
@@ -79,10 +99,6 @@ def _score(arrays: dict[str, np.ndarray], D: int):
         raise BadInput("path", f"must hold a covariance of {D} variables", shapes, "Write it again.")
     normal = Normal(arrays["s_variances"], arrays["s_axes"])
     return Score(_network(arrays, "s_", D + 6, (1, D)), normal, *_vectors(arrays, D))
-
-
-def _about(**facts: Any) -> np.ndarray:
-    return np.array(json.dumps(facts))
 
 
 def _read(path: str | os.PathLike, name: str, kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

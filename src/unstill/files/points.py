@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from .._errors import BadInput
 from .arrays import MOST_ELEMENTS, decoding, read_npy, read_npz, read_npz_headers, write_npz
 from .atomic import replacing
+from .runs import RESULT, read_result
 
 if TYPE_CHECKING:  # importing Points imports JAX, which reading a table does not need
     from ..observations.points import Points
@@ -29,7 +31,8 @@ def load_points(path: str | os.PathLike) -> Points:
     - `.npz`: an array `x` (M, D) and, where present, `names` (D,); or one array (M,) a variable under its name;
     - `.csv`: a header of names, or none; then one point a line. Commas, semicolons, tabs or spaces divide the columns.
 
-    Variables without names are x, y, z, w, x5, … Raises `BadInput` for everything that is missing, corrupt or no
+    Variables without names are x, y, z, w, x5, … The folder of a known set tells its true dynamics too, for comparison
+    only. Raises `BadInput` for everything that is missing, corrupt or no
     heap of points; nothing is ever unpickled.
     """
     from ..observations.points import Points
@@ -39,14 +42,27 @@ def load_points(path: str | os.PathLike) -> Points:
     if not file.is_file():
         what = f"must hold {POINTS_FILE}" if path.is_dir() else "must be an existing file or folder"
         raise BadInput("points", what, path)
-    suffix = file.suffix.lower()
-    if suffix == ".csv":
-        return Points(*_read_csv(file), source=str(path))
-    if suffix == ".npy":
-        return Points(read_npy(file), source=str(path))
-    if suffix == ".npz":
-        return Points(*_read_npz(file), source=str(path))
-    raise BadInput("points", f"must end in {', '.join(_SUFFIXES)}, or be a folder", path)
+    read = {".csv": _read_csv, ".npz": _read_npz, ".npy": lambda file: (read_npy(file),)}.get(file.suffix.lower())
+    if read is None:
+        raise BadInput("points", f"must end in {', '.join(_SUFFIXES)}, or be a folder", path)
+    return _with_truth(Points(*read(file), source=str(path)), path)
+
+
+def _with_truth(points: Points, source: Path) -> Points:
+    """The points with their true dynamics, if they are the run folder of a known set without noise of its own."""
+    from ..discovery.point_sets import POINT_SETS
+    from ..flows.diagnosis import Rescaled
+
+    if not (source / RESULT).is_file():
+        return points
+    told = read_result(source)
+    chosen = POINT_SETS.get(str(told.get("set")))
+    if chosen is None or chosen.dynamics is None or chosen.covariance is not None:
+        return points
+    dynamics = chosen.dynamics
+    if told.get("z_scored"):
+        dynamics = Rescaled(dynamics, np.array(told["mean"], float), np.array(told["std"], float))
+    return dataclasses.replace(points, drift=dynamics)
 
 
 def save_points(path: str | os.PathLike, points: Points) -> None:

@@ -108,16 +108,24 @@ def _features(z: Array, tau: Any) -> Array:
 
 
 @dataclasses.dataclass(frozen=True)
-class LearntScore:
-    """A score, its losses epoch by epoch (training, held out), and the least held-out loss."""
+class TrainedScore:
+    """A score, its losses epoch by epoch (training, held out), the least held-out loss, and how the training ended."""
 
     score: Score
     losses: Float[np.ndarray, "E 2"]
     held_out: float
     interrupted: bool
+    settled: bool
 
 
-def learn_score(
+def check_score(points: Points, schedule: str) -> None:
+    """Raise `BadInput` for what no score can be learnt from, before anything is computed."""
+    if points.count < 20:
+        raise BadInput("points", "must be at least 20 to learn a score", points.count)
+    find_schedule(schedule)
+
+
+def train_score(
     points: Points,
     *,
     schedule: str = "even",
@@ -129,15 +137,13 @@ def learn_score(
     record: Callable[[dict[str, Any]], None] = lambda entry: None,
     keep: Callable[[dict[str, np.ndarray]], None] = lambda arrays: None,
     resume: Mapping[str, np.ndarray] | None = None,
-) -> LearntScore:
+) -> TrainedScore:
     """Denoising score matching: min E|w_θ(√a z + τ ε, τ) − (√a ε − τ z)|² over points, noise and levels.
 
     A tenth of the points is held out; `conservative` makes the score a gradient, at three times the price
-    a step. `record`, `keep` and `resume` as for `train_epochs`. Raises `BadInput` for fewer than 20 points or an
-    unknown schedule.
+    a step. `record`, `keep` and `resume` as for `train_epochs`. Raises `BadInput` as `check_score` does.
     """
-    if points.count < 20:
-        raise BadInput("points", "must be at least 20 to learn a score", points.count)
+    check_score(points, schedule)
     mean, scale = standardise(points)
     z = np.random.default_rng(seed).permutation((points.sorted() - mean) / scale).astype(np.float32)
     ladder = jnp.asarray(find_schedule(schedule), jnp.float32)
@@ -164,4 +170,5 @@ def learn_score(
     )  # fmt: skip
     best = jax.tree.map(lambda leaf: np.asarray(leaf[0], np.float64), trained.params)
     losses = np.concatenate([trained.training, trained.validation], 1)
-    return LearntScore(Score(best, normal, mean, scale), losses, float(trained.held_out[0]), trained.interrupted)
+    score = Score(best, normal, mean, scale)
+    return TrainedScore(score, losses, float(trained.held_out[0]), trained.interrupted, trained.settled)

@@ -1,4 +1,4 @@
-"""`learn_flow`: vector fields that preserve the density of noised points, an ensemble at once.
+"""Training of vector fields that preserve the density of noised points, an ensemble at once.
 
 ∇·(p v) = 0 is r = ∇·v + v·s = 0 with s = ∇log p. The loss is the Rayleigh quotient R = E r²/(E|v|² E|s|²): it is
 free of the field's scale, so that v = 0 is no answer, and normalising v by one number afterwards keeps r/|v| exact.
@@ -65,16 +65,17 @@ class Heap:
 
 
 @dataclasses.dataclass(frozen=True)
-class LearntFlows:
-    """K flows with their held-out residuals R, and the mean losses epoch by epoch (training, held out)."""
+class TrainedFlows:
+    """K flows, their held-out residuals R, the mean losses epoch by epoch (training, held out), and how it ended."""
 
     flows: Flows
     residuals: Float[np.ndarray, " K"]
     losses: Float[np.ndarray, "E 2"]
     interrupted: bool
+    settled: bool
 
 
-def learn_flow(
+def train_flows(
     points: Points,
     score: Score | None = None,
     *,
@@ -90,7 +91,7 @@ def learn_flow(
     record: Callable[[dict[str, Any]], None] = lambda entry: None,
     keep: Callable[[dict[str, np.ndarray]], None] = lambda arrays: None,
     resume: Mapping[str, np.ndarray] | None = None,
-) -> LearntFlows:
+) -> TrainedFlows:
     """`experiments` fields from as many random starts, trained at once.
 
     `score` of the points, or `None` for the closed form, which suits families that need no score later (`plain`,
@@ -108,10 +109,10 @@ def learn_flow(
     params = make(jax.random.split(jax.random.fold_in(key, 1), experiments))
     z, s, z_held, s_held = (jnp.asarray(a) for a in (heap.z, heap.s, heap.z_held, heap.s_held))
     losses, held = np.zeros((0, 2)), jax.jit(lambda p: _members(p, z_held, s_held, jax.random.key(7), priors))
-    interrupted = False
+    interrupted, settled = False, True
     if family is PolynomialField and not priors:
         params = PolynomialField(least_residuals(heap.z, heap.s, experiments))
-    elif priors or not family.uses_score:
+    elif is_trained(family, priors):
 
         def batches(params, key):
             pick, probe = jax.random.split(key)
@@ -120,10 +121,15 @@ def learn_flow(
 
         onward = jax.random.fold_in(key, 2)
         trained = train_epochs(batches, held, params, plan, key=onward, record=record, keep=keep, resume=resume)
-        params, interrupted = trained.params, trained.interrupted
+        params, interrupted, settled = trained.params, trained.interrupted, trained.settled
         losses = np.stack([trained.training.mean(1), trained.validation.mean(1)], 1)
     flows = _at_pace(params, points, score, tau, heap)
-    return LearntFlows(flows, residuals(flows, heap.z_held, heap.s_held), losses, interrupted)
+    return TrainedFlows(flows, residuals(flows, heap.z_held, heap.s_held), losses, interrupted, settled)
+
+
+def is_trained(family: type[AbstractField], priors: Sequence[AbstractPrior]) -> bool:
+    """Whether a family is trained at all: some preserve the density as they are, one has a closed form."""
+    return bool(priors) or not (family.uses_score or family is PolynomialField)
 
 
 def _at_pace(params: AbstractField, points: Points, score: Score | None, tau: float, heap: Heap) -> Flows:
@@ -204,7 +210,7 @@ def _members(params: AbstractField, z: Array, s: Array, key: Array, priors: Sequ
 
 
 def check_flow(points: Points, score: Score | None, tau: float, field: str) -> type[AbstractField]:
-    """The family of a name; raises `BadInput` for what `learn_flow` cannot do, before anything is computed."""
+    """The family of a name; raises `BadInput` for what `train_flows` cannot do, before anything is computed."""
     check_level(tau)
     family = find_field(field)
     if points.dimension == 1:

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from ..flows import LearntFlows, LearntScore
     from ..flows.diagnosis import Preservation
     from ..flows.flow import Flow
-    from ..flows.score import LearntScore, Score
-    from ..flows.training import LearntFlows
+    from ..flows.score import Score
     from ..observations.points import Points
 
 _DATA, _MODEL, _PALE = "#3b4cc0", "#b40426", "#d0d0d0"

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def _figure(module: str, function: str) -> Callable[[Any], Figure]:
-    """A figure's function, imported when it is drawn."""
-    return lambda found: getattr(import_module(f".{module}", __package__), function)(found)
+def _figure(
+    module: str, function: str, parts: Callable[[Any], tuple] = lambda found: (found,)
+) -> Callable[[Any], Figure]:
+    """A figure's function, imported when it is drawn, of `parts` of the result."""
+    return lambda found: getattr(import_module(f".{module}", __package__), function)(*parts(found))
 
 
 def _compare(found: Any) -> Figure:
@@ -27,6 +29,17 @@ def _compare(found: Any) -> Figure:
 FIGURES: dict[str, dict[str, Callable[[Any], Figure]]] = {
     "simulate": {"states.png": _figure("states", "plot_states")},
     "points": {"points.png": _figure("discoveries", "plot_points")},
+    "score": {"score.png": _figure("flows", "plot_score", lambda found: (found.points, found, found.drawn))},
+    "flow": {
+        "flow.png": _figure("flows", "plot_flows", lambda found: (found.points, found, found.kept)),
+        "motions.png": _figure(
+            "flows", "plot_motions", lambda found: (found.points, found.flows[found.best], found.score)
+        ),
+    },
+    "lyapunov": {
+        "lyapunov.png": _figure("lyapunov", "plot_spectra", lambda found: (found.spectra, found.slopes, found.null))
+    },
+    "uniqueness": {"uniqueness.png": _figure("uniqueness", "plot_uniqueness", lambda found: (found.found, found.kept))},
     "discover": {"discovery.png": _figure("discoveries", "plot_found")},
     "recover": {"recovery.png": _figure("recoveries", "plot_recovery")},
     "compare": {"compare.png": _compare},
@@ -37,4 +50,5 @@ def figures(found: Result) -> dict[str, Figure]:
     """The figures of a result, the main one first; none of states without a grid."""
     if getattr(found, "grid", True) is None:
         return {}
-    return {name: draw(found) for name, draw in FIGURES[found.verb].items()}
+    without = {"motions.png"} if getattr(found, "score", True) is None else set()  # they move up a learnt score
+    return {name: draw(found) for name, draw in FIGURES[found.verb].items() if name not in without}

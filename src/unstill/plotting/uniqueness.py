@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..flows.diagnosis import Preservation
-    from ..flows.uniqueness import Uniqueness
+    from ..flows.families import Families
 
 _COLORS = (
     "#b40426", "#3b4cc0", "#2a9d4a", "#8a5a00", "#7b3294", "#1a1a1a", "#c2a5cf", "#00b4d8", "#e08214", "#a0a0a0",
 )  # fmt: skip
 
 
-def plot_uniqueness(found: Uniqueness, kept: Mapping[str, Preservation]) -> Figure:
+def plot_uniqueness(found: Families, kept: Mapping[str, Preservation]) -> Figure:
     """The table of mean |cosine|, the plane of fields, MMD² over time by family."""
     figure = new_figure(14.4, 4.8)
     first, second, third = (figure.add_subplot(1, 3, i) for i in (1, 2, 3))
@@ -49,7 +49,7 @@ def plot_uniqueness(found: Uniqueness, kept: Mapping[str, Preservation]) -> Figu
     return figure
 
 
-def _table(axes: Axes, found: Uniqueness) -> None:
+def _table(axes: Axes, found: Families) -> None:
     axes.imshow(np.nan_to_num(found.table), cmap="Blues", vmin=0, vmax=1)
     places = range(len(found.families))
     for i in places:

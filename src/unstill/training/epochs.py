@@ -16,10 +16,13 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .._errors import BadInput
+from .._progress import AbstractCheckpoint, Progress
+from .._result import plain
 
 Losses = Callable[[Any, Array], Float[Array, " K"]]
 
 _LONGEST = 1e3  # a gradient
+_STATE = "state"  # what a checkpoint holds of a training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Epochs:
     rate: float = 1e-2
     patience: int = 20
     gain: float = 0.01
+    optimiser: Any = None  # an optax.GradientTransformation in place of Adam
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,10 +49,24 @@ class Trained:
     training: Float[np.ndarray, "E K"]
     validation: Float[np.ndarray, "E K"]
     interrupted: bool
+    stopped: bool  # before the last epoch, since nothing was gained any more
+
+    @property
+    def settled(self) -> bool:
+        """Whether it had nothing to gain any more.
+
+        It stopped by itself, or the last quarter of its epochs took the least held-out loss down by less than 5 % of
+        what all epochs did. A training of fewer than four epochs cannot tell.
+        """
+        if self.stopped or len(self.validation) < 4:
+            return self.stopped
+        least = np.minimum.accumulate(self.validation, 0)
+        late = least[(3 * len(least)) // 4 - 1] - least[-1]
+        return bool(np.all(late <= 0.05 * (least[0] - least[-1])))
 
 
 @dataclasses.dataclass(frozen=True)
-class Progress:
+class Reached:
     """Where a training stands after an epoch: all that the next one needs.
 
     `best` and its losses `least` (K,), member by member; `mark` (K,) the losses that a gain is counted from, and
@@ -70,7 +88,7 @@ class Progress:
         rest = {"mark": self.mark, "waited": np.asarray(self.waited)}
         return leaves | rest | {"training": self.training, "validation": self.validation}
 
-    def restored(self, arrays: Mapping[str, np.ndarray]) -> Progress:
+    def restored(self, arrays: Mapping[str, np.ndarray]) -> Reached:
         """The progress that `as_arrays` kept of a training that began like this one; raises `BadInput`."""
         leaves, structure = jax.tree.flatten(self._tree())
         wanted = {f"state_{i}": np.shape(leaf) for i, leaf in enumerate(leaves)} | {"mark": self.mark.shape}
@@ -80,7 +98,7 @@ class Progress:
         kept = [jnp.asarray(arrays[f"state_{i}"], jnp.asarray(leaf).dtype) for i, leaf in enumerate(leaves)]
         params, adam, best, least = jax.tree.unflatten(structure, kept)
         losses = (np.asarray(arrays[name], float) for name in ("training", "validation"))
-        return Progress(params, adam, best, least, np.asarray(arrays["mark"]), int(arrays["waited"]), *losses)
+        return Reached(params, adam, best, least, np.asarray(arrays["mark"]), int(arrays["waited"]), *losses)
 
     def _tree(self) -> tuple[Any, ...]:
         return self.params, self.adam, self.best, self.least
@@ -103,22 +121,35 @@ def train_epochs(
     numbers as without a break. Ctrl-C ends the training with what was reached.
     """
     epoch, start = _compiled(losses, held_out, plan), _begin(held_out, params, plan)
-    at, interrupted = start if resume is None else start.restored(resume), False
+    at, interrupted, stopped = start if resume is None else start.restored(resume), False, False
     for i in range(len(at.training), plan.epochs):
-        if at.waited >= plan.patience:
+        if stopped := at.waited >= plan.patience:
             break
         try:
             params, adam, best, least, each, now = epoch(*at._tree(), jax.random.fold_in(key, i))
             gained = bool(np.any(np.asarray(least) < (1 - plan.gain) * at.mark))
             waited, mark = (0, np.minimum(at.mark, np.asarray(least))) if gained else (at.waited + 1, at.mark)
             training, validation = np.append(at.training, each[None], 0), np.append(at.validation, now[None], 0)
-            at = Progress(params, adam, best, least, mark, waited, training, validation)
+            at = Reached(params, adam, best, least, mark, waited, training, validation)
             record({"epoch": i, "loss": float(each.mean()), "held_out": float(np.mean(least))})
             keep(at.as_arrays())
         except KeyboardInterrupt:
             interrupted = True
             break
-    return Trained(at.best, np.asarray(at.least), at.training, at.validation, interrupted)
+    return Trained(at.best, np.asarray(at.least), at.training, at.validation, interrupted, stopped)
+
+
+def logged(kept: AbstractCheckpoint, epochs: int, progress: Progress) -> dict[str, Any]:
+    """The arguments `record`, `keep` and `resume` of a training that a checkpoint keeps, its log cut to its state."""
+    resume = kept.kept(_STATE)
+    done = 0 if resume is None else len(resume.get("training", ()))
+    kept.write_log([row for row in kept.log() if row.get("epoch", 0) < done])
+
+    def record(entry: dict[str, Any]) -> None:
+        kept.append_log(plain(entry))
+        progress(entry["epoch"] + 1, epochs, entry)
+
+    return {"record": record, "keep": lambda arrays: kept.keep(_STATE, **arrays), "resume": resume}
 
 
 def draw(key: Array, count: int, total: int) -> Int[Array, " N"]:
@@ -134,6 +165,9 @@ def signs(key: Array, shape: tuple[int, ...]) -> Int[Array, ...]:
 def _adam(plan: Epochs):
     import optax
 
+    if plan.optimiser is not None:
+        return plan.optimiser
+
     rates = optax.cosine_decay_schedule(plan.rate, plan.epochs * plan.steps, 0.01)
     return optax.adam(rates)
 
@@ -146,10 +180,10 @@ def _clipped(gradient: Any) -> Any:
     return jax.tree.map(lambda g: g * share.reshape(-1, *[1] * (g.ndim - 1)), gradient)
 
 
-def _begin(held_out: Callable, params: Any, plan: Epochs) -> Progress:
+def _begin(held_out: Callable, params: Any, plan: Epochs) -> Reached:
     least = jax.jit(held_out)(params)
     none = np.zeros((0, len(least)))
-    return Progress(params, _adam(plan).init(params), params, least, np.asarray(least), 0, none, none)
+    return Reached(params, _adam(plan).init(params), params, least, np.asarray(least), 0, none, none)
 
 
 def _compiled(losses: Losses, held_out: Callable, plan: Epochs) -> Callable:

@@ -10,11 +10,10 @@ import jax
 import numpy as np
 
 import unstill as us
-from unstill.training.epochs import Epochs
 
 GRID = us.Grid((24, 24))
 MAZE = {"Du": 0.16, "Dv": 0.08, "F": 0.029, "k": 0.057}
-PLAN = Epochs(epochs=3, steps=5, rate=1e-2)
+TRAINING = {"epochs": 3, "steps": 5, "rate": 1e-2, "batch": 64}
 
 
 @functools.cache
@@ -67,12 +66,12 @@ def gaussian() -> us.Points:
 
 
 def learn_score() -> dict:
-    found = us.learn_score(gaussian(), hidden=(8, 8), plan=PLAN, batch=64)
+    found = us.learn_score(gaussian(), hidden=(8, 8), **TRAINING)
     return {"losses": found.losses, "score": found.score(gaussian().x[:9], 0.3)}
 
 
-def learn_flow(field: str) -> dict:
-    found = us.learn_flow(gaussian(), field=field, experiments=2, hidden=8, plan=PLAN, batch=64, count=256)
+def learn_flow(field: str, **training) -> dict:
+    found = us.learn_flow(gaussian(), field=field, experiments=2, hidden=8, time=0.2, **training)
     return {"losses": found.losses, "residuals": found.residuals, "v": found.flows[0](gaussian().x[:9])}
 
 
@@ -100,7 +99,7 @@ CALLS = {
     "discover of pictures at rest": call(discover, maze),
     "discover of pictures in motion": call(discover, waves),
     "learn a score": learn_score,
-    "learn a flow": call(learn_flow, "plain"),
+    "learn a flow": call(learn_flow, "plain", **TRAINING),
     "the best polynomial flow": call(learn_flow, "polynomial"),
     "lyapunov": lyapunov,
 }

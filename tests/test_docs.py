@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import importlib.util
 import inspect
 import json
 import re
@@ -287,3 +288,19 @@ def test_every_public_name_is_on_a_page_of_the_docs():
     text = " ".join(text_of(page) for page in PAGES)
     missing = {n for n in us.__all__ if not n.startswith("_") and not re.search(rf"\b{n}\b", text)}
     assert missing == set()
+
+
+def test_the_reference_is_what_the_signatures_and_docstrings_say():
+    """If this fails: `python docs/make_reference.py`."""
+    spec = importlib.util.spec_from_file_location("make_reference", DOCS / "make_reference.py")
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    assert (DOCS / "reference.md").read_text(encoding="utf-8") == maker.page()
+
+
+def test_the_first_steps_run(capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", text_of("docs/getting-started.md"), re.DOTALL)
+    exec(compile(code, "getting-started.md", "exec"), {})
+    shown = capsys.readouterr().out
+    assert "taken as v of gray-scott" in shown
+    assert "(4, 1, 48, 48) (1, 2, 48, 48)" in shown

@@ -33,9 +33,7 @@ RESULTS = {
     "score": lambda: us.learn_score(ring(), epochs=2, steps=2, hidden=(8, 8), samples=20),
     "flow": lambda: us.learn_flow(ring(), tau=0.3, epochs=2, steps=2, hidden=8, time=0.2),
     "lyapunov": lambda: us.lyapunov("hopf", orbits=2, time=20, transient=2),
-    "uniqueness": lambda: us.uniqueness(
-        ring(), found("score").score, {"plain": found("flow").flows}, random=2, time=0.2
-    ),
+    "uniqueness": lambda: us.uniqueness(ring(), found("score"), {"plain": found("flow")}, random=2, time=0.2),
 }
 every_result = pytest.mark.parametrize("verb", RESULTS)
 

@@ -22,6 +22,7 @@ from ..systems import OrdinarySystem, find_system
 from .diagnosis import Rescaled, paced
 from .flow import Flows
 from .integrate import move
+from .learn_flow import LearntFlows
 
 _MARGIN = 1.5  # standard deviations beyond the data at which an orbit is lost
 _FLOW_DT = 0.02
@@ -58,7 +59,8 @@ class Lyapunov(Result):
         if self.status is Status.BLOW_UP:
             return "every orbit of every model left the data's range"
         lost = np.mean([1.0 if one is None else one.lost for one in self.spectra])
-        return f"{self.name}, {len(self.spectra)} models, {100 * lost:.1f} % of orbits lost"
+        many = f"{len(self.spectra)} model{'s' if len(self.spectra) > 1 else ''}"
+        return f"{self.name}, {many}, {100 * lost:.1f} % of orbits lost"
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -133,7 +135,7 @@ class _Case:
 
 @checked
 def lyapunov(
-    dynamics: OrdinarySystem | Flows | str,
+    dynamics: OrdinarySystem | Flows | LearntFlows | str,
     *,
     points: Points | None = None,
     models: Count | None = None,
@@ -151,7 +153,7 @@ def lyapunov(
     calls any shear chaotic, and both for an integrable null.
 
     Args:
-        dynamics: `Flows`, a system without space, or its name.
+        dynamics: Flows as `learn_flow` or `load_flow` return them, a system without space, or its name.
         points: Points to start from: those that the flows were learnt from.
         models: How many of the flows (default: all).
         orbits: Orbits of each.
@@ -167,6 +169,8 @@ def lyapunov(
     """
     began, kept = clock.perf_counter(), Memory() if resume is None else resume
     system = find_system(dynamics)() if isinstance(dynamics, str) else dynamics
+    if isinstance(system, LearntFlows):
+        system = system.flows
     case = _flows(system, points, models, orbits, dt, seed) if isinstance(system, Flows) else None
     if case is None:
         case = _system(system, points, models, orbits, transient, dt, seed)

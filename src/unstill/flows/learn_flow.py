@@ -25,6 +25,7 @@ from .attractors import Likeness, likeness
 from .diagnosis import Preservation, Rescaled, cosines, preservation
 from .flow import Flows
 from .kernel_score import oracle_velocity
+from .learn_score import LearntScore
 from .priors import AbstractPrior, Known, Symmetry, find_prior
 from .score import Score, standardise
 from .training import check_flow, is_trained, train_flows
@@ -136,7 +137,7 @@ def _orbits(found: Likeness) -> list[str]:
 @checked
 def learn_flow(
     points: Points,
-    score: Score | None = None,
+    score: Score | LearntScore | None = None,
     *,
     tau: Share = 0.1,
     experiments: Count = 1,
@@ -187,6 +188,7 @@ def learn_flow(
     `interrupted`. Raises `BadInput`.
     """
     began, kept = clock.perf_counter(), Memory() if resume is None else resume
+    score = score.score if isinstance(score, LearntScore) else score
     family = check_flow(points, score, tau, field)
     priors = chosen_priors(points, prior, listed(flip), known)
     asked = {"epochs": epochs, "steps": steps, "batch": batch, "rate": rate}

@@ -23,6 +23,8 @@ from .diagnosis import Preservation, Rescaled, paced, preservation
 from .families import Families, at_pace, compare_families, random_fields, scores_as_field, training_free
 from .flow import Flows
 from .identifiability import Admissible, admissible, report
+from .learn_flow import LearntFlows
+from .learn_score import LearntScore
 from .score import Score
 
 _POINTS, _MOVED = 1024, 5
@@ -122,8 +124,8 @@ class Uniqueness(Result):
 @checked
 def uniqueness(
     points: Points,
-    score: Score,
-    flows: Mapping[str, Flows],
+    score: Score | LearntScore,
+    flows: Mapping[str, Flows | LearntFlows],
     *,
     random: Count = 100,
     time: Positive = 10.0,
@@ -148,6 +150,8 @@ def uniqueness(
     began, kept = clock.perf_counter(), Memory() if resume is None else resume
     if not flows:
         raise BadInput("flows", "must hold flows to compare")
+    flows = {name: one.flows if isinstance(one, LearntFlows) else one for name, one in flows.items()}
+    score = score.score if isinstance(score, LearntScore) else score
     find_library(library, points.names)
     for name, one in {"score": score, **flows}.items():
         if len(one.mean) != points.dimension:

@@ -158,7 +158,7 @@ FIGURES = {
         "not trained": lambda: plot_flows(POINTS[2], flows_of(losses=np.zeros((0, 2))), preservation()),
     },
 }  # fmt: skip
-ELSEWHERE = {"plot_discovery", "plot_picture_discovery", "plot_motions"}  # by the tests of their verbs
+ELSEWHERE = {"plot_found", "plot_discovery", "plot_picture_discovery", "plot_motions"}  # by the tests of their verbs
 CASES = pytest.mark.parametrize(
     "draw",
     [pytest.param(draw, id=f"{name}: {case}") for name, cases in FIGURES.items() for case, draw in cases.items()],

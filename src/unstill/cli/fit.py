@@ -220,7 +220,7 @@ def describe(config: Config, found) -> dict[str, Any]:
 def _write(config: Config, folder, found) -> int:
     from ..files.runs import read_log
     from ..plotting import save_figure
-    from ..plotting.fits import plot_fit
+    from ..plotting.fits import fit_figure
 
     names = found.system.fields
     arrays = {name: found.states[:, i] for i, name in enumerate(names)}
@@ -229,15 +229,9 @@ def _write(config: Config, folder, found) -> int:
     folder.write_arrays("fields.npz", **arrays)
     result = describe(config, found)
     folder.write_result(result)
-    starts = len({row["start"] for row in found.history})
     rows = [row for row in read_log(folder.path) if row["start"] == found.start]
     if rows:
-        title = f"{found.status}; the best of {starts} starts" if starts > 1 else str(found.status)
-        shown = names.index(found.observed[-1])
-        pictures = {"target": found.targets[0, -1]}
-        if len(found.states):
-            pictures["prediction"] = found.states[0, shown]
-        save_figure(plot_fit(rows, pictures=pictures, title=title), folder / "fit.png")
+        save_figure(fit_figure(found, rows), folder / "fit.png")
     for name, block in result["parameters"].items():
         say(config, f"  {name:8s} {block['value']:.6g}" + (" (mean of a field)" if block["cellwise"] else ""))
     say(config, f"{found.status}: {found.message}", f"{folder.path}: {result['method']}, {found.seconds:.1f} s")

@@ -11,7 +11,7 @@ import numpy as np
 from .._errors import BadInput
 from .arrangement import best_columns, places
 from .colors import panel_pixels, robust_limits
-from .figures import GREY, INK, new_figure, rendered
+from .figures import GREY, INK, new_figure, rendered, shrink
 from .labels import clock_words
 
 # All in pixels.
@@ -125,9 +125,7 @@ def _ground(panels, layout: Layout, told: tuple[str, str], colormap: str, limits
 
     def write(text: str, left: float, middle: float, room: float, align: str = "left", size: float = 9, color=INK):
         words = figure.text(left / width, 1 - middle / height, text, size=size, color=color, ha=align, va="center")
-        drawn = words.get_window_extent().width
-        if drawn > room:  # a long title shrinks rather than running into its neighbour
-            words.set_fontsize(size * room / drawn)
+        shrink(words, room)
 
     write(title, _GAP, _TITLE_LINE, width - 2 * _GAP, size=11)
     for i, panel in enumerate(panels):

@@ -9,16 +9,18 @@ import numpy as np
 
 from .._errors import BadInput
 from .colors import colormap_of, full_limits
-from .figures import GREY, INK, draw_bar, draw_field, new_figure
+from .figures import GREY, INK, draw_field, shrink
 from .labels import number, pick_field
+from .page import BESIDE, HEAD, MARGIN, RULER, TITLE, Page, panel_size
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _MOST_PICTURES = 12
 _MOST_COLUMNS = 4
-_SIDE, _STRIP = 3.4, 1.3  # inches: a heat map, the strip of pictures
+# All in inches: a heat map, and its cell with title and numbers; the greatest picture of the strip, what is between.
+_SIDE, _CELL, _LARGEST, _BETWEEN = 2.8, 3.45, 1.2, 0.08
+_NARROWEST = 5.4
 
 
 def plot_comparison(losses: Mapping[str, np.ndarray], pictures: Mapping[str, np.ndarray]) -> Figure:
@@ -34,37 +36,48 @@ def plot_comparison(losses: Mapping[str, np.ndarray], pictures: Mapping[str, np.
             raise BadInput("losses", f"must be of the {count} pictures, each with each", f"{name}: {np.shape(matrix)}")
     columns = min(len(losses), _MOST_COLUMNS)
     rows = -(-len(losses) // columns)
-    figure = new_figure(max(2, columns) * _SIDE, 0.4 + rows * _SIDE * 0.85 + _STRIP)
-    figure.set_layout_engine("constrained")
-    figure.suptitle(f"{count} pictures of {', '.join(pictures)}: loss of each against each", fontsize=11, color=INK,
-                    x=0.01, ha="left")  # fmt: skip
-    above, below = np.ravel(figure.subfigures(2, 1, height_ratios=(rows * _SIDE * 0.85, _STRIP)))
-    panels = np.atleast_1d(above.subplots(rows, columns)).ravel()
-    for axes, (name, matrix) in zip(panels, losses.items(), strict=False):
-        _draw_matrix(above, axes, name, np.asarray(matrix))
-    for axes in panels[len(losses) :]:
-        axes.set_axis_off()
+    width, below = max(_NARROWEST, MARGIN + columns * (_SIDE + BESIDE)), HEAD + rows * _CELL
     shown = np.unique(np.linspace(0, count - 1, min(count, _MOST_PICTURES)).round().astype(int))
-    limits = full_limits([pictures[field]])
-    strip = np.atleast_1d(below.subplots(1, len(shown))).ravel()
-    for axes, m in zip(strip, shown, strict=True):
-        colormap = colormap_of(field, list(pictures))
-        draw_field(axes, pictures[field][m], f"{field} {m}", limits=limits, colormap=colormap, ruler=False)
-    return figure
+    each = min(_LARGEST, (width - MARGIN - BESIDE) / len(shown) - _BETWEEN)
+    size = panel_size(pictures[field].shape, each)
+    page = Page(width, below + TITLE + size[1] + RULER)
+    page.head(
+        f"{count} pictures of {', '.join(pictures)}: the loss of each against each",
+        "colours from the 5th to the 95th percentile, without the diagonal",
+    )
+    for i, (name, matrix) in enumerate(losses.items()):
+        row, column = divmod(i, columns)
+        _draw_matrix(page, name, np.asarray(matrix), MARGIN + column * (_SIDE + BESIDE), HEAD + row * _CELL)
+    _draw_strip(page, field, pictures, shown, size, below + TITLE)
+    return page.figure
 
 
-def _draw_matrix(figure, axes: Axes, name: str, matrix: np.ndarray) -> None:
+def _draw_matrix(page: Page, path: str, matrix: np.ndarray, left: float, top: float) -> None:
+    name = path.rpartition("/")[2]
     low, high = percentile_limits(matrix)
+    axes = page.axes(left, top + TITLE, _SIDE, _SIDE)
     image = axes.imshow(matrix, cmap="viridis", vmin=low, vmax=high, interpolation="nearest", origin="upper")
     median = np.median(matrix[~np.eye(len(matrix), dtype=bool)])
-    axes.set_title(f"{name.rpartition('/')[2]}: median {number(float(median))}", fontsize=10, color=INK, loc="left")
+    title = axes.set_title(f"{name}: median {number(float(median))}", fontsize=10, color=INK, loc="left")
+    shrink(title, (_SIDE + BESIDE / 2) * page.figure.dpi)
     last = len(matrix) - 1
     axes.set_xticks([0, last], ["0", str(last)])
     axes.set_yticks([0, last], ["0", str(last)])
+    axes.set_xlabel("number of the picture", fontsize=8, color=GREY, labelpad=-8)
     axes.tick_params(length=0, labelsize=8, colors=GREY)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    draw_bar(figure, image, ax=axes, fraction=0.046, pad=0.03, extend="both")
+    page.bar(image, "loss", left + _SIDE, top + TITLE, _SIDE, extend="both", extendfrac=0.03)
+
+
+def _draw_strip(page: Page, field: str, pictures, shown: np.ndarray, size: tuple[float, float], top: float) -> None:
+    """Pictures by number, on one colour scale."""
+    colormap, limits = colormap_of(field, list(pictures)), full_limits([pictures[field]])
+    for place, m in enumerate(shown):
+        left = MARGIN + place * (size[0] + _BETWEEN)
+        axes, title = page.axes(left, top, *size), f"{field} {m}"
+        image = draw_field(axes, pictures[field][m], title, limits=limits, colormap=colormap, ruler=False)
+    page.bar(image, field, left + size[0], top, size[1])
 
 
 def percentile_limits(matrix: np.ndarray) -> tuple[float, float]:

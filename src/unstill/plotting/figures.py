@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
+    from matplotlib.text import Text
 
 INK, GREY = "#1a1a1a", "#6b6b6b"
 DPI = 150
+_FLAT = 3  # letters of a name that stands upright beside its axis
 _FORMATS = (".png", ".pdf", ".svg")
 
 
@@ -41,12 +43,43 @@ def rendered(figure: Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
+def shrink(words: Text, room: float) -> None:
+    """Make a text smaller that is longer than its room in pixels, rather than let it run into its neighbour."""
+    drawn = words.get_window_extent().width
+    if drawn > room:
+        words.set_fontsize(float(words.get_fontsize()) * room / drawn)
+
+
+def dress(axes: Axes, title: str, x: str = "", y: str = "") -> None:
+    """The style of all panels that are no pictures: a title, two thin spines, small grey numbers, names of the axes."""
+    axes.set_title(title, fontsize=10, color=INK, loc="left", parse_math=False)
+    axes.set_xlabel(x, fontsize=9, color=INK, parse_math=False)
+    name = axes.set_ylabel(y, fontsize=9, color=INK, parse_math=False)
+    if len(y) <= _FLAT:
+        name.set(rotation=0, ha="right", va="center")
+    axes.tick_params(which="major", labelsize=8, colors=GREY, length=3)
+    axes.tick_params(which="minor", labelsize=7, colors=GREY, length=2)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(GREY)
+        spine.set_linewidth(0.6)
+
+
+def head(figure: Figure, title: str, note: str = "") -> None:
+    """A figure's heading: what is shown and how it ended, and below it, smaller, what it was made with."""
+    width, height = figure.get_size_inches()
+    for text, down, style in ((title, 0.2, {"fontsize": 12, "color": INK, "weight": "bold"}),
+                              (note, 0.45, {"fontsize": 9, "color": GREY})):  # fmt: skip
+        words = figure.text(0.1 / width, 1 - down / height, text, va="center", parse_math=False, **style)
+        shrink(words, (width - 0.2) * figure.dpi)
+
+
 def draw_field(
     axes: Axes, field: np.ndarray, title: str, *, limits: tuple[float, float], colormap: str, ruler: bool = True
 ) -> AxesImage:
     """One field (H, W), row 0 at the top, with its title and, as a `ruler`, the number of cells on the edges."""
     image = axes.imshow(field, cmap=colormap, vmin=limits[0], vmax=limits[1], interpolation="nearest", origin="upper")
-    axes.set_title(title, fontsize=10, color=INK, loc="left")
+    shrink(axes.set_title(title, fontsize=10, color=INK, loc="left", parse_math=False), axes.bbox.width)
     rows, columns = field.shape
     axes.set_xticks([-0.5, columns - 0.5], ["0", f"{columns} cells"] if ruler else ["", ""])
     axes.set_yticks([-0.5, rows - 0.5], ["0", str(rows)] if ruler else ["", ""])
@@ -61,13 +94,14 @@ def draw_field(
     return image
 
 
-def draw_bar(figure: Figure, image: AxesImage, **place) -> None:
-    """A colour bar of few ticks; `place` says where, as `Figure.colorbar` takes it (`cax`, or `ax` and fractions)."""
-    from matplotlib.ticker import MaxNLocator
+def draw_bar(figure: Figure, image: AxesImage, name: str, **place) -> None:
+    """A colour bar of few ticks, with the name of what it tells above; `place` is that of `Figure.colorbar`."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    bar = figure.colorbar(image, ticks=MaxNLocator(4), **place)
+    bar = figure.colorbar(image, ticks=MaxNLocator(4), format=FuncFormatter(lambda value, _: f"{value:.4g}"), **place)
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=2, labelsize=8, colors=GREY)
+    bar.ax.set_title(name, fontsize=9, color=INK, loc="left", parse_math=False)
 
 
 def save_figure(figure: Figure, path: str | os.PathLike) -> None:

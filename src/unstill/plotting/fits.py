@@ -10,14 +10,20 @@ import numpy as np
 
 from .._errors import BadInput
 from .colors import colormap_of, full_limits
-from .figures import GREY, INK, draw_bar, draw_field, new_figure
+from .figures import INK, draw_field, dress
+from .page import HEAD, MARGIN, RULER, TITLE, Page, panel_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from ..fitting.result import Fit
+
 _LINE, _TRUTH, _FAILED = "#2b4c7e", "#c1272d", "#e8710a"
-_COLUMNS, _DECADES = 3, 2.0
+_DECADES = 2.0
+_SOUND = ("ok", "converged", "interrupted")  # what ends a fit without being a failure
+# All in inches: the page; beside a panel its numbers; a panel's height, and its cell with title and numbers; a picture.
+_WIDTH, _LEFT, _HEIGHT, _CELL, _PICTURE = 10.6, 0.75, 1.6, 2.4, 2.7
 
 
 def plot_fit(
@@ -26,37 +32,74 @@ def plot_fit(
     pictures: Mapping[str, np.ndarray] | None = None,
     *,
     title: str = "",
+    note: str = "",
+    loss: str = "",
     field: str = "v",
+    labels: Mapping[str, str] | None = None,
 ) -> Figure:
-    """Loss, parameters and gradient norm against the iteration; below them `pictures`, title → one field (H, W).
+    """Loss, parameters and gradient norm against the iteration; below them `pictures`, title → one `field` (H, W).
 
     `rows` are the lines of `log.jsonl`: `iteration`, `loss`, `parameters` and `gradients` (name → value), `status`;
-    a missing or `None` number leaves a gap, and an iteration whose status is not "ok" is marked on the loss. `truth`
-    is dashed. The pictures share one colour scale. Raises `BadInput` for a log without lines.
+    a missing or `None` number leaves a gap, and an iteration that failed is marked on the loss. `truth` is dashed,
+    `loss` its name, `labels` what stands above the parameters' panels (by default the last value). The pictures share
+    one colour scale. Raises `BadInput` for a log without lines.
     """
     if not rows:
         raise BadInput("rows", "must hold at least one iteration")
     iteration = _numbers(rows, "iteration")
     names = list(dict.fromkeys(name for row in rows for name in row.get("parameters") or {}))
     panels = 2 + len(names)
-    lines = math.ceil(panels / _COLUMNS)
-    figure = new_figure(3.5 * _COLUMNS, 2.3 * lines + (3.0 if pictures else 0) + 0.4)
-    figure.set_layout_engine("constrained")
-    if title:
-        figure.suptitle(title, fontsize=12, color=INK, x=0.01, ha="left", parse_math=False)
-    parts = np.atleast_1d(
-        figure.subfigures(2 if pictures else 1, 1, height_ratios=[2.3 * lines, 3.0][: 1 + bool(pictures)])
-    )
-    grid = parts[0].subplots(lines, _COLUMNS, sharex=True, squeeze=False).ravel()
-    _draw_loss(grid[0], iteration, rows)
+    columns = min((3, 4, 2), key=lambda columns: -panels % columns)
+    lines, top = math.ceil(panels / columns), HEAD if title else 0.1
+    size = {name: panel_size(np.shape(picture), _PICTURE) for name, picture in _checked(pictures or {}).items()}
+    below = top + lines * _CELL
+    page = Page(_WIDTH, below + (TITLE + max(h for _, h in size.values()) + RULER if size else 0))
+    page.head(title, note)
+    grid = [
+        page.axes(_LEFT + column * _WIDTH / columns, top + TITLE + row * _CELL, _WIDTH / columns - _LEFT - 0.2, _HEIGHT)
+        for row, column in (divmod(i, columns) for i in range(panels))
+    ]
+    _draw_loss(grid[0], iteration, rows, f"{loss} loss".strip())
     for axes, name in zip(grid[1:], names, strict=False):
         values = np.array([_number((row.get("parameters") or {}).get(name)) for row in rows])
-        _draw_parameter(axes, iteration, values, name, (truth or {}).get(name))
-    _draw_series(grid[1 + len(names)], iteration, _gradient_norms(rows), "norm of the gradient", log=True)
-    _finish(grid, panels)
-    if pictures:
-        _draw_pictures(parts[1], pictures, field)
-    return figure
+        last = values[np.isfinite(values)][-1:]
+        told = f"{name} = {last[0]:.5g}" if len(last) else name
+        _draw_parameter(axes, iteration, values, (labels or {}).get(name, told), (truth or {}).get(name))
+    _draw_series(grid[-1], iteration, _gradient_norms(rows), "norm of the gradient", log=True)
+    for axes in grid[max(0, panels - columns) :]:  # the lowest of each column
+        axes.set_xlabel("iteration", fontsize=9, color=INK)
+    _draw_pictures(page, pictures or {}, size, field, below + TITLE)
+    return page.figure
+
+
+def fit_figure(found: Fit, rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """The figure of a fit, from the lines of the log of the start that came out best."""
+    cls, starts = type(found.system), len({row["start"] for row in found.history})
+    seen = found.observed[-1]
+    pictures = {f"{seen}, target": found.targets[0, -1]}
+    if len(found.states):
+        pictures[f"{seen}, prediction"] = found.states[0, found.system.fields.index(seen)]
+    best = f", the best of {starts} starts" if starts > 1 else ""
+    return plot_fit(
+        rows, pictures=pictures, field=seen, loss=found.loss_name,
+        title=f"{cls.name} fitted to {' and '.join(found.observed)}: {found.status}",
+        note=f"{found.strategy}, {found.loss_name} loss, {found.optimiser}; {found.iterations} iterations{best}",
+        labels={name: _told(name, np.asarray(value), cls) for name, value in found.system.values().items()},
+    )  # fmt: skip
+
+
+def _told(name: str, value: np.ndarray, cls) -> str:
+    """A parameter as it was found, with its unit."""
+    unit = cls.parameters()[name].unit
+    mean = "mean of a field " if value.ndim else ""
+    return f"{name} = {mean}{float(value.mean()):.5g}" + ("" if unit == "dimensionless" else f", in {unit}")
+
+
+def _checked(pictures: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    for name, picture in pictures.items():
+        if np.ndim(picture) != 2:
+            raise BadInput("pictures", "must be single fields (H, W)", f"{name}: {np.shape(picture)}")
+    return pictures
 
 
 def _number(value: Any) -> float:
@@ -75,25 +118,26 @@ def _gradient_norms(rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
 
 def _draw_series(axes: Axes, x: np.ndarray, y: np.ndarray, title: str, *, log: bool = False) -> None:
     """One line; on a logarithmic axis where `log` is wanted and positive values span decades."""
+    from matplotlib.ticker import MaxNLocator
+
     seen = y[np.isfinite(y)]
     if log and len(seen) and seen.min() > 0 and seen.max() > 10**_DECADES * seen.min():
         axes.set_yscale("log")
     axes.plot(x, y, color=_LINE, linewidth=1.3, marker="o" if len(x) <= 30 else None, markersize=2.5)
-    axes.set_title(title, fontsize=10, color=INK, loc="left", parse_math=False)
-    axes.tick_params(labelsize=8, colors=GREY, length=3)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(GREY)
-        spine.set_linewidth(0.6)
+    dress(axes, title)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    if axes.get_yscale() == "log":
+        axes.minorticks_off()
 
 
-def _draw_loss(axes: Axes, x: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> None:
+def _draw_loss(axes: Axes, x: np.ndarray, rows: Sequence[Mapping[str, Any]], title: str) -> None:
     loss = _numbers(rows, "loss")
-    _draw_series(axes, x, loss, "loss", log=True)
+    _draw_series(axes, x, loss, title, log=True)
     failed: dict[str, list[float]] = {}
     for at, row in zip(x, rows, strict=True):
-        if row.get("status") not in (None, "ok"):
-            failed.setdefault(str(row["status"]), []).append(float(at))
+        status = str(row.get("status") or ("dead" if row.get("dead") else "ok"))
+        if status not in _SOUND:
+            failed.setdefault(status, []).append(float(at))
     edge = axes.get_xaxis_transform()
     for count, (status, at) in enumerate(failed.items()):
         axes.plot(at, np.full(len(at), 0.03), "|", color=_FAILED, markersize=7, transform=edge, clip_on=False)
@@ -103,9 +147,8 @@ def _draw_loss(axes: Axes, x: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> 
         )  # fmt: skip
 
 
-def _draw_parameter(axes: Axes, x: np.ndarray, values: np.ndarray, name: str, truth: float | None) -> None:
-    last = values[np.isfinite(values)][-1:]
-    _draw_series(axes, x, values, f"{name} = {last[0]:.5g}" if len(last) else name)
+def _draw_parameter(axes: Axes, x: np.ndarray, values: np.ndarray, title: str, truth: float | None) -> None:
+    _draw_series(axes, x, values, title)
     if truth is not None:
         axes.axhline(float(truth), color=_TRUTH, linewidth=1.1, linestyle=(0, (4, 3)), zorder=0)
         high = float(truth) > np.mean(axes.get_ylim())  # the word stands on the inner side of the line
@@ -115,22 +158,13 @@ def _draw_parameter(axes: Axes, x: np.ndarray, values: np.ndarray, name: str, tr
         )  # fmt: skip
 
 
-def _finish(grid: np.ndarray, panels: int) -> None:
-    """Empty places are removed; the lowest panel of each column says what its axis is."""
-    for axes in grid[panels:]:
-        axes.set_axis_off()
-    for axes in grid[max(0, panels - _COLUMNS) : panels]:
-        axes.tick_params(labelbottom=True)
-        axes.set_xlabel("iteration", fontsize=8.5, color=GREY)
-
-
-def _draw_pictures(part, pictures: Mapping[str, np.ndarray], field: str) -> None:
-    limits = full_limits(pictures.values())
-    grid = part.subplots(1, max(len(pictures), _COLUMNS), squeeze=False).ravel()
-    for axes in grid[len(pictures) :]:
-        axes.set_axis_off()
-    for axes, (name, picture) in zip(grid, pictures.items(), strict=False):
-        if np.ndim(picture) != 2:
-            raise BadInput("pictures", "must be single fields (H, W)", f"{name}: {np.shape(picture)}")
+def _draw_pictures(page: Page, pictures: Mapping[str, np.ndarray], size, field: str, top: float) -> None:
+    limits = full_limits(pictures.values()) if pictures else (0.0, 1.0)
+    left = _LEFT
+    for name, picture in pictures.items():
+        width, height = size[name]
+        axes = page.axes(left, top, width, height)
         image = draw_field(axes, np.asarray(picture), name, limits=limits, colormap=colormap_of(field, ("u", "v")))
-    draw_bar(part, image, ax=list(grid[: len(pictures)]), fraction=0.03, pad=0.02, aspect=30)
+        left += width + MARGIN
+    if pictures:
+        page.bar(image, field, left - MARGIN, top, height)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .colors import colormap_of, full_limits
-from .figures import GREY, INK, draw_bar, draw_field, new_figure
+from .figures import GREY, INK, draw_field
 from .labels import number
+from .page import BESIDE, MARGIN, TITLE, Page, panel_size
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,10 +19,9 @@ if TYPE_CHECKING:
     from ..recovery.result import Estimate, Recovery
 
 # All in inches.
-_MARGIN, _PANEL, _BESIDE = 0.35, 3.0, 0.95  # beside a panel: its colour bar, and the next one's ruler
-_HEADING, _TITLE, _RULER = 0.75, 0.35, 0.5  # heading; above a panel; below a panel
+_PANEL, _HEADING, _BELOW = 3.0, 0.75, 0.5  # a panel; the heading; below a panel
 _ROW, _FOOTER = 0.26, 0.55
-_WIDTH = 3 * (_PANEL + _BESIDE) + 2 * _MARGIN  # the least: the table needs it
+_WIDTH = 3 * (_PANEL + BESIDE) + 2 * MARGIN  # the least: the table needs it
 _COLUMNS = (0.0, 0.9, 4.9, 6.6, 8.1)  # of the table: symbol, meaning, value, standard deviation, interval
 
 _Row = tuple[str, str, str, str, str]
@@ -37,46 +37,35 @@ def plot_recovery(recovery: Recovery, later: np.ndarray | None = None, later_tim
     panels = _panels(recovery, later, later_time)
     free, bound = _rows(recovery)
     rows = len(free) + (len(bound) + 1 if bound else 0)
-    aspect = recovery.grid.shape[0] / recovery.grid.shape[1]
-    size = (_PANEL, _PANEL * aspect) if aspect <= 1.5 else (_PANEL * 1.5 / aspect, _PANEL * 1.5)
+    size = panel_size(recovery.grid.shape, _PANEL)
     message = textwrap.wrap(f"{recovery.method}. {recovery.message}", 150)
     heading = _HEADING + 0.18 * len(message)
-    page = _Page(
-        max(_WIDTH, len(panels) * (size[0] + _BESIDE) + 2 * _MARGIN),
-        heading + _TITLE + size[1] + _RULER + (rows + 1) * _ROW + _FOOTER,
+    top = heading + TITLE
+    page = _Report(
+        max(_WIDTH, len(panels) * (size[0] + BESIDE) + 2 * MARGIN),
+        top + size[1] + _BELOW + (rows + 1) * _ROW + _FOOTER,
     )
-    page.write(_heading(recovery), _MARGIN, 0.35, size=14, weight="bold")
+    page.write(_heading(recovery), MARGIN, 0.35, size=14, weight="bold")
     for i, line in enumerate(message):
-        page.write(line, _MARGIN, 0.68 + 0.18 * i, size=9, color=GREY)
-    for i, panel in enumerate(panels):
-        page.draw(panel, _MARGIN + 0.2 + i * (size[0] + _BESIDE), heading + _TITLE, size)
-    page.table(free, bound, heading + _TITLE + size[1] + _RULER)
-    page.write(_footer(recovery), _MARGIN, page.height - 0.25, size=8.5, color=GREY)
+        page.write(line, MARGIN, 0.68 + 0.18 * i, size=9, color=GREY)
+    for i, (name, field, title, limits, colormap) in enumerate(panels):
+        left = MARGIN + 0.2 + i * (size[0] + BESIDE)
+        image = draw_field(page.axes(left, top, *size), field, title, limits=limits, colormap=colormap)
+        page.bar(image, name, left + size[0], top, size[1])
+    page.table(free, bound, top + size[1] + _BELOW)
+    page.write(_footer(recovery), MARGIN, page.height - 0.25, size=8.5, color=GREY)
     return page.figure
 
 
-class _Page:
-    """A figure on which things are placed in inches from the top left corner."""
-
-    def __init__(self, width: float, height: float):
-        self.width, self.height = width, height
-        self.figure = new_figure(width, height)
-
-    def write(self, text: str, left: float, middle: float, *, size: float, color: str = INK, **style) -> None:
-        x, y = left / self.width, 1 - middle / self.height
-        self.figure.text(x, y, text, fontsize=size, color=color, va="center", parse_math=False, **style)
-
-    def draw(self, panel, left: float, top: float, size: tuple[float, float]) -> None:
-        field, title, limits, colormap = panel
-        image = draw_field(self._axes(left, top, *size), field, title, limits=limits, colormap=colormap)
-        draw_bar(self.figure, image, cax=self._axes(left + size[0] + 0.1, top, 0.1, size[1]))
+class _Report(Page):
+    """A page with a table."""
 
     def table(self, free: list[_Row], bound: list[_Row], top: float) -> None:
         from matplotlib.lines import Line2D
 
         self._row(("parameter", "", "value", "std", "95 % interval"), top, 9, GREY)
         y = 1 - (top + 0.14) / self.height
-        edges = [_MARGIN / self.width, 1 - _MARGIN / self.width]
+        edges = [MARGIN / self.width, 1 - MARGIN / self.width]
         self.figure.add_artist(Line2D(edges, [y, y], color=GREY, linewidth=0.6))
         caption = [("combinations that the data do determine", "", "", "", "")] if bound else []
         for i, row in enumerate([*free, *caption, *bound]):
@@ -84,17 +73,15 @@ class _Page:
             self._row(row, top + 0.04 + (i + 1) * _ROW, 9 if grey else 10, GREY if grey else INK)
 
     def _row(self, cells: _Row, middle: float, size: float, color: str) -> None:
-        for left, cell in zip(_COLUMNS, cells, strict=True):
+        rooms = np.diff([*_COLUMNS, np.inf]) - 0.1
+        for left, room, cell in zip(_COLUMNS, rooms, cells, strict=True):
             if cell:
-                self.write(cell, _MARGIN + left, middle, size=size, color=color)
-
-    def _axes(self, left: float, top: float, width: float, height: float):
-        bottom = 1 - (top + height) / self.height
-        return self.figure.add_axes((left / self.width, bottom, width / self.width, height / self.height))
+                alone = not any(cells[1:])  # a caption crosses all columns
+                self.write(cell, MARGIN + left, middle, size=size, color=color, room=np.inf if alone else room)
 
 
 def _panels(recovery: Recovery, later: np.ndarray | None, later_time: float | None) -> list[tuple]:
-    """Field, title, limits and colour map of each panel; one field has the same limits in all panels."""
+    """Name, field, title, limits and colour map of each panel; one field has the same limits in all panels."""
     names = recovery.system.fields
     fitted = recovery.fields[0] if len(recovery.fields) else ()  # dead pictures are not fitted: they stand alone
     now = dict(zip(names, fitted, strict=False)) | {n: recovery.pictures[n][0] for n in recovery.observed}
@@ -107,7 +94,7 @@ def _panels(recovery: Recovery, later: np.ndarray | None, later_time: float | No
         name = "v" if "v" in recovery.observed else recovery.observed[0]
         after = "set in motion" if later_time is None else f"after {number(later_time)} more time units"
         panels.append((name, then[name], f"{name}, {after}"))
-    return [(field, title, limits[name], colormap_of(name, names)) for name, field, title in panels]
+    return [(name, field, title, limits[name], colormap_of(name, names)) for name, field, title in panels]
 
 
 def _rows(recovery: Recovery) -> tuple[list[_Row], list[_Row]]:

@@ -12,6 +12,8 @@ from PIL import Image
 import unstill.plotting
 from unstill._errors import BadInput
 from unstill._types import Status
+from unstill.analysis import Spectrum
+from unstill.flows.exponents import Lyapunov
 from unstill.observations.points import Points
 from unstill.plotting.comparisons import plot_comparison
 from unstill.plotting.discoveries import plot_points
@@ -67,12 +69,15 @@ def log_rows(count=6):
 
 
 class Turning:
-    """A stand-in for a learnt flow: the plane turns."""
-
-    mean, scale = np.zeros(2), np.ones(2)
+    """A stand-in for a learnt flow: the plane turns, and what is above it rests."""
 
     def __call__(self, x):
-        return np.stack([-x[:, 1], x[:, 0]], 1)
+        return np.concatenate([-x[:, 1:2], x[:, :1], 0 * x[:, 2:]], 1)
+
+    def drift(self, x):
+        import jax.numpy as jnp
+
+        return jnp.concatenate([-x[..., 1:2], x[..., :1], 0 * x[..., 2:]], -1)
 
 
 def preservation():
@@ -80,18 +85,41 @@ def preservation():
     return types.SimpleNamespace(ts=np.arange(5.0), mmd=mmd, mean=mmd.mean(1), floor=0.1)
 
 
-def spectrum():
-    return types.SimpleNamespace(per_arc_length=np.array([0.1, 0.0]), history=RNG.random((20, 2)), ts=np.arange(20.0))
+def spectrum(count=3) -> Spectrum:
+    exponents, std = np.array([0.9, 0.0, -14.5][:count]), np.array([0.01, 0.002, 0.01][:count])
+    interval, arc = np.stack([exponents - 2 * std, exponents + 2 * std], -1), exponents / 10
+    orbits, segments = np.tile(exponents, (4, 1)), exponents + 0.1 * RNG.standard_normal((20, count))
+    return Spectrum(exponents, std, interval, exponents.sum(), -13.6, 10.0, arc, 2.06, 0.0, orbits, segments,
+                    np.arange(1.0, 21))  # fmt: skip
 
 
-def flows_of(**changes):
-    facts = {"flows": [Turning()], "residuals": np.array([0.1]), "losses": RNG.random((5, 2))}
+def exponents_of(spectra, slopes, null) -> Lyapunov:
+    return Lyapunov("lorenz", spectra, slopes, null, orbits=10, time=20.0, transient=5.0, dt=0.01, seconds=1.0)
+
+
+def flows_of(dimension=2, **changes):
+    facts = {
+        "flows": [Turning()], "residuals": np.array([0.1]), "losses": RNG.random((5, 2)), "points": POINTS[dimension],
+        "status": Status.CONVERGED, "message": "1 flow of the family plain at τ = 0.1", "best": 0,
+        "kept": preservation(),
+    }  # fmt: skip
     return types.SimpleNamespace(**(facts | changes))
 
 
-UNIQUENESS = types.SimpleNamespace(
-    families=("plain", "known"), counts=(3, 1), places=RNG.standard_normal((4, 2)), strains=np.array([0.6, 0.2]),
+def score_of(dimension):
+    return types.SimpleNamespace(
+        points=POINTS[dimension], losses=RNG.random((5, 2)) + 0.1, drawn=POINTS[dimension].x[:50], mmd=1e-3, floor=1e-4,
+        status=Status.CONVERGED, message="5 epochs, held-out loss 0.5",
+    )  # fmt: skip
+
+
+FAMILIES = types.SimpleNamespace(
+    families=("plain", "truth"), counts=(3, 1), places=RNG.standard_normal((4, 2)), strains=np.array([0.6, 0.2]),
     table=np.array([[np.nan, 0.4], [0.4, 1.0]]),
+)  # fmt: skip
+UNIQUENESS = types.SimpleNamespace(
+    found=FAMILIES, kept={"plain": preservation(), "truth": preservation()}, points=POINTS[2],
+    message="The points do not determine a flow. " * 8,
 )  # fmt: skip
 CELLS = [
     {"row": row, "regime": regime, "distance": d, "success": 0.5, "ends": {"success": 1, "budget": 1}}
@@ -137,25 +165,22 @@ FIGURES = {
         ),
     },
     "plot_spectra": {
-        "many": lambda: plot_spectra([spectrum() for _ in range(7)], [0.1] * 7, (spectrum(), 0.02)),
-        "one lost": lambda: plot_spectra([spectrum(), None], [None, 0.2], (None, None)),
-        "all lost": lambda: plot_spectra([None], [None], (spectrum(), 0.02)),
+        "one": lambda: plot_spectra(exponents_of([spectrum()], [0.1], (spectrum(2), 0.02))),
+        "many": lambda: plot_spectra(exponents_of([spectrum() for _ in range(9)], [0.1] * 9, (spectrum(2), 0.02))),
+        "one lost": lambda: plot_spectra(exponents_of([spectrum(), None], [None, 0.2], (None, None))),
+        "all lost": lambda: plot_spectra(exponents_of([None], [None], (spectrum(2), 0.02))),
     },
-    "plot_uniqueness": {"two": lambda: plot_uniqueness(UNIQUENESS, {"plain": preservation(), "known": preservation()})},
+    "plot_uniqueness": {"two": lambda: plot_uniqueness(UNIQUENESS)},
     "plot_viability": {
         "two distances": lambda: plot_viability(CELLS, ["bptt", "observed"], ["spots", "maze"]),
         "with a gap": lambda: plot_viability(CELLS[:3], ["bptt", "observed"], ["spots", "maze"]),
     },
     "plot_points": {f"{d} variables": lambda d=d: plot_points(POINTS[d]) for d in POINTS},
-    "plot_score": {
-        f"{d} variables": lambda d=d: plot_score(
-            POINTS[d], types.SimpleNamespace(losses=RNG.random((5, 2)) + 0.1), POINTS[d].x[:50]
-        )
-        for d in POINTS
-    },
+    "plot_score": {f"{d} variables": lambda d=d: plot_score(score_of(d)) for d in POINTS},
     "plot_flows": {
-        "trained": lambda: plot_flows(POINTS[2], flows_of(), preservation()),
-        "not trained": lambda: plot_flows(POINTS[2], flows_of(losses=np.zeros((0, 2))), preservation()),
+        "trained": lambda: plot_flows(flows_of()),
+        "in space": lambda: plot_flows(flows_of(3)),
+        "not trained": lambda: plot_flows(flows_of(losses=np.zeros((0, 2)))),
     },
 }  # fmt: skip
 ELSEWHERE = {"plot_found", "plot_discovery", "plot_picture_discovery", "plot_motions"}  # by the tests of their verbs
@@ -219,6 +244,31 @@ def test_pictures_are_written_and_words_stay_on_the_page(draw, tmp_path):
         assert box.x1 <= page.x1 + 2, text
         assert box.y0 >= page.y0 - 2, text
         assert box.y1 <= page.y1 + 2, text
+
+
+@CASES
+def test_headings_titles_and_names_of_axes_keep_apart(draw):
+    figure = draw()
+    rendered(figure)
+    told = [text for text in words(figure) if not any(text in axes.texts for axes in panels(figure))]
+    boxes = [text.get_window_extent() for text in told]
+    for i, box in enumerate(boxes):
+        for j in range(i):
+            assert not box.overlaps(boxes[j]), (told[i].get_text(), told[j].get_text())
+
+
+@CASES
+def test_colour_bars_have_names(draw):
+    bars = [axes for axes in draw().axes if hasattr(axes, "_colorbar")]
+    assert all(axes.get_title(loc="left") or axes.get_ylabel() for axes in bars)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 16])
+def test_panels_of_states_are_equal(count):
+    figure = plot_states({"v": RNG.random((count, 12, 16))}, titles=["a longer title " * m for m in range(count)])
+    shapes = {tuple(np.round(axes.get_position().bounds[2:], 9)) for axes in panels(figure)}
+    assert len(shapes) == 1
+    assert len(panels(figure)) == count
 
 
 @pytest.mark.parametrize("suffix", [".pdf", ".svg"])

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+DATA, FOUND, PALE = "#3b4cc0", "#b40426", "#d0d0d0"  # what is given, what was found, data behind something else
+SERIES = (FOUND, DATA, "#2a9d4a", "#8a5a00", "#7b3294", "#00a0c0", "#e08214", "#c2a5cf", "#a0a0a0")  # told apart
 _SHOWN, _OTHER = "magma", "viridis"  # perceptually uniform both; the hue tells v from the fields beside it
 _SAMPLE = 4_000_000  # values that a percentile looks at: exact enough, and a film of gigabytes costs no more
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 INK, GREY = "#1a1a1a", "#6b6b6b"
 DPI = 150
+NOTE = 0.18  # inches that a line of small text takes
 _FLAT = 3  # letters of a name that stands upright beside its axis
 _FORMATS = (".png", ".pdf", ".svg")
 
@@ -50,12 +51,19 @@ def shrink(words: Text, room: float) -> None:
         words.set_fontsize(float(words.get_fontsize()) * room / drawn)
 
 
+def halo(width: float = 3.3) -> list:
+    """White around lines and words, in points: readable on any ground."""
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=width, foreground="white", alpha=0.9)]
+
+
 def dress(axes: Axes, title: str, x: str = "", y: str = "") -> None:
     """The style of all panels that are no pictures: a title, two thin spines, small grey numbers, names of the axes."""
     axes.set_title(title, fontsize=10, color=INK, loc="left", parse_math=False)
     axes.set_xlabel(x, fontsize=9, color=INK, parse_math=False)
     name = axes.set_ylabel(y, fontsize=9, color=INK, parse_math=False)
-    if len(y) <= _FLAT:
+    if y and len(y) <= _FLAT:
         name.set(rotation=0, ha="right", va="center")
     axes.tick_params(which="major", labelsize=8, colors=GREY, length=3)
     axes.tick_params(which="minor", labelsize=7, colors=GREY, length=2)
@@ -65,12 +73,15 @@ def dress(axes: Axes, title: str, x: str = "", y: str = "") -> None:
         spine.set_linewidth(0.6)
 
 
-def head(figure: Figure, title: str, note: str = "") -> None:
+def head(figure: Figure, title: str, *notes: str) -> None:
     """A figure's heading: what is shown and how it ended, and below it, smaller, what it was made with."""
     width, height = figure.get_size_inches()
-    for text, down, style in ((title, 0.2, {"fontsize": 12, "color": INK, "weight": "bold"}),
-                              (note, 0.45, {"fontsize": 9, "color": GREY})):  # fmt: skip
-        words = figure.text(0.1 / width, 1 - down / height, text, va="center", parse_math=False, **style)
+    large, small = {"fontsize": 12, "color": INK, "weight": "bold"}, {"fontsize": 9, "color": GREY}
+    for i, text in enumerate((title, *notes)):
+        down = 0.2 if i == 0 else 0.27 + NOTE * i
+        words = figure.text(
+            0.1 / width, 1 - down / height, text, va="center", parse_math=False, **(small if i else large)
+        )
         shrink(words, (width - 0.2) * figure.dpi)
 
 

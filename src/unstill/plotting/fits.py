@@ -11,7 +11,7 @@ import numpy as np
 from .._errors import BadInput
 from .colors import colormap_of, full_limits
 from .figures import INK, draw_field, dress
-from .page import HEAD, MARGIN, RULER, TITLE, Page, panel_size
+from .page import HEAD, MARGIN, NUMBERS, RULER, TITLE, Page, panel_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _LINE, _TRUTH, _FAILED = "#2b4c7e", "#c1272d", "#e8710a"
 _DECADES = 2.0
 _SOUND = ("ok", "converged", "interrupted")  # what ends a fit without being a failure
-# All in inches: the page; beside a panel its numbers; a panel's height, and its cell with title and numbers; a picture.
-_WIDTH, _LEFT, _HEIGHT, _CELL, _PICTURE = 10.6, 0.75, 1.6, 2.4, 2.7
+# All in inches: the page; a panel's height, and its cell with title and numbers; a picture.
+_WIDTH, _HEIGHT, _CELL, _PICTURE = 10.6, 1.6, 2.4, 2.7
 
 
 def plot_fit(
@@ -55,18 +55,17 @@ def plot_fit(
     below = top + lines * _CELL
     page = Page(_WIDTH, below + (TITLE + max(h for _, h in size.values()) + RULER if size else 0))
     page.head(title, note)
-    grid = [
-        page.axes(_LEFT + column * _WIDTH / columns, top + TITLE + row * _CELL, _WIDTH / columns - _LEFT - 0.2, _HEIGHT)
-        for row, column in (divmod(i, columns) for i in range(panels))
-    ]
+    grid = [axes for line in range(lines) for axes in page.row(columns, top + TITLE + line * _CELL, _HEIGHT)]
+    for axes in grid[panels:]:
+        axes.remove()
     _draw_loss(grid[0], iteration, rows, f"{loss} loss".strip())
     for axes, name in zip(grid[1:], names, strict=False):
         values = np.array([_number((row.get("parameters") or {}).get(name)) for row in rows])
         last = values[np.isfinite(values)][-1:]
         told = f"{name} = {last[0]:.5g}" if len(last) else name
         _draw_parameter(axes, iteration, values, (labels or {}).get(name, told), (truth or {}).get(name))
-    _draw_series(grid[-1], iteration, _gradient_norms(rows), "norm of the gradient", log=True)
-    for axes in grid[max(0, panels - columns) :]:  # the lowest of each column
+    _draw_series(grid[panels - 1], iteration, _gradient_norms(rows), "norm of the gradient", log=True)
+    for axes in grid[max(0, panels - columns) : panels]:  # the lowest of each column
         axes.set_xlabel("iteration", fontsize=9, color=INK)
     _draw_pictures(page, pictures or {}, size, field, below + TITLE)
     return page.figure
@@ -160,7 +159,7 @@ def _draw_parameter(axes: Axes, x: np.ndarray, values: np.ndarray, title: str, t
 
 def _draw_pictures(page: Page, pictures: Mapping[str, np.ndarray], size, field: str, top: float) -> None:
     limits = full_limits(pictures.values()) if pictures else (0.0, 1.0)
-    left = _LEFT
+    left = NUMBERS
     for name, picture in pictures.items():
         width, height = size[name]
         axes = page.axes(left, top, width, height)

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from .arrangement import best_columns, places
-from .figures import GREY, INK, draw_bar, draw_field, new_figure, shrink
+from .figures import INK, NOTE, draw_bar, draw_field, head, new_figure, shrink
 
 # All in inches.
 HEAD = 0.6
 MARGIN = 0.35  # at the page's edges; the left one holds the ruler
 TITLE, RULER = 0.35, 0.3  # above and below a panel
 BESIDE = 0.95  # beside a panel: its colour bar, and the next one's ruler
+NUMBERS, AXIS = 0.75, 0.55  # left of a panel with axes, and below it
 _GAP, _BAR = 0.2, 0.1  # between panels that share a bar; beside a bar, and its width
 _TALLEST = 1.5  # of a panel, in units of its greatest width
 
@@ -39,15 +40,25 @@ class Page:
         words = self.figure.text(x, y, text, fontsize=size, color=color, va="center", parse_math=False, **style)
         shrink(words, min(room, self.width - left - 0.1) * self.figure.dpi)
 
-    def head(self, title: str, note: str = "") -> None:
-        """What is shown and how it ended; below it, smaller, what it was made with. It takes HEAD inches."""
-        self.write(title, 0.1, 0.2, size=12, weight="bold")
-        self.write(note, 0.1, 0.45, size=9, color=GREY)
+    def head(self, title: str, *notes: str) -> None:
+        """What is shown and how it ended; below it, smaller, what it was made with: HEAD inches, and NOTE for each
+        note after the first."""
+        head(self.figure, title, *notes)
 
-    def axes(self, left: float, top: float, width: float, height: float):
+    def lines(self, lines: Sequence[str], left: float, top: float, *, size: float, **style) -> None:
+        """Lines of text below each other."""
+        for i, line in enumerate(lines):
+            self.write(line, left, top + (i + 0.5) * NOTE, size=size, **style)
+
+    def axes(self, left: float, top: float, width: float, height: float, **style):
         """Axes of this size."""
         bottom = 1 - (top + height) / self.height
-        return self.figure.add_axes((left / self.width, bottom, width / self.width, height / self.height))
+        return self.figure.add_axes((left / self.width, bottom, width / self.width, height / self.height), **style)
+
+    def row(self, count: int, top: float, height: float, width: float | None = None) -> list:
+        """Equal panels side by side, with room for their numbers."""
+        each = (self.width if width is None else width) / count
+        return [self.axes(i * each + NUMBERS, top, each - NUMBERS - _GAP, height) for i in range(count)]
 
     def bar(self, image, name: str, left: float, top: float, height: float, **style) -> None:
         """The colour bar of what ends at `left`, with the name of its field above."""

@@ -46,8 +46,7 @@ def plot_recovery(recovery: Recovery, later: np.ndarray | None = None, later_tim
         top + size[1] + _BELOW + (rows + 1) * _ROW + _FOOTER,
     )
     page.write(_heading(recovery), MARGIN, 0.35, size=14, weight="bold")
-    for i, line in enumerate(message):
-        page.write(line, MARGIN, 0.68 + 0.18 * i, size=9, color=GREY)
+    page.lines(message, MARGIN, 0.6, size=9, color=GREY)
     for i, (name, field, title, limits, colormap) in enumerate(panels):
         left = MARGIN + 0.2 + i * (size[0] + BESIDE)
         image = draw_field(page.axes(left, top, *size), field, title, limits=limits, colormap=colormap)

@@ -12,11 +12,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def _figure(
-    module: str, function: str, parts: Callable[[Any], tuple] = lambda found: (found,)
-) -> Callable[[Any], Figure]:
-    """A figure's function, imported when it is drawn, of `parts` of the result."""
-    return lambda found: getattr(import_module(f".{module}", __package__), function)(*parts(found))
+def _figure(module: str, function: str) -> Callable[[Any], Figure]:
+    """A figure's function, imported when it is drawn."""
+    return lambda found: getattr(import_module(f".{module}", __package__), function)(found)
 
 
 def _compare(found: Any) -> Figure:
@@ -29,17 +27,10 @@ def _compare(found: Any) -> Figure:
 FIGURES: dict[str, dict[str, Callable[[Any], Figure]]] = {
     "simulate": {"states.png": _figure("states", "plot_states")},
     "points": {"points.png": _figure("discoveries", "plot_points")},
-    "score": {"score.png": _figure("flows", "plot_score", lambda found: (found.points, found, found.drawn))},
-    "flow": {
-        "flow.png": _figure("flows", "plot_flows", lambda found: (found.points, found, found.kept)),
-        "motions.png": _figure(
-            "flows", "plot_motions", lambda found: (found.points, found.flows[found.best], found.score)
-        ),
-    },
-    "lyapunov": {
-        "lyapunov.png": _figure("lyapunov", "plot_spectra", lambda found: (found.spectra, found.slopes, found.null))
-    },
-    "uniqueness": {"uniqueness.png": _figure("uniqueness", "plot_uniqueness", lambda found: (found.found, found.kept))},
+    "score": {"score.png": _figure("flows", "plot_score")},
+    "flow": {"flow.png": _figure("flows", "plot_flows"), "motions.png": _figure("flows", "plot_motions")},
+    "lyapunov": {"lyapunov.png": _figure("lyapunov", "plot_spectra")},
+    "uniqueness": {"uniqueness.png": _figure("uniqueness", "plot_uniqueness")},
     "discover": {"discovery.png": _figure("discoveries", "plot_found")},
     "recover": {"recovery.png": _figure("recoveries", "plot_recovery")},
     "compare": {"compare.png": _compare},

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .figures import GREY, INK, new_figure
+from .colors import SERIES
+from .dots import heap_name
+from .figures import GREY, INK, NOTE, dress
+from .page import HEAD, TITLE, Page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,54 +19,80 @@ if TYPE_CHECKING:
 
     from ..flows.diagnosis import Preservation
     from ..flows.families import Families
+    from ..flows.uniqueness import Uniqueness
 
-_COLORS = (
-    "#b40426", "#3b4cc0", "#2a9d4a", "#8a5a00", "#7b3294", "#1a1a1a", "#c2a5cf", "#00b4d8", "#e08214", "#a0a0a0",
-)  # fmt: skip
+_KNOWN = {"truth": INK, "score": GREY}  # families of one that every figure may have
+# All in inches: the page; names beside the table; a panel and what is between; the legend; names below the table.
+_WIDTH, _NAMES, _PANEL, _BETWEEN, _LEGEND, _BELOW = 15.3, 1.4, 3.5, 0.75, 1.8, 1.1
+_DARK = 0.6  # a mean |cosine| from which the table is dark
 
 
-def plot_uniqueness(found: Families, kept: Mapping[str, Preservation]) -> Figure:
-    """The table of mean |cosine|, the plane of fields, MMD² over time by family."""
-    figure = new_figure(14.4, 4.8)
-    first, second, third = (figure.add_subplot(1, 3, i) for i in (1, 2, 3))
-    _table(first, found)
-    color = {name: _COLORS[i % len(_COLORS)] for i, name in enumerate(found.families)}
-    start = 0
-    for name, count in zip(found.families, found.counts, strict=True):
-        x, y = found.places[start : start + count].T
-        style = {"marker": "*", "s": 140} if count == 1 else {"marker": "o", "s": 14, "alpha": 0.6}
-        second.scatter(x, y, color=color[name], label=name, linewidths=0, **style)
+def plot_uniqueness(found: Uniqueness) -> Figure:
+    """The table of mean |cosine|, the plane of fields, MMD² over time, family by family; one legend of families."""
+    families = found.found
+    verdict = textwrap.wrap(found.message, 200)
+    top = HEAD + NOTE * (len(verdict) - 1) + TITLE
+    page = Page(_WIDTH, top + _PANEL + _BELOW)
+    page.head(f"which flows keep {heap_name(found.points)}, and are they one and the same?", *verdict)
+    first, second, third = (page.axes(_NAMES + i * (_PANEL + _BETWEEN), top, _PANEL, _PANEL) for i in range(3))
+    colors = _colors(families.families)
+    _draw_table(first, families, colors)
+    handles = _draw_plane(second, families, colors)
+    _draw_distances(third, found.kept, colors)
+    handles += third.get_legend_handles_labels()[0]
+    page.figure.legend(
+        handles=handles, loc="upper left", bbox_to_anchor=(1 - _LEGEND / _WIDTH, 1 - top / page.height), fontsize=8,
+        frameon=False, title="families (members)", title_fontsize=9, alignment="left",
+    )  # fmt: skip
+    return page.figure
+
+
+def _colors(families: tuple[str, ...]) -> dict[str, str]:
+    others = [name for name in families if name not in _KNOWN]
+    return _KNOWN | {name: SERIES[i % len(SERIES)] for i, name in enumerate(others)}
+
+
+def _draw_table(axes: Axes, families: Families, colors: Mapping[str, str]) -> None:
+    dress(axes, "mean |cosine| of fields")
+    axes.imshow(np.nan_to_num(families.table), cmap="Blues", vmin=0, vmax=1)
+    names = families.families
+    for (i, j), value in np.ndenumerate(families.table):
+        text = "–" if np.isnan(value) else f"{value:.2f}"
+        axes.text(j, i, text, ha="center", va="center", fontsize=8, color="white" if value > _DARK else INK)
+    axes.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor", parse_math=False)
+    axes.set_yticks(range(len(names)), names, parse_math=False)
+    axes.tick_params(length=0)
+    for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        label.set_color(colors[label.get_text()])
+    axes.spines[:].set_visible(False)
+
+
+def _draw_plane(axes: Axes, families: Families, colors: Mapping[str, str]) -> list:
+    """Every field as a place; returns what a legend shows."""
+    shown = 100 * families.strains.sum()
+    dress(
+        axes,
+        f"fields as places, {shown:.0f} % of squared distances",
+        "distance √(2 − 2|cosine|): a field is its reverse",
+    )
+    handles, start = [], 0
+    for name, count in zip(families.families, families.counts, strict=True):
+        x, y = families.places[start : start + count].T
+        style = {"marker": "*", "s": 140, "zorder": 3} if count == 1 else {"marker": "o", "s": 16, "alpha": 0.6}
+        handles.append(axes.scatter(x, y, color=colors[name], label=f"{name} ({count})", linewidths=0, **style))
         start += count
-    second.legend(fontsize=7, frameon=False)
-    second.set_aspect("equal", adjustable="datalim")
-    _titled(second, f"all fields, ± identified ({100 * found.strains.sum():.0f} % of squared distances)")
+    axes.set_aspect("equal", adjustable="datalim")
+    return handles
+
+
+def _draw_distances(axes: Axes, kept: Mapping[str, Preservation], colors: Mapping[str, str]) -> None:
+    """MMD² over time, on an axis that is linear within the noise: it is unbiased, so negative at times."""
+    dress(axes, "MMD² of moved and fresh points", "time")
     floor = next(iter(kept.values())).floor
     for name, one in kept.items():
-        third.plot(one.ts, one.mean, color=color[name], linewidth=1.5)
-    third.axhline(floor, color=INK, linestyle="--", linewidth=0.8, label="noise floor (95 %)")
-    third.set_yscale("symlog", linthresh=floor)  # unbiased, so negative at times: linear within the noise
-    third.set_ylim(bottom=min(-2 * floor, *(np.nanmin(one.mean, initial=0) for one in kept.values())))
-    third.set_xlabel("time")
-    third.legend(fontsize=7, frameon=False)
-    _titled(third, "MMD² of moved and fresh points")
-    figure.tight_layout(rect=(0, 0.07, 1, 1))  # the slanted names need more room than it thinks
-    return figure
-
-
-def _table(axes: Axes, found: Families) -> None:
-    axes.imshow(np.nan_to_num(found.table), cmap="Blues", vmin=0, vmax=1)
-    places = range(len(found.families))
-    for i in places:
-        for j in places:
-            value = found.table[i, j]
-            text = "–" if np.isnan(value) else f"{value:.2f}"
-            axes.text(j, i, text, ha="center", va="center", fontsize=8, color="white" if value > 0.6 else INK)
-    axes.set_xticks(places, found.families, rotation=40, ha="right", rotation_mode="anchor", fontsize=7)
-    axes.set_yticks(places, found.families, fontsize=7)
-    _titled(axes, "mean |cosine|")
-
-
-def _titled(axes: Axes, title: str) -> None:
-    axes.set_title(title, fontsize=10, loc="left", color=INK)
-    axes.tick_params(labelsize=7, colors=GREY)
-    axes.spines[["top", "right"]].set_visible(False)
+        axes.plot(one.ts, one.mean, color=colors[name], linewidth=1.5)
+    axes.axhline(floor, color=INK, linestyle="--", linewidth=0.8, label="noise floor (95 %)")
+    axes.set_yscale("symlog", linthresh=floor)
+    lowest = min(np.nanmin(one.mean, initial=0) for one in kept.values())
+    axes.set_ylim(bottom=min(-floor / 2, 1.2 * lowest))
+    axes.minorticks_off()

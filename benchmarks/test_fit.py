@@ -18,10 +18,11 @@ import unstill as us
 from pictures import GRID, ensemble, system
 from test_gradient import _peak
 from unstill._types import Status
-from unstill.fitting import Plan
-from unstill.fitting.fit import first_start, plan_roads, run_start, run_starts
+from unstill.fitting.fit import plan_of
 from unstill.fitting.objective import FitObjective
-from unstill.fitting.starts import clip
+from unstill.fitting.roads import plan_roads
+from unstill.fitting.runs import run_start, run_starts
+from unstill.fitting.starts import clip, first_start
 from unstill.recovery.recover import check
 
 STEADY = ("spots", "maze", "holes", "stripes", "worms", "fingerprints")
@@ -79,7 +80,7 @@ def test_founding_start(benchmark, figure, data_folder):
     """From A's start to A's truth, by the default of `fit`, everything compiled on the way."""
     v = targets(data_folder, "spots")
     found = benchmark.pedantic(us.fit, ("gray-scott", {"v": v}), {"start": FOUNDING_START}, rounds=1)
-    error = worst(found.parameters, "spots")
+    error = worst(found.values, "spots")
     how = (
         f"{found.strategy}, {found.loss_name}, {found.optimiser}; {found.iterations} iterations; status {found.status}"
     )
@@ -92,7 +93,7 @@ def test_founding_start(benchmark, figure, data_folder):
 def test_starts(benchmark, figure, data_folder, preset):
     """Rollouts and derivatives only: the observed start."""
     task = check("gray-scott", {"v": targets(data_folder, preset)})
-    plan = Plan(strategy="observed-start")
+    plan = plan_of(strategy="observed-start")
     (road,) = plan_roads(task, plan)
     starts = random_starts(preset)
     errors, seconds = benchmark.pedantic(all_starts, (road, plan, starts, preset), rounds=1)
@@ -106,7 +107,7 @@ def test_starts(benchmark, figure, data_folder, preset):
         "observed start, 8 steps, LM",
     )
     again, laps = [], []
-    several = Plan(strategy="observed-start", starts=8)
+    several = plan_of(strategy="observed-start", starts=8)
     for start, error, lap in zip(starts, errors, seconds, strict=True):  # what failed, as the default of `fit` does it
         began = time.perf_counter()
         if error > 0.01:
@@ -116,7 +117,7 @@ def test_starts(benchmark, figure, data_folder, preset):
         laps.append(lap + time.perf_counter() - began)
     how = "observed start, 8 steps, LM; up to 8 starts around the first, until the pictures are explained"
     tell(figure, f"random starts, rollouts only, restarts, {preset}", 0.95, 0.01, again, laps, how)
-    warm = Plan(strategy="observed-start", warm_start="recover")
+    warm = plan_of(strategy="observed-start", warm_start="recover")
     errors, seconds = all_starts(road, warm, [first_start(task, 1.0, warm)], preset)
     how = "recover does not look at the start: one fit stands for all"
     tell(figure, f"warm start from recover, {preset}", 0.95, 0.01, errors, seconds, how)
@@ -127,7 +128,7 @@ def test_starts(benchmark, figure, data_folder, preset):
 def test_moving_starts(benchmark, figure, data_folder, preset):
     states = ensemble(data_folder, preset, 0)
     task = check("gray-scott", {"u": states[:, 0], "v": states[:, 1]})
-    plan = Plan(strategy="observed-start", loss="stationarity", window=1)
+    plan = plan_of(strategy="observed-start", loss="stationarity", window=1)
     (road,) = plan_roads(task, plan)
     errors, seconds = benchmark.pedantic(all_starts, (road, plan, random_starts(preset), preset), rounds=1)
     how = f"{len(states)} snapshots of u and v; observed start, 1 step, stationarity loss, LM"
@@ -138,7 +139,7 @@ def _founding_iteration() -> None:
     """One iteration of A's default job with full BPTT over 40,000 steps: seconds and peak memory."""
     jax.config.update("jax_enable_x64", True)
     v = us.simulate(system("spots"), grid=GRID, init="square", samples=8, seed=300, steps=2_000).state[:, 1]
-    plan = Plan(strategy="bptt", batch=8, until_change=0.0)
+    plan = plan_of(strategy="bptt", batch=8, until_change=0.0)
     (road,) = plan_roads(check("gray-scott", {"v": v}), plan)
     x = road.coordinates.numbers(us.GrayScott.presets["spots"])
     seconds = []

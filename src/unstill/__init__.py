@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .files import Checkpoint, load, load_trajectory, save
     from .files.models import load_flow, load_score
     from .files.points import load_points, save_points
-    from .fitting import LOSSES, STRATEGIES, Comparison, Fit, Plan, compare, find_loss, fit
+    from .fitting import LOSSES, STRATEGIES, Comparison, Fit, Landscape, compare, find_loss, fit, landscape
     from .flows import (
         Flow,
         Flows,
@@ -65,7 +65,7 @@ _ROOMS = {
     "files.points": ("load_points", "save_points"),
     "discovery": ("Discovery", "Equations", "discover"),
     "discovery.point_sets": ("POINT_SETS", "DrawnPoints", "draw_points"),
-    "fitting": ("LOSSES", "STRATEGIES", "Comparison", "Fit", "Plan", "compare", "find_loss", "fit"),
+    "fitting": ("LOSSES", "STRATEGIES", "Comparison", "Fit", "Landscape", "compare", "find_loss", "fit", "landscape"),
     "flows": (
         "Flow", "Flows", "LearntFlows", "LearntScore", "Lyapunov", "Score", "Uniqueness", "learn_flow", "learn_score",
         "lyapunov", "uniqueness",

@@ -15,7 +15,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 
-from ._errors import BadInput
+from ._errors import BadInput, nearest
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -81,33 +81,53 @@ def listed(names: Names | None) -> tuple[str, ...]:
 def one_of(argument: str, value: Any, known: Sequence[str]) -> None:
     """Raise `BadInput` for a word that is not among the known ones."""
     if value not in known:
-        raise BadInput(argument, f"must be {', '.join(known[:-1])} or {known[-1]}", repr(value))
+        rule = f"must be {' or '.join(part for part in (', '.join(known[:-1]), known[-1]) if part)}"
+        raise BadInput(argument, rule, repr(value))
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
     """The function, its arguments held to the rules of their kinds at every call; raises `BadInput`."""
     signature = inspect.signature(function)
-    rules: dict[str, Rule | tuple[str, ...]] | None = None
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        nonlocal rules
-        if rules is None:
-            names = inspect.unwrap(function).__globals__
-            found = {name: _rule(p.annotation, names) for name, p in signature.parameters.items()}
-            rules = {name: rule for name, rule in found.items() if rule is not None}
         bound = signature.bind(*args, **kwargs)
-        for name in bound.arguments.keys() & rules.keys():
-            value, rule = bound.arguments[name], rules[name]
-            if value is None and signature.parameters[name].default is None:
-                continue
-            if isinstance(rule, Rule):
-                bound.arguments[name] = rule.check(name, value)
-            else:
-                one_of(name, value, rule)
+        bound.arguments.update(_held(function, bound.arguments))
         return function(*bound.args, **bound.kwargs)
 
     return call
+
+
+def whole_call(function: Callable[..., Any], **given: Any) -> dict[str, Any]:
+    """What a checked function would see in a call with these keywords, defaults included; raises `BadInput`."""
+    parameters = inspect.signature(function).parameters
+    unknown = [name for name in given if name not in parameters]
+    if unknown:
+        raise BadInput(unknown[0], f"must be an argument of {function.__name__}", None, nearest(unknown[0], parameters))
+    defaults = {name: p.default for name, p in parameters.items() if p.default is not p.empty}
+    return {**defaults, **_held(inspect.unwrap(function), given)}
+
+
+def _held(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments held to the rules of the function's signature; one that is absent by default may be."""
+    rules, held = _rules(function), dict(given)
+    for name in given.keys() & rules.keys():
+        value, (rule, may_be_absent) = given[name], rules[name]
+        if value is None and may_be_absent:
+            continue
+        if isinstance(rule, Rule):
+            held[name] = rule.check(name, value)
+        else:
+            one_of(name, value, rule)
+    return held
+
+
+@functools.cache
+def _rules(function: Callable[..., Any]) -> dict[str, tuple[Rule | tuple[str, ...], bool]]:
+    """The rule of each argument that has one, and whether the argument may be `None`."""
+    names, parameters = inspect.unwrap(function).__globals__, inspect.signature(function).parameters
+    found = {name: (_rule(p.annotation, names), p.default is None) for name, p in parameters.items()}
+    return {name: (rule, absent) for name, (rule, absent) in found.items() if rule is not None}
 
 
 def _rule(annotation: Any, names: Mapping[str, Any]) -> Rule | tuple[str, ...] | None:

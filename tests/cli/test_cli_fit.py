@@ -1,6 +1,6 @@
 """`unstill fit` and `unstill landscape`: files as promised, runs taken up again, one line and exit 2 for bad input."""
 
-import dataclasses
+import inspect
 import json
 from pathlib import Path
 
@@ -8,9 +8,10 @@ import jsonschema
 import numpy as np
 import pytest
 
-from unstill.cli import fit, landscape
+import unstill as us
+from unstill._errors import BadInput
 from unstill.cli.main import main
-from unstill.fitting import Plan
+from unstill.fitting.fit import plan_of
 from unstill.simulation import Grid, simulate
 from unstill.systems import GrayScott
 from unstill.training.optimisers import LevenbergMarquardt, Optax
@@ -149,7 +150,7 @@ def test_all_rates_failing_is_exit_3_and_keeps_the_log(source, tmp_path, capsys)
     assert "blow-up" in error
     assert "Du=0.127" in error
     assert "spans" in error
-    assert "the log is kept" in error
+    assert "is kept" in error
     assert error.count("\n") == 1
     assert result_of(out)["status"] == "blow-up"
     assert log_of(out)[0]["rate"] is None
@@ -165,16 +166,16 @@ def test_fields_of_a_parameter_are_written(source, tmp_path):
 
 
 BAD = {
-    "": "start", "--start F=.04": "start", f"--start {START},Q=1": "start", "--start Du=.1,Dv=.1,F=7,k=.05": "F",
-    "--start Du=.3,Dv=.1,F=.04,k=.05": "start", f"--start {START} --strategy none": "strategy",
-    f"--start {START} --loss none": "loss", f"--start {START} --loss MINE:many": "loss",
-    f"--start {START} --loss MINE:none": "loss", f"--start {START} --loss no.py:f": "loss",
-    f"--start {START} --loss MINE:one --optimiser levenberg-marquardt": "optimiser",
-    f"--start {START} --window 0": "--window", f"--start {START} --strategy tbptt --window 9 --horizon 8": "window",
-    f"--start {START} --strategy tbptt --horizon 8": "window", f"--start {START} --rate 0": "rate",
-    f"--start {START} --system lorenz": "system", f"--start {START} --observe u": "observe",
-    f"--start {START} --init none --strategy bptt": "init", f"--start {START} --from-iteration 1": "from-iteration",
-    "--start Du=.1,Dv=.1,F=.1,k=.05 --constraint founding": "start F", f"--start {START} --free-state": "free-state",
+    "": "--start", "--start F=.04": "--start", f"--start {START},Q=1": "--start", "--start Du=.1,Dv=.1,F=7,k=.05": "F",
+    "--start Du=.3,Dv=.1,F=.04,k=.05": "--start", f"--start {START} --strategy none": "--strategy",
+    f"--start {START} --loss none": "--loss", f"--start {START} --loss MINE:many": "--loss",
+    f"--start {START} --loss MINE:none": "--loss", f"--start {START} --loss no.py:f": "--loss",
+    f"--start {START} --loss MINE:one --optimiser levenberg-marquardt": "--optimiser",
+    f"--start {START} --window 0": "--window", f"--start {START} --strategy tbptt --window 9 --horizon 8": "--window",
+    f"--start {START} --strategy tbptt --horizon 8": "--window", f"--start {START} --rate 0": "--rate",
+    f"--start {START} --system lorenz": "--system", f"--start {START} --observe u": "--observe",
+    f"--start {START} --init none --strategy bptt": "--init", f"--start {START} --from-iteration 1": "--from-iteration",
+    "--start Du=.1,Dv=.1,F=.1,k=.05 --constraint founding": "--start", f"--start {START} --free-state": "--free-state",
 }  # fmt: skip
 
 
@@ -237,15 +238,17 @@ def test_a_landscape_without_a_finite_loss_is_exit_3(source, tmp_path, capsys):
 
 
 BAD_LANDSCAPES = {
-    "--set Du=.1,Dv=.1,k=.05": "along", "--along F=.03:.04:2": "set", "--along F=.03 --set Du=.1,Dv=.1,k=.05": "along",
-    "--along Q=.03:.04:2 --set Du=.1": "along", "--along F=.03:.04:2 --set Du=.1,Dv=.1,k=.05,Q=1": "set",
-    "--along F=.03:7:2 --set Du=.1,Dv=.1,k=.05": "F", "--along F=.03:.04:2 --along F=.03:.04:2 --set k=.05": "along",
-    "--along F=.03:.04:2 --along k=.05:.06:2 --along Du=.1:.2:2 --set Dv=.1": "along",
-    "--set Du=.1,Dv=.1,F=.03,k=.05 --set F=7": "F", "--along F=.03:.04:2 --set F=.1 --set F=.2": "set",
-    "--along F=.03:.04:2 --set Du=.1,Dv=.1,k=.05 --path none": "path",
-    "--along F=.03:.04:2 --set Du=.1,Dv=.1,k=.05 --strategy shooting": "strategy",
-    "--along F=.03:.04:2 --set Du=.1,Dv=.1,k=.05 --strategy none": "strategy",
-    "--along F=.03:.04:2 --set Du=.1,Dv=.1,k=.05 --init none": "init",
+    "--set Du=.1,Dv=.1,k=.05": "--along", "--along F=.03:.04:2": "--set",
+    "--along F=.03 --set Du=.1,Dv=.1,k=.05": "--along",
+    "--along Q=.03:.04:2 --set Du=.1": "--along", "--along F=.03:.04:2 --set Du=.1,Dv=.1,k=.05,Q=1": "--set",
+    "--along F=.03:7:2 --set Du=.1,Dv=.1,k=.05": "F",
+    "--along F=.03:.04:2 --along F=.03:.04:2 --set k=.05": "--along",
+    "--along F=.03:.04:2 --along k=.05:.06:2 --along Du=.1:.2:2 --set Dv=.1": "--along",
+    "--set Du=.1,Dv=.1,F=.03,k=.05 --set F=7": "F", "--along F=.03:.04:2 --set F=.1 --set F=.2": "--set",
+    "--along F=.03:.04:2 --set Du=.1,Dv=.1,k=.05 --path none": "--path",
+    "--along F=.03:.04:2 --set Du=.1,Dv=.1,k=.05 --strategy shooting": "--strategy",
+    "--along F=.03:.04:2 --set Du=.1,Dv=.1,k=.05 --strategy none": "--strategy",
+    "--along F=.03:.04:2 --set Du=.1,Dv=.1,k=.05 --init none": "--init",
 }  # fmt: skip
 
 
@@ -260,18 +263,28 @@ def test_bad_input_of_landscape_is_one_line(words, source, tmp_path, capsys):
 
 def test_a_landscape_needs_a_target(tmp_path, capsys):
     assert run("landscape", "gray-scott", *SECTION, "--out", tmp_path / "l") == 2
-    assert "`target` must name" in capsys.readouterr().err
+    assert "`--target` must name" in capsys.readouterr().err
 
 
-# --- one configuration ------------------------------------------------------------------------------------------------
+# --- one definition ---------------------------------------------------------------------------------------------------
 
 
-def test_the_command_line_and_the_library_share_their_defaults():
-    library = {f.name: f for f in dataclasses.fields(Plan)}
-    for verb in (fit, landscape):
-        command = {f.name: f for f in dataclasses.fields(verb.Config)}
-        for name in set(verb._PLAN) - {"warm_start"}:
-            assert name in library
-            if (verb, name) not in {(landscape, "strategy"), (landscape, "batch"), (landscape, "horizon")}:
-                assert command[name].default == library[name].default, name
-    assert set(fit._PLAN) | set(fit._TOKENS) == set(library)
+def test_landscape_means_the_same_by_an_argument_as_fit_does():
+    """Kinds, and defaults but the strategy's: fit chooses one."""
+    theirs, fits = (inspect.signature(verb).parameters for verb in (us.landscape, us.fit))
+    shared = theirs.keys() & fits.keys() - {"system", "pictures"}
+    assert {"strategy", "window", "loss", "pair", "batch", "init", "horizon", "until_change", "dt", "seed"} <= shared
+    for name in shared - {"strategy"}:
+        assert theirs[name] == fits[name]
+
+
+def test_a_plan_is_the_arguments_of_fit():
+    plan = plan_of(strategy="bptt", cellwise="F,k")
+    for name, parameter in inspect.signature(us.fit).parameters.items():
+        if parameter.default is not parameter.empty and name not in ("start", "fix", "cellwise", "strategy"):
+            assert getattr(plan, name) == parameter.default
+    assert (plan.strategy, plan.cellwise, plan.start, plan.count) == ("bptt", ("F", "k"), {}, 1)
+    with pytest.raises(BadInput, match="`steps` must be an argument of fit"):
+        plan_of(steps=3)
+    with pytest.raises(BadInput, match="`batch` must be a whole number, 1 or more"):
+        plan_of(batch=0)

@@ -24,6 +24,8 @@ FUNCTIONS = {
     "flows.exponents:lyapunov": {"dynamics": "lorenz"},
     "flows.uniqueness:uniqueness": {"points": POINTS, "score": None, "flows": {}},
     "fitting.compare:compare": {"pictures": np.zeros((2, 8, 8))},
+    "fitting.landscape:landscape": {"system": "gray-scott", "pictures": np.zeros((2, 8, 8))},
+    "fitting.fit:fit": {"system": "gray-scott", "pictures": np.zeros((2, 8, 8))},
 }  # a right first part of a call
 every_function = pytest.mark.parametrize("name", FUNCTIONS)
 

@@ -8,16 +8,21 @@ import pytest
 
 from registry import REACTION_DIFFUSION
 from unstill._errors import BadInput
+from unstill._progress import Memory
+from unstill._types import Status
 from unstill.analysis.bifurcations import curves
 from unstill.fitting.coordinates import CONSTRAINTS, Coordinates
-from unstill.fitting.landscape import Landscape, landscape, plan_landscape, sections
-from unstill.fitting.plan import Plan
+from unstill.fitting.fit import plan_of
+from unstill.fitting.landscape import landscape, landscape_road
+from unstill.fitting.landscape_result import Landscape
+from unstill.fitting.sections import sections
 from unstill.fitting.starts import FACTOR, STABLE, check_parameters, largest_diffusion, largest_values, starts_around
 from unstill.recovery.recover import check
 from unstill.simulation import Grid, simulate
 from unstill.systems import GrayScott
 
 TRUTH = dict(GrayScott.presets["maze"])
+TRUTH_BUT_DU = {name: value for name, value in TRUTH.items() if name != "Du"}
 GRID = Grid((32, 32))
 every_map = pytest.mark.parametrize("constraint", CONSTRAINTS)
 every_system = pytest.mark.parametrize("name", REACTION_DIFFUSION)
@@ -129,39 +134,51 @@ def test_the_best_point_is_the_least_that_is_known():
 
 
 @pytest.fixture(scope="module")
-def task():
+def pictures():
     state = simulate(GrayScott.make("maze"), grid=GRID, init="discs", steps=15_000).state
-    return check("gray-scott", {"u": state[:, 0], "v": state[:, 1]}, grid=GRID)
+    return {"u": state[:, 0], "v": state[:, 1]}
 
 
-def test_a_landscape_is_least_at_the_truth_and_leaves_open_what_it_must(task):
+def known_points(losses: np.ndarray, ends: np.ndarray) -> Memory:
+    """The checkpoint of an unfinished call."""
+    kept = Memory()
+    kept.keep("landscape", losses=losses, status=ends.astype("<U10"))
+    return kept
+
+
+def test_a_landscape_is_least_at_the_truth_and_leaves_open_what_it_must(pictures):
     """Along F and Du: three stable rows, one beyond the stability limit, one point of an earlier call."""
     axes = {"F": np.array([0.026, 0.029, 0.032]), "Du": np.array([0.14, 0.16, 0.18, 0.26])}
-    sets, plan, looks = sections(TRUTH, axes), Plan(start=TRUTH, strategy="observed-start"), []
-    known = np.full((3, 4), np.nan), np.full((3, 4), "", dtype="<U10")
-    known[0][0, 0], known[1][0, 0] = 123.0, "ok"
-    found = landscape(task, sets, axes, plan, known=known, progress=lambda found, done: looks.append(done))
+    losses, ends, looks = np.full((3, 4), np.nan), np.full((3, 4), "", dtype="<U10"), []
+    losses[0, 0], ends[0, 0] = 123.0, "ok"
+    found = landscape(
+        "gray-scott", pictures, along=axes, truth=TRUTH, strategy="observed-start", resume=known_points(losses, ends),
+        progress=lambda done, total, entry: looks.append(done),
+    )  # fmt: skip
+    assert found.status is Status.CONVERGED
     assert found.best == TRUTH
     assert found.losses[0, 0] == 123  # was not computed again
     assert looks == list(range(2, 13))
-    assert (found.status[:, 3] == "unstable").all()
+    assert (found.ends[:, 3] == "unstable").all()
     assert np.isnan(found.losses[:, 3]).all()
-    assert (found.status[:, :3] == "ok").all()
+    assert (found.ends[:, :3] == "ok").all()
     assert found.losses[1, 1] < 0.05 * found.losses[1, [0, 2]].min()
     assert found.curves is None  # F and Du are not the plane of the closed forms
     assert (found.strategy, found.loss_name) == ("observed-start", "pixel")
-    one = landscape(task, sets[4:8], {"Du": axes["Du"]}, plan)
+    one = landscape(
+        "gray-scott", pictures, along={"Du": axes["Du"]}, set={**TRUTH_BUT_DU, "F": 0.029}, strategy="observed-start"
+    )
     np.testing.assert_array_equal(one.losses, found.losses[1])  # the same points by themselves, bit for bit
 
 
-def test_curves_come_in_the_order_of_the_axes(task):
+def test_curves_come_in_the_order_of_the_axes(pictures):
     """With every point known nothing is computed."""
     F, k = np.array([0.01, 0.05]), np.array([0.03, 0.06, 0.065])
-    plan, made = Plan(start=TRUTH, strategy="observed-start"), {}
+    made = {}
     for axes in ({"F": F, "k": k}, {"k": k, "F": F}):
         shape = tuple(map(len, axes.values()))
-        known = np.zeros(shape), np.full(shape, "ok", dtype="<U10")
-        found = landscape(task, sections(TRUTH, axes), axes, plan, known=known)
+        kept = known_points(np.zeros(shape), np.full(shape, "ok"))
+        found = landscape("gray-scott", pictures, along=axes, truth=TRUTH, strategy="observed-start", resume=kept)
         made[next(iter(axes))] = found.curves
     expected = curves(2.0, k_range=(0.03, 0.065), F_range=(0.01, 0.05))
     assert set(made["F"]) == set(expected)
@@ -182,6 +199,7 @@ def test_curves_come_in_the_order_of_the_axes(task):
         ({"F": np.ones(1)}, [TRUTH], {"strategy": "shooting"}, "without free states"),
     ],
 )
-def test_landscapes_refuse_before_they_compute(task, axes, sets, options, words):
+def test_landscapes_refuse_before_they_compute(pictures, axes, sets, options, words):
+    task = check("gray-scott", pictures)
     with pytest.raises(BadInput, match=words):
-        plan_landscape(task, sets, axes, Plan(start=TRUTH, **{"strategy": "observed-start", **options}))
+        landscape_road(task, sets, axes, plan_of(start=TRUTH, **{"strategy": "observed-start", **options}))

@@ -55,7 +55,7 @@ def landscape(*shape, **changes):
     axes = {name: np.linspace(0.02, 0.06, size) for name, size in zip("Fk", shape, strict=False)}
     facts = {
         "system": GrayScott, "loss_name": "pixel", "axes": axes,
-        "losses": losses, "status": status, "truth": {"F": 0.035, "k": 0.045}, "path": RNG.uniform(0.03, 0.05, (5, 2)),
+        "losses": losses, "ends": status, "truth": {"F": 0.035, "k": 0.045}, "path": RNG.uniform(0.03, 0.05, (5, 2)),
         "path_names": ("F", "k"), "curves": {},
     }  # fmt: skip
     return types.SimpleNamespace(**(facts | changes))
@@ -161,7 +161,7 @@ FIGURES = {
         "map": lambda: plot_landscape(landscape(7, 6)),
         "map with curves": lambda: plot_landscape(landscape(7, 6, curves={"Turing": (DIAGONAL, DIAGONAL)})),
         "nothing finite": lambda: plot_landscape(
-            landscape(4, 3, losses=np.full((4, 3), np.nan), status=np.full((4, 3), "dead"))
+            landscape(4, 3, losses=np.full((4, 3), np.nan), ends=np.full((4, 3), "dead"))
         ),
     },
     "plot_spectra": {

@@ -28,7 +28,7 @@ def curve(**changes):
     losses[:2], status[:2] = np.nan, "blow-up"
     losses[-3:], status[-3:] = 0.5, "dead"
     made = SimpleNamespace(
-        axes={"F": x}, losses=losses, status=status, truth={"F": 0.036, "k": 0.06}, path=None, path_names=(),
+        axes={"F": x}, losses=losses, ends=status, truth={"F": 0.036, "k": 0.06}, path=None, path_names=(),
         curves=None, loss_name="distance of spectra", system=GrayScott(),
     )  # fmt: skip
     vars(made).update(changes)
@@ -41,7 +41,7 @@ def surface(**changes):
     status = np.full(losses.shape, "ok", object)
     losses[:3, :2], status[:3, :2] = np.nan, "dead"
     made = SimpleNamespace(
-        axes={"k": k, "F": F}, losses=losses, status=status, truth={"F": 0.035, "k": 0.06, "Du": 0.16},
+        axes={"k": k, "F": F}, losses=losses, ends=status, truth={"F": 0.035, "k": 0.06, "Du": 0.16},
         path=np.array([[0.055, 0.1, 0.05], [0.04, 0.1, 0.055], [0.036, 0.1, 0.0595]]), path_names=("F", "Du", "k"),
         curves=bifurcations.curves(2.0), loss_name="distance of spectra", system=GrayScott(),
     )  # fmt: skip
@@ -67,7 +67,7 @@ def test_a_curve_shows_losses_truth_and_failures():
 
 def test_a_flat_loss_keeps_a_linear_axis_and_no_footnote():
     x = np.linspace(0, 1, 9)
-    made = curve(axes={"F": x}, losses=1 + x, status=np.full(9, "ok", object), truth=None)
+    made = curve(axes={"F": x}, losses=1 + x, ends=np.full(9, "ok", object), truth=None)
     figure = plot_landscape(made)
     assert figure.axes[0].get_yscale() == "linear"
     assert not any("points without" in text or "truth" in text for text in words(figure))
@@ -126,7 +126,7 @@ def test_a_curve_has_its_name_on_it_and_away_from_the_others():
 
 def test_a_map_names_what_is_dead_with_a_loss():
     made = surface(path=None, curves=None, truth=None)
-    made.losses[-4:], made.status[-4:] = 0.3, "dead"
+    made.losses[-4:], made.ends[-4:] = 0.3, "dead"
     seen = words(plot_landscape(made))
     assert "dead" in seen
 
@@ -135,7 +135,7 @@ def test_a_map_names_what_is_dead_with_a_loss():
 def test_a_map_without_any_difference(fill):
     losses = np.full((3, 4), fill)
     status = np.full((3, 4), "dead" if np.isnan(fill) else "ok", object)
-    made = surface(axes={"k": np.arange(3.0), "F": np.arange(4.0)}, losses=losses, status=status, path=None)
+    made = surface(axes={"k": np.arange(3.0), "F": np.arange(4.0)}, losses=losses, ends=status, path=None)
     seen = words(plot_landscape(made))
     assert ("12 of 12 points without a loss (grey): 12 dead" in seen) == np.isnan(fill)
 

@@ -9,6 +9,7 @@ are those of J. E. Pearson, Science 261, 189 (1993), eq. 2; every curve is teste
 Linear theory says where the uniform state is lost, not where patterns exist: most of Gray–Scott's are subcritical.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from jaxtyping import Float
 from scipy.optimize import brentq
 
 from .._errors import BadInput
+from ..systems import AbstractSystem, GrayScott
 
 Curve = tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]
 # (k, F) where saddle-node and Hopf meet, and where the Hopf bifurcation changes from sub- to supercritical.
@@ -135,6 +137,31 @@ def curves(
     span = np.hypot(k_range[1] - k_range[0], F_range[1] - F_range[0])
     cut = {name: _cut(curve, k_range, F_range, span / points) for name, curve in found.items()}
     return {name: curve for name, curve in cut.items() if len(curve[0]) > 1}
+
+
+def _gray_scott(window: Mapping[str, tuple[float, float]], values: Mapping[str, float]) -> dict[str, Curve]:
+    return curves(values["Du"] / max(values["Dv"], 1e-12), k_range=window["k"], F_range=window["F"])
+
+
+# System → the plane in which closed forms of it are known, and what draws them in a window of it.
+PLANES: dict[type[AbstractSystem], tuple[tuple[str, str], Callable[..., dict[str, Curve]]]] = {
+    GrayScott: (("k", "F"), _gray_scott),
+}
+
+
+def closed_curves(
+    system: type[AbstractSystem], axes: Mapping[str, np.ndarray], values: Mapping[str, float]
+) -> dict[str, Curve] | None:
+    """The curves of a system in the window of two axes, in their order, at `values` of the other parameters.
+
+    `None` where no closed form is known in that plane.
+    """
+    plane, curves_in = PLANES.get(system, ((), None))
+    if curves_in is None or sorted(axes) != sorted(plane):
+        return None
+    window = {name: (float(min(along)), float(max(along))) for name, along in axes.items()}
+    order = [plane.index(name) for name in axes]
+    return {name: (pair[order[0]], pair[order[1]]) for name, pair in curves_in(window, values).items()}
 
 
 def _cut(curve, k_range, F_range, step: float) -> Curve:

@@ -66,15 +66,13 @@ def _is_fit(source: str) -> bool:
 
 def _film_fit(given: Given, path: Path) -> int:
     """Iterations of a fit side by side."""
-    from ..files.runs import read_log
+    from ..files.fits import load_fit
     from ..fitting.replay import replay
     from ..plotting import animate
-    from .fit import read_task
 
-    task, plan = read_task(_fit_of(given.source))
-    rows = _chosen(given, read_log(given.source))
+    task, plan, log = load_fit(given.source)
     films, labels = [], []
-    for row in rows:
+    for row in _chosen(given, log):
         film = replay(task, plan, row, frames=given.frames)
         if given.sample >= film.state.shape[0]:
             raise BadInput("sample", f"must be below {film.state.shape[0]}, the batch", given.sample)
@@ -84,37 +82,6 @@ def _film_fit(given: Given, path: Path) -> int:
     animate(films, path, field=given.field or None, fps=given.fps, labels=labels)
     say(given, f"{path}: {len(films)} iterations, each as training computed it")
     return 0
-
-
-def _fit_of(source: str):
-    """The configuration of a fit's run folder; raises `BadInput` where it is not one of this version."""
-    from ..files.runs import asked_path, read_run
-    from .fit import Config as FitConfig
-
-    kept, known = read_run(source), {field.name: field for field in dataclasses.fields(FitConfig)}
-    asked = kept.get("config")
-    if not isinstance(asked, dict) or not isinstance(kept.get("seed"), int) or "source" not in asked:
-        raise BadInput("source", "must be a whole run folder of fit", source, "Its run.json lacks parts.")
-    options: dict[str, Any] = {name: _tuples(value) for name, value in asked.items()}
-    for name, value in options.items():
-        if name not in known or not _suits(value, "" if name == "source" else known[name].default):
-            raise BadInput("source", "must be a fit that this version can read", f"{name} = {value!r} in {source}")
-    options["source"] = asked_path(source, options["source"])
-    if not Path(options["source"]).expanduser().exists():
-        raise BadInput("source", f"must be a fit whose targets are still there: {source}'s are not", options["source"])
-    return FitConfig(**options, seed=kept["seed"])
-
-
-def _suits(value, default) -> bool:
-    """Whether a value could be that of an option with this default."""
-    if value is None or default is None:
-        return True
-    return type(value) is type(default) or (isinstance(default, float) and type(value) is int)
-
-
-def _tuples(value):
-    """JSON's lists as the tuples that a configuration holds."""
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
 def _one_sample(film, m: int):

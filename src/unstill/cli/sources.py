@@ -31,3 +31,15 @@ def one_set(source: str) -> None:
     if isinstance(sets, list) and len(sets) > 1:
         rule = "must hold pictures of one parameter set"
         raise BadInput("source", rule, f"{len(sets)} sets in {source}", "Simulate each set by itself.")
+
+
+def true_parameters(source: str, system) -> dict[str, float] | None:
+    """The parameters that made the pictures, where they are a run of one set of this system."""
+    from ..data import read_result
+
+    if not (Path(source) / "result.json").exists():
+        return None
+    sets = read_result(source).get("parameters")
+    if isinstance(sets, list) and len(sets) == 1 and set(sets[0]) == set(system.parameters()):
+        return {name: float(value) for name, value in sets[0].items()}
+    return None

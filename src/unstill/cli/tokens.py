@@ -48,6 +48,18 @@ def parameter_sets(argument: str, lists: Iterable[Iterable[str]]) -> list[dict[s
     return sets
 
 
+def ranges(argument: str, lists: Iterable[Iterable[str]]) -> dict[str, list[float]]:
+    """The values of each NAME=LOW:HIGH:COUNT token by name; raises `BadInput`."""
+    found: dict[str, list[float]] = {}
+    for token in (word for tokens in lists for text in tokens for word in text.split(",") if word):
+        values = parameter_sets(argument, [[token]])
+        ((name, *_), *_) = values
+        if len(values) < 2 or name in found:
+            raise BadInput(argument, "must be NAME=LOW:HIGH:COUNT, each name once", repr(token))
+        found[name] = [value[name] for value in values]
+    return found
+
+
 def values_of(given, *names: str) -> dict[str, dict[str, float]]:
     """Arguments of NAME=VALUE tokens as mappings, under their own names; raises `BadInput`."""
     return {name: parameter_set(name, [word for words in getattr(given, name) for word in words]) for name in names}

@@ -2,8 +2,9 @@
 
 from .compare import compare
 from .comparison import Comparison
-from .fit import Resume, fit
+from .fit import fit
+from .landscape import landscape
+from .landscape_result import Landscape
 from .losses import LOSSES, find_loss
-from .plan import Plan
 from .result import Fit
 from .strategies import STRATEGIES

@@ -73,8 +73,9 @@ class Coordinates:
         with np.errstate(all="ignore"):
             number = np.asarray(self._map(name).number(value))
         if not np.isfinite(number).all():
-            rule = f"cannot be reached under --constraint {self.constraint} ({CONSTRAINTS[self.constraint]})"
-            raise BadInput(f"start {name}", rule, f"{value.min():g}" if value.size else value)
+            map_ = f"`constraint={self.constraint}` ({CONSTRAINTS[self.constraint]})"
+            shown = f"{name}={value.min():g}" if value.size else value
+            raise BadInput("start", f"must be what {map_} can reach", shown)
         return number
 
     def inside(self, values: Mapping[str, float]) -> dict[str, float]:

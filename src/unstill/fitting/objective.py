@@ -17,7 +17,7 @@ from .losses import AbstractLoss
 from .problem import Batch, Problem
 from .strategies import AbstractStrategy, Prepared
 
-_OUTSIDE = 1e-6  # beyond [0, 1] that counts as round-off
+_OUTSIDE = 1e-6  # beyond what a system stays within, as round-off
 DEAD = 0.01  # of the targets' contrast
 FLAT = 1e-6  # of their size: uniform targets
 
@@ -182,8 +182,8 @@ class FitObjective:
     def _is_sound(self, states: np.ndarray) -> bool:
         if not np.isfinite(states).all():
             return False
-        seen = states[:, list(self.evaluator.problem.observed)]
-        return not self.evaluator.problem.bounded or bool(seen.min() >= -_OUTSIDE and seen.max() <= 1 + _OUTSIDE)
+        seen, box = states[:, list(self.evaluator.problem.observed)], self.evaluator.problem.box
+        return box is None or bool(seen.min() >= box[0] - _OUTSIDE and seen.max() <= box[1] + _OUTSIDE)
 
     def _tell(self, loss, states, slopes, prepared: Prepared, slope: float) -> None:
         """Keep what the iteration's own look (its first derivative) showed, for the log."""

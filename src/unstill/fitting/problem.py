@@ -7,7 +7,7 @@ import numpy as np
 from .._errors import BadInput
 from ..simulation import Grid, initial_state
 from ..simulation.motion import Motion
-from ..systems import GrayScott, ReactionDiffusion
+from ..systems import ReactionDiffusion
 
 CHUNK = 100  # steps between two looks at steadiness
 
@@ -48,10 +48,11 @@ class Problem:
         return self.batch >= len(self.targets)
 
     @property
-    def bounded(self) -> bool:
-        """Whether states belong in [0, 1]: Gray–Scott's concentrations do, where the targets do."""
-        inside = bool(self.targets.min() >= 0 and self.targets.max() <= 1)
-        return inside and issubclass(self.system_class, GrayScott)
+    def box(self) -> tuple[float, float] | None:
+        """What states stay within, where the system says so and the targets do."""
+        box = self.system_class.stays_within
+        inside = box is not None and box[0] <= self.targets.min() and self.targets.max() <= box[1]
+        return box if inside else None
 
     def rng(self, iteration: int, use: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, iteration, use])

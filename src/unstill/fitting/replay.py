@@ -10,9 +10,9 @@ from .._jax import enable_x64
 from .._types import Status
 from ..recovery.recover import Task
 from ..simulation import Trajectory, film
-from .fit import plan_roads
 from .objective import checksum
 from .plan import Plan
+from .roads import plan_roads
 
 
 def replay(task: Task, plan: Plan, row: Mapping[str, Any], *, frames: int = 150) -> Trajectory:

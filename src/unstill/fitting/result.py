@@ -2,18 +2,19 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
 
+from .._result import Estimate, Result, plain
 from .._types import Status
 from ..simulation import Grid
-from ..systems import ReactionDiffusion
+from ..systems import ReactionDiffusion, system_name
 
 
-@dataclasses.dataclass(frozen=True)
-class Fit:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Fit(Result):
     """Parameters found by gradient (or without) against a loss, and how they were found.
 
     `system` carries them: numbers, or fields (H, W) for those fitted cell by cell; `states` are the last prediction
@@ -21,6 +22,9 @@ class Fit:
     `history` holds one record an iteration, of all starts; `iterations` and `loss` are of the best one, `start`. A fit
     has no intervals: `recover` does.
     """
+
+    verb: ClassVar = "fit"
+    failures: ClassVar = (Status.BLOW_UP, Status.DEAD, Status.NO_FIT)
 
     start: int
     system: ReactionDiffusion
@@ -40,9 +44,15 @@ class Fit:
     seconds: float
 
     @property
-    def parameters(self) -> dict[str, np.ndarray]:
-        """The parameters' values, in the system's order."""
+    def values(self) -> dict[str, np.ndarray]:
+        """The parameters as arrays, in the system's order: numbers, or fields (H, W)."""
         return {name: np.asarray(value) for name, value in self.system.values().items()}
+
+    @property
+    def parameters(self) -> dict[str, Estimate]:
+        """The parameters, in the system's order: the mean of one fitted cell by cell; known ones are exact."""
+        means = {name: float(np.mean(value)) for name, value in self.values.items()}
+        return {name: Estimate(mean) if name in self.free else Estimate.exact(mean) for name, mean in means.items()}
 
     @property
     def state(self) -> Float[np.ndarray, "C H W"]:
@@ -53,3 +63,57 @@ class Fit:
     def sample_steps(self) -> int:
         """Steps of one sample that were simulated in all: with derivatives and without."""
         return int(sum(row["steps"] + row["steps_differentiated"] for row in self.history))
+
+    @property
+    def starts(self) -> int:
+        """How many starts were tried."""
+        return len({row["start"] for row in self.history})
+
+    @property
+    def method(self) -> str:
+        """Strategy, loss and optimiser, in words."""
+        return f"{self.strategy}, {self.loss_name}, {self.optimiser}"
+
+    def headline(self) -> str:
+        if not self.failed:
+            return super().headline()
+        values = ", ".join(f"{name}={known.value:.4g}" for name, known in self.parameters.items())
+        extremes = self.history[-1].get("prediction_range") if self.history else None
+        seen = f"; its prediction spans {extremes[0]:.3g} to {extremes[1]:.3g}" if extremes else ""
+        return f"{super().headline()}, at {values}{seen}"
+
+    def to_dict(self) -> dict[str, Any]:
+        cellwise = {name: bool(value.ndim) for name, value in self.values.items()}
+        return plain({
+            "system": system_name(self.system),
+            "observed": list(self.observed),
+            "method": self.method,
+            "strategy": self.strategy,
+            "loss": self.loss_name,
+            "optimiser": self.optimiser,
+            "status": self.status,
+            "message": self.message,
+            "parameters": {name: {**plain(p), "cellwise": cellwise[name]} for name, p in self.parameters.items()},
+            "final_loss": self.loss,
+            "iterations": self.iterations,
+            "starts": self.starts,
+            "sample_steps": self.sample_steps,
+            "history": "log.jsonl",
+            "dx": self.grid.dx,
+            "boundary": self.grid.boundary,
+            "seconds": self.seconds,
+        })  # fmt: skip
+
+    def arrays(self) -> dict[str, dict[str, np.ndarray]]:
+        fields = {name: self.states[:, i] for i, name in enumerate(self.system.fields)}
+        fields |= {f"target_{name}": self.targets[:, j] for j, name in enumerate(self.observed)}
+        fields |= {f"parameter_{name}": value for name, value in self.values.items() if value.ndim}
+        return {"fields.npz": fields}
+
+    def table(self) -> list[list[str]]:
+        means = {name: ["mean of a field"] if value.ndim else [] for name, value in self.values.items()}
+        return [[name, *(cell for cell in known.cells() if cell), *means[name]]
+                for name, known in self.parameters.items()]  # fmt: skip
+
+    def notes(self) -> list[str]:
+        return [f"loss {self.loss:.4g} after {self.iterations} iterations", self.method]

@@ -6,8 +6,12 @@ import numpy as np
 from scipy.stats import qmc
 
 from .._errors import BadInput, nearest
+from .._types import Status
+from ..recovery import recover
+from ..recovery.recover import Task
 from ..simulation import Grid
 from ..systems import ReactionDiffusion
+from .plan import Plan
 
 STABLE = 0.9  # of the stability limit: reaction adds to the rate
 FACTOR = 2.5  # random starts differ from the given one by at most this, either way: 60 % less, or 150 % more
@@ -40,7 +44,7 @@ def check_start(system_class: type[ReactionDiffusion], grid: Grid, dt: float, st
     for name in set(system_class.diffusion.values()) & set(start):
         if start[name] >= limit:
             rule = f"must have {name} below dx²/(4 dt) = {limit:g}, the stability limit"
-            raise BadInput("start", rule, f"{name}={start[name]:g}", "Take a smaller --dt.")
+            raise BadInput("start", rule, f"{name}={start[name]:g}", "Take a smaller `dt`.")
 
 
 def clip(system_class: type[ReactionDiffusion], grid: Grid, dt: float, values: Mapping[str, float]) -> dict[str, float]:
@@ -75,11 +79,20 @@ def starts_around(
     return [first, *(clip(system_class, grid, dt, point) for point in points)]
 
 
-def warm_start(system_class, grid: Grid, pictures: Mapping[str, np.ndarray], fix: Mapping[str, float]):
-    """Where `recover` ends: values by name, and the status it ended with."""
-    from ..recovery import recover
+def first_start(task: Task, dt: float, plan: Plan) -> dict[str, float]:
+    """The plan's start, or what `recover` finds, a value for every free parameter. Raises `BadInput`."""
+    free = [name for name in task.system.parameters() if name not in task.fix]
+    start = {**(_warm_start(task, dt) if plan.warm_start else {}), **plan.start}
+    return {name: float(start[name]) for name in free}
 
-    few = {name: array[:8] if len(pictures) < len(system_class.fields) else array for name, array in pictures.items()}
-    found = recover(system_class, few, grid=grid, fix=fix)
-    values = {name: float(np.mean(value)) for name, value in found.system.values().items() if name not in fix}
-    return values, found.status
+
+def _warm_start(task: Task, dt: float) -> dict[str, float]:
+    """Where `recover` ends, inside the ranges and the stability limit. Raises `BadInput`."""
+    few = {name: array[:8] for name, array in task.pictures.items()}
+    seen = few if len(few) < len(task.system.fields) else task.pictures
+    found = recover(task.system, seen, grid=task.grid, fix=task.fix)
+    if found.status in (Status.DEAD, Status.NO_FIT):
+        rule = f"cannot help: recover ends as {found.status} on these pictures"
+        raise BadInput("warm_start", rule, None, "Give `start` instead.")
+    values = {name: float(np.mean(value)) for name, value in found.system.values().items() if name not in task.fix}
+    return clip(task.system, task.grid, dt, values)

@@ -17,9 +17,10 @@ from ..analysis import leading_exponent
 from ..recovery.recover import Task, check
 from ..simulation import Grid, initial_state, native, simulate
 from ..systems import GrayScott
-from .fit import first_start, plan_roads, run_start
-from .plan import Plan
-from .starts import clip
+from .fit import plan_of
+from .roads import plan_roads
+from .runs import run_start
+from .starts import clip, first_start
 
 SUCCESS = 0.02  # of every parameter
 DISTANCES = (0.2, 0.6)  # starts differ from the truth by factors of 1 ± this, uniformly, parameter by parameter
@@ -58,7 +59,7 @@ REGIMES = (
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One way of fitting: a name for the table and the fields of its `Plan`."""
+    """One way of fitting: a name for the table and the arguments of `fit`."""
 
     name: str
     options: Mapping[str, Any]
@@ -178,7 +179,7 @@ class Bench:
         shared: dict[str, Any] = {"horizon": self.study.horizon, "batch": self.study.pictures, "seed": self.study.seed}
         if options.get("optimiser") == "adam":
             shared["rate"] = RATE
-        plan = Plan(**(shared | options))
+        plan = plan_of(**(shared | options))
         (road,) = plan_roads(self.task(regime_name), plan)
         return dataclasses.replace(road, iterations=self.study.iterations[road.optimiser_name]), plan
 
@@ -190,7 +191,7 @@ class Bench:
             road, plan = self.road(row.name, regime.name)
             values = draw_start(regime, self.study, distance, start)
             if "warm_start" in row.options:
-                values = first_start(self.task(regime.name), 1.0, Plan(warm_start="recover"))
+                values = first_start(self.task(regime.name), 1.0, plan_of(warm_start="recover"))
             run = run_start(road, plan, values)
             if run.outcome.status is Status.INTERRUPTED:  # Ctrl-C ends the study; it is no end of a fit
                 raise KeyboardInterrupt
@@ -297,7 +298,7 @@ def founding_at_its_size(*, pictures: int, iterations: int) -> dict[str, Any]:
     grid, system = Grid((128, 128)), GrayScott(**spots.parameters)
     start = initial_state(system, grid, init="square", samples=pictures, seed=7)
     targets = _settle(start, system, grid, 40_000)
-    plan = Plan(**ROWS[0].options, batch=8)
+    plan = plan_of(**ROWS[0].options, batch=8)
     (road,) = plan_roads(check(GrayScott, {"v": targets[:, 1]}), plan)
     began = clock.perf_counter()
     run = run_start(dataclasses.replace(road, iterations=iterations), plan, FOUNDING_START)

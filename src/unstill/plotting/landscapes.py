@@ -24,7 +24,7 @@ def plot_landscape(landscape: Any) -> Figure:
     """The loss of a landscape: a curve over one parameter, or a map with contours over two.
 
     `landscape` holds `axes` (name → values (N,), one or two), `losses` (N,) or (N1, N2), NaN where the simulation
-    failed, `status` of the same shape ("ok" or a reason), `truth` (name → value), `path` (T, P) of an optimiser with
+    failed, `ends` of the same shape ("ok" or a reason), `truth` (name → value), `path` (T, P) of an optimiser with
     `path_names`, `curves` (name → (x, y)) in the order of the axes, `loss_name`, `system`, and of a list the
     `sets`. Failed points are grey and named. Raises `BadInput` for more than two axes and for shapes that do not match.
     """
@@ -32,8 +32,8 @@ def plot_landscape(landscape: Any) -> Figure:
     shape = tuple(len(values) for values in landscape.axes.values())
     if len(names) not in (1, 2):
         raise BadInput("axes", "must be one or two", f"{len(names)}: {', '.join(names)}")
-    if losses.shape != shape or np.shape(landscape.status) != shape:
-        raise BadInput("losses", f"and status must have the axes' shape {shape}", losses.shape)
+    if losses.shape != shape or np.shape(landscape.ends) != shape:
+        raise BadInput("losses", f"and ends must have the axes' shape {shape}", losses.shape)
     figure = new_figure(7.2, 4.6) if len(names) == 1 else new_figure(7.6, 6.0)
     figure.set_layout_engine("constrained")
     axes = figure.add_subplot()
@@ -61,7 +61,7 @@ def _label(landscape: Any, name: str) -> str:
 
 def _failures(landscape: Any, losses: np.ndarray) -> str:
     """How many points failed, by reason: "12 of 100 points without a loss: 10 dead, 2 blow-up"."""
-    failed = np.asarray(landscape.status)[~np.isfinite(losses)]
+    failed = np.asarray(landscape.ends)[~np.isfinite(losses)]
     if not failed.size:
         return ""
     reasons = [f"{np.sum(failed == reason)} {reason}" for reason in sorted(set(failed.tolist()))]
@@ -114,7 +114,7 @@ def _told_sets(sets: Any) -> list[str]:
 
 def _named(landscape: Any, losses: np.ndarray) -> dict[str, np.ndarray]:
     """Where points have a loss and yet a status other than "ok" (dead, above all): reason → mask."""
-    status = np.where(np.isfinite(losses), np.asarray(landscape.status, str), "ok")
+    status = np.where(np.isfinite(losses), np.asarray(landscape.ends, str), "ok")
     return {str(reason): status == reason for reason in np.unique(status) if reason != "ok"}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .._result import Result
+from .._result import Result, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,6 +17,19 @@ def _figure(module: str, function: str) -> Callable[[Any], Figure]:
     return lambda found: getattr(import_module(f".{module}", __package__), function)(found)
 
 
+def _fit(found: Any) -> Figure | None:
+    from .fits import plot_fit
+
+    rows = [plain(dict(row)) for row in found.history if row["start"] == found.start]
+    if not rows:  # interrupted before the first iteration
+        return None
+    title = f"{found.status}; the best of {found.starts} starts" if found.starts > 1 else str(found.status)
+    pictures = {"target": found.targets[0, -1]}
+    if len(found.states):
+        pictures["prediction"] = found.states[0, found.system.fields.index(found.observed[-1])]
+    return plot_fit(rows, pictures=pictures, title=title)
+
+
 def _compare(found: Any) -> Figure:
     from .comparisons import plot_comparison
 
@@ -24,7 +37,7 @@ def _compare(found: Any) -> Figure:
 
 
 # Verb → file → the function that draws a result of that verb.
-FIGURES: dict[str, dict[str, Callable[[Any], Figure]]] = {
+FIGURES: dict[str, dict[str, Callable[[Any], Figure | None]]] = {
     "simulate": {"states.png": _figure("states", "plot_states")},
     "points": {"points.png": _figure("discoveries", "plot_points")},
     "score": {"score.png": _figure("flows", "plot_score")},
@@ -33,6 +46,8 @@ FIGURES: dict[str, dict[str, Callable[[Any], Figure]]] = {
     "uniqueness": {"uniqueness.png": _figure("uniqueness", "plot_uniqueness")},
     "discover": {"discovery.png": _figure("discoveries", "plot_found")},
     "recover": {"recovery.png": _figure("recoveries", "plot_recovery")},
+    "fit": {"fit.png": _fit},
+    "landscape": {"landscape.png": _figure("landscapes", "plot_landscape")},
     "compare": {"compare.png": _compare},
 }
 
@@ -42,4 +57,5 @@ def figures(found: Result) -> dict[str, Figure]:
     if getattr(found, "grid", True) is None:
         return {}
     without = {"motions.png"} if getattr(found, "score", True) is None else set()  # they move up a learnt score
-    return {name: draw(found) for name, draw in FIGURES[found.verb].items() if name not in without}
+    drawn = {name: draw(found) for name, draw in FIGURES[found.verb].items() if name not in without}
+    return {name: figure for name, figure in drawn.items() if figure is not None}

@@ -8,7 +8,6 @@ A folder with saved frames is filmed as it stands; one without, or with --time o
 rollouts are computed anew, bit for bit as training did (a checksum holds it), one panel an iteration.
 """
 
-import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -76,19 +75,12 @@ def _film_fit(given: Given, path: Path) -> int:
         film = replay(task, plan, row, frames=given.frames)
         if given.sample >= film.state.shape[0]:
             raise BadInput("sample", f"must be below {film.state.shape[0]}, the batch", given.sample)
-        films.append(_one_sample(film, given.sample))
+        films.append(film[given.sample])
         values = ", ".join(f"{name} {value:.4g}" for name, value in row["parameters"].items())
         labels.append(f"iteration {row['iteration']}: {values}")
     animate(films, path, field=given.field or None, fps=given.fps, labels=labels)
     say(given, f"{path}: {len(films)} iterations, each as training computed it")
     return 0
-
-
-def _one_sample(film, m: int):
-    return dataclasses.replace(
-        film, state=film.state[m : m + 1], frames=film.frames[:, m : m + 1], status=film.status[m : m + 1],
-        steps=film.steps[m : m + 1], drift=film.drift[m : m + 1],
-    )  # fmt: skip
 
 
 def _chosen(given: Given, rows):

@@ -35,7 +35,7 @@ def one_set(source: str) -> None:
 
 def true_parameters(source: str, system) -> dict[str, float] | None:
     """The parameters that made the pictures, where they are a run of one set of this system."""
-    from ..data import read_result
+    from ..files import read_result
 
     if not (Path(source) / "result.json").exists():
         return None

@@ -28,6 +28,13 @@ def ring():
 RESULTS = {
     "simulate": lambda: us.simulate("gray-scott", grid=us.Grid((16, 16)), steps=4, samples=20),
     "recover": lambda: us.recover("gray-scott", pattern()[None]),
+    "fit": lambda: us.fit(
+        "gray-scott", pattern()[1], start={"F": 0.03}, fix={"Du": 0.16, "Dv": 0.08, "k": 0.06}, iterations=2, starts=1
+    ),
+    "landscape": lambda: us.landscape(
+        "gray-scott", pattern()[1], along={"F": [0.03, 0.04]}, truth=us.GrayScott.defaults(), strategy="observed-start"
+    ),
+    "compare": lambda: us.compare(pattern(), loss="pixel,moments"),
     "discover": lambda: us.discover({"u": pattern()[0], "v": pattern()[1]}, fix={"u:u v^2": -1, "v:u v^2": 1}),
     "points": lambda: us.draw_points("ring", count=60),
     "score": lambda: us.learn_score(ring(), epochs=2, steps=2, hidden=(8, 8), samples=20),

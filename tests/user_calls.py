@@ -53,7 +53,7 @@ def recover(pictures, *fields: str) -> dict:
 def fit(strategy: str, **options) -> dict:
     start = MAZE | {"F": 0.031}
     found = us.fit("gray-scott", {"v": maze()["v"]}, start=start, strategy=strategy, iterations=3, **options)
-    return dict(found.parameters) | {"states": found.states, "loss": found.loss}
+    return found.values | {"states": found.states, "loss": found.loss}
 
 
 def discover(data, *library: str) -> dict:

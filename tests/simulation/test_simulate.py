@@ -81,7 +81,7 @@ class Interrupt:
     def __init__(self, after: int):
         self.left = after
 
-    def __call__(self, done, total):
+    def __call__(self, done, total, entry):
         self.left -= 1
         if self.left == 0:
             raise KeyboardInterrupt
@@ -146,7 +146,7 @@ def test_discs_wrap_and_have_the_founding_radii():
     [
         (lambda: simulate(GrayScott(), grid=SMALL), ["`steps`", "exactly one", "none"]),
         (lambda: simulate(GrayScott(), grid=SMALL, steps=1, time=2), ["`steps`", "exactly one"]),
-        (lambda: simulate(GrayScott(), grid=SMALL, steps=-1), ["`steps`", "positive", "-1"]),
+        (lambda: simulate(GrayScott(), grid=SMALL, steps=-1), ["`steps`", "1 or more", "-1"]),
         (lambda: simulate(GrayScott(), grid=SMALL, steps=5, dt=1.7), ["`dt`", "stability limit", "1.562", "1.7"]),
         (lambda: simulate(GrayScott(), grid=SMALL, steps=5, dt=float("nan")), ["`dt`", "positive", "nan"]),
         (lambda: simulate(GrayScott(), grid=SMALL, steps=5, stepper="heun"), ["`stepper`", "'heun'", "Known"]),

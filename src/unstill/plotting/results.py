@@ -18,16 +18,10 @@ def _figure(module: str, function: str) -> Callable[[Any], Figure]:
 
 
 def _fit(found: Any) -> Figure | None:
-    from .fits import plot_fit
+    from .fits import fit_figure
 
     rows = [plain(dict(row)) for row in found.history if row["start"] == found.start]
-    if not rows:  # interrupted before the first iteration
-        return None
-    title = f"{found.status}; the best of {found.starts} starts" if found.starts > 1 else str(found.status)
-    pictures = {"target": found.targets[0, -1]}
-    if len(found.states):
-        pictures["prediction"] = found.states[0, found.system.fields.index(found.observed[-1])]
-    return plot_fit(rows, pictures=pictures, title=title)
+    return fit_figure(found, rows) if rows else None  # none where it was interrupted before the first iteration
 
 
 def _compare(found: Any) -> Figure:

@@ -1,5 +1,7 @@
 """Tests run in float64, with JAX's strict rules on ranks, warnings as errors and shapes checked (pyproject.toml)."""
 
+import tempfile
+
 import hypothesis
 import jax
 import numpy as np
@@ -7,6 +9,15 @@ import pytest
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Every call of a verb traces its programs anew: what XLA made of the same ones is kept until this process ends.
+_programs = tempfile.TemporaryDirectory(prefix="unstill-programs-")
+jax.config.update("jax_compilation_cache_dir", _programs.name)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def pytest_unconfigure():
+    _programs.cleanup()
 
 
 @pytest.fixture

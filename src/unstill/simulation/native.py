@@ -194,8 +194,17 @@ def block_length(stride: int) -> int:
     return max(1, math.ceil(math.sqrt(stride) - 1e-9))
 
 
+def _sealed(*arrays: np.ndarray) -> list[np.ndarray]:
+    """The arrays as they come from JAX, read-only: for another type of argument Numba would compile all anew."""
+    views = [array.view() for array in arrays]
+    for view in views:
+        view.flags.writeable = False
+    return views
+
+
 def rollout(job: Job, x, p, q, *, frames: int, every: int, checkpoints: bool = False):
     """Frames (B, T, C, H, W) after every `every` steps, and the checkpoints (B, S, C, H, W) if asked for."""
+    p, q = _sealed(p, q)
     batch, steps, length = len(x), frames * every, checkpoint_stride(frames * every)
     out = np.empty((batch, frames, *x.shape[1:]), job.dtype)
     kept = np.empty((batch, -(-steps // length) if checkpoints else 0, *x.shape[1:]), job.dtype)
@@ -238,6 +247,7 @@ def adjoint(job: Job, kept, p, q, bars, *, every: int):
     record every state of a block, over which the adjoint walks back. So about 3·steps^⅓ states are held, blocks stay in
     the cache, and a gradient costs three motions and one adjoint motion.
     """
+    p, q, bars = _sealed(p, q, bars)
     kernels = compiled(job.spec, "adjoint")
     batch, steps = len(kept), bars.shape[1] * every
     stride, (h, area) = checkpoint_stride(steps), job.scalars
@@ -272,6 +282,7 @@ def adjoint(job: Job, kept, p, q, bars, *, every: int):
 
 def tangent(job: Job, x, p, q, dx, dp, dq, *, frames: int, every: int):
     """Tangents (B, K, T, C, H, W) of the frames, from those of the inputs: dx (B, K, C, H, W), dp, dq alike."""
+    p, q, dp, dq = _sealed(p, q, dp, dq)
     kernels = compiled(job.spec, "tangent")
     batch, directions, (h, area) = len(x), dx.shape[1], job.scalars
     out = np.empty((batch, directions, frames, *x.shape[1:]), job.dtype)

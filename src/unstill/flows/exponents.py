@@ -202,7 +202,7 @@ def _flows(flows: Flows, points: Points | None, models: int | None, orbits: int,
     starts = np.sqrt(1 - flows.tau**2) * some + flows.tau * rng.standard_normal(some.shape)
     movers = [flows[i].standardised() for i in range(len(flows) if models is None else models)]
     bounds = z.min(0) - _MARGIN, z.max(0) + _MARGIN
-    return _Case(f"flows {flows.field.name}", movers, starts, bounds, dt or _FLOW_DT)
+    return _Case(f"flows of the family {flows.field.name}", movers, starts, bounds, dt or _FLOW_DT)
 
 
 def _system(

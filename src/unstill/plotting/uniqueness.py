@@ -73,7 +73,7 @@ def _draw_plane(axes: Axes, families: Families, colors: Mapping[str, str]) -> li
     dress(
         axes,
         f"fields as places, {shown:.0f} % of squared distances",
-        "distance √(2 − 2|cosine|): a field is its reverse",
+        "distance √(2 − 2|cosine|): a field and its reverse are one",
     )
     handles, start = [], 0
     for name, count in zip(families.families, families.counts, strict=True):

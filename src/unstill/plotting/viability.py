@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .._errors import BadInput
-from .figures import GREY, INK, new_figure
+from .figures import GREY, INK, dress
+from .page import HEAD, TITLE, Page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 _DARK = 0.7  # a share from which the ground is dark
+# All in inches: a cell, names beside a panel by the letter, and below it; between panels; the page.
+_CELL, _LETTER, _BELOW, _BETWEEN, _NARROWEST = (0.95, 0.42), 0.075, 0.35, 0.3, 6.0
 
 
 def plot_viability(rows: Sequence[Mapping[str, Any]], strategies: Sequence[str], regimes: Sequence[str]) -> Figure:
@@ -21,36 +26,37 @@ def plot_viability(rows: Sequence[Mapping[str, Any]], strategies: Sequence[str],
     `rows` are those of `fitting.viability.table`. A cell's word is how most failures ended. Raises `BadInput` for an
     empty table.
     """
-    import numpy as np
-
     if not rows:
         raise BadInput("rows", "must hold at least one cell")
     distances = sorted({row["distance"] for row in rows})
-    figure = new_figure(3.2 + 4.9 * len(distances), 1.2 + 0.42 * len(strategies))
-    figure.set_layout_engine("constrained")
-    panels = figure.subplots(1, len(distances), sharey=True, squeeze=False)[0]
-    for axes, distance in zip(panels, distances, strict=True):
-        cells = {(row["row"], row["regime"]): row for row in rows if row["distance"] == distance}
+    size = (_CELL[0] * len(regimes), _CELL[1] * len(strategies))
+    beside = 0.2 + _LETTER * max(map(len, strategies))
+    page = Page(max(_NARROWEST, beside + len(distances) * (size[0] + _BETWEEN)), HEAD + TITLE + size[1] + _BELOW)
+    page.head(
+        "fits by gradients through a simulation: which starts reach the truth?",
+        "share of starts that end at the truth; below it, how most of the others ended",
+    )
+    for place, distance in enumerate(distances):
+        axes = page.axes(beside + place * (size[0] + _BETWEEN), HEAD + TITLE, *size)
         share = np.full((len(strategies), len(regimes)), np.nan)
-        for (name, regime), row in cells.items():
-            i, j = strategies.index(name), regimes.index(regime)
+        for row in (row for row in rows if row["distance"] == distance):
+            i, j = strategies.index(row["row"]), regimes.index(row["regime"])
             share[i, j] = row["success"]
             _write_cell(axes, j, i, row)
         axes.imshow(share, cmap="YlGn", vmin=0, vmax=1.2, aspect="auto")
-        axes.set_title(f"starts within ±{100 * distance:.0f} % of the truth", fontsize=10, color=INK, loc="left")
+        dress(axes, f"starts within ±{100 * distance:.0f} % of the truth")
         axes.set_xticks(range(len(regimes)), regimes, fontsize=8, color=INK)
-        axes.set_yticks(range(len(strategies)), strategies, fontsize=8, color=INK)
+        axes.set_yticks(range(len(strategies)), strategies if place == 0 else [], fontsize=8, color=INK)
         axes.tick_params(length=0)
-        for spine in axes.spines.values():
-            spine.set_visible(False)
-    return figure
+        axes.spines[:].set_visible(False)
+    return page.figure
 
 
 def _write_cell(axes, x: int, y: int, row: Mapping[str, Any]) -> None:
     """The share, and below it how most of the others ended."""
     failures = {end: n for end, n in row["ends"].items() if end != "success"}
     ink, pale = (INK, GREY) if row["success"] < _DARK else ("white", "white")
-    axes.text(x, y - 0.12, f"{row['success']:.0%}", ha="center", va="center", fontsize=8, color=ink)
+    axes.text(x, y - 0.14, f"{row['success']:.0%}", ha="center", va="center", fontsize=8.5, color=ink)
     if failures:
         worst = max(failures, key=lambda end: failures[end])
-        axes.text(x, y + 0.25, worst, ha="center", va="center", fontsize=5.5, color=pale)
+        axes.text(x, y + 0.24, worst, ha="center", va="center", fontsize=6.5, color=pale)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-_DARK = 0.7  # a share from which the ground is dark
+_PALE, _DARK = 0.3, 0.7  # shares up to which the ground is pale, and from which it is dark
 # All in inches: a cell, names beside a panel by the letter, and below it; between panels; the page.
 _CELL, _LETTER, _BELOW, _BETWEEN, _NARROWEST = (0.95, 0.42), 0.075, 0.35, 0.3, 6.0
 
@@ -55,7 +55,7 @@ def plot_viability(rows: Sequence[Mapping[str, Any]], strategies: Sequence[str],
 def _write_cell(axes, x: int, y: int, row: Mapping[str, Any]) -> None:
     """The share, and below it how most of the others ended."""
     failures = {end: n for end, n in row["ends"].items() if end != "success"}
-    ink, pale = (INK, GREY) if row["success"] < _DARK else ("white", "white")
+    ink, pale = (INK, INK if row["success"] > _PALE else GREY) if row["success"] < _DARK else ("white", "white")
     axes.text(x, y - 0.14, f"{row['success']:.0%}", ha="center", va="center", fontsize=8.5, color=ink)
     if failures:
         worst = max(failures, key=lambda end: failures[end])

@@ -56,7 +56,7 @@ def landscape(*shape, **changes):
     facts = {
         "system": GrayScott, "loss_name": "pixel", "axes": axes,
         "losses": losses, "ends": status, "truth": {"F": 0.035, "k": 0.045}, "path": RNG.uniform(0.03, 0.05, (5, 2)),
-        "path_names": ("F", "k"), "curves": {},
+        "path_names": ("F", "k"), "curves": {}, "strategy": "bptt", "sets": [GrayScott.defaults()],
     }  # fmt: skip
     return types.SimpleNamespace(**(facts | changes))
 

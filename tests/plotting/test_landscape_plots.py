@@ -29,7 +29,8 @@ def curve(**changes):
     losses[-3:], status[-3:] = 0.5, "dead"
     made = SimpleNamespace(
         axes={"F": x}, losses=losses, ends=status, truth={"F": 0.036, "k": 0.06}, path=None, path_names=(),
-        curves=None, loss_name="distance of spectra", system=GrayScott(),
+        curves=None, loss_name="distance of spectra", system=GrayScott(), strategy="bptt",
+        sets=[{"F": F, "k": 0.06, "Du": 0.16} for F in x],
     )  # fmt: skip
     vars(made).update(changes)
     return made
@@ -43,7 +44,8 @@ def surface(**changes):
     made = SimpleNamespace(
         axes={"k": k, "F": F}, losses=losses, ends=status, truth={"F": 0.035, "k": 0.06, "Du": 0.16},
         path=np.array([[0.055, 0.1, 0.05], [0.04, 0.1, 0.055], [0.036, 0.1, 0.0595]]), path_names=("F", "Du", "k"),
-        curves=bifurcations.curves(2.0), loss_name="distance of spectra", system=GrayScott(),
+        curves=bifurcations.curves(2.0), loss_name="distance of spectra", system=GrayScott(), strategy="bptt",
+        sets=[{"F": 0.035, "k": 0.06, "Du": 0.16}],
     )  # fmt: skip
     vars(made).update(changes)
     return made

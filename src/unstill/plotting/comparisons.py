@@ -16,6 +16,8 @@ from .page import BESIDE, HEAD, MARGIN, RULER, TITLE, Page, panel_size
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from ..fitting.comparison import Comparison
+
 _MOST_PICTURES = 12
 _MOST_COLUMNS = 4
 # All in inches: a heat map, and its cell with title and numbers; the greatest picture of the strip, what is between.
@@ -50,6 +52,11 @@ def plot_comparison(losses: Mapping[str, np.ndarray], pictures: Mapping[str, np.
         _draw_matrix(page, name, np.asarray(matrix), MARGIN + column * (_SIDE + BESIDE), HEAD + row * _CELL)
     _draw_strip(page, field, pictures, shown, size, below + TITLE)
     return page.figure
+
+
+def comparison_figure(found: Comparison) -> Figure:
+    """The figure of a comparison."""
+    return plot_comparison(found.losses, found.pictures)
 
 
 def _draw_matrix(page: Page, path: str, matrix: np.ndarray, left: float, top: float) -> None:

@@ -109,9 +109,10 @@ def draw_bar(figure: Figure, image: AxesImage, name: str, **place) -> None:
     """A colour bar of few ticks, with the name of what it tells above; `place` is that of `Figure.colorbar`."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    bar = figure.colorbar(image, ticks=MaxNLocator(4), format=FuncFormatter(lambda value, _: f"{value:.4g}"), **place)
+    place = {"ticks": MaxNLocator(4), "format": FuncFormatter(lambda value, _: f"{value:.4g}")} | place
+    bar = figure.colorbar(image, **place)
     bar.outline.set_visible(False)
-    bar.ax.tick_params(length=2, labelsize=8, colors=GREY)
+    bar.ax.tick_params(which="both", length=2, labelsize=8, colors=GREY)
     bar.ax.set_title(name, fontsize=9, color=INK, loc="left", parse_math=False)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._errors import BadInput
+from .._result import plain
 from .colors import colormap_of, full_limits
 from .figures import INK, draw_field, dress
 from .page import HEAD, MARGIN, NUMBERS, RULER, TITLE, Page, panel_size
@@ -71,19 +72,21 @@ def plot_fit(
     return page.figure
 
 
-def fit_figure(found: Fit, rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """The figure of a fit, from the lines of the log of the start that came out best."""
-    cls, starts = type(found.system), len({row["start"] for row in found.history})
-    seen = found.observed[-1]
+def fit_figure(found: Fit) -> Figure | None:
+    """The figure of a fit's best start; none where it was interrupted before the first iteration."""
+    rows = [plain(dict(row)) for row in found.history if row["start"] == found.start]
+    if not rows:
+        return None
+    cls, seen = type(found.system), found.observed[-1]
     pictures = {f"{seen}, target": found.targets[0, -1]}
     if len(found.states):
         pictures[f"{seen}, prediction"] = found.states[0, found.system.fields.index(seen)]
-    best = f", the best of {starts} starts" if starts > 1 else ""
+    best = f", the best of {found.starts} starts" if found.starts > 1 else ""
     return plot_fit(
         rows, pictures=pictures, field=seen, loss=found.loss_name,
         title=f"{cls.name} fitted to {' and '.join(found.observed)}: {found.status}",
         note=f"{found.strategy}, {found.loss_name} loss, {found.optimiser}; {found.iterations} iterations{best}",
-        labels={name: _told(name, np.asarray(value), cls) for name, value in found.system.values().items()},
+        labels={name: _told(name, value, cls) for name, value in found.values.items()},
     )  # fmt: skip
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._errors import BadInput
-from .figures import GREY, INK, new_figure
+from .figures import GREY, INK, dress, halo
+from .page import BESIDE, HEAD, MARGIN, TITLE, Page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ _TRUTH, _PATH, _DEAD = "#c1272d", "#e8710a", "#c9c9c9"
 _LIST = "parameter set"  # the axis of a list of sets
 _LINE = "#2b4c7e"
 _DECADES = 2.0  # a loss that spans more of them is drawn by its logarithm
-_HALO = 3.3  # white around lines and words, in points
+_LEFT, _BELOW = 0.9, 0.75  # inches beside and below the panel: numbers and names of the axes, and a footnote
 
 
 def plot_landscape(landscape: Any) -> Figure:
@@ -34,21 +35,25 @@ def plot_landscape(landscape: Any) -> Figure:
         raise BadInput("axes", "must be one or two", f"{len(names)}: {', '.join(names)}")
     if losses.shape != shape or np.shape(landscape.ends) != shape:
         raise BadInput("losses", f"and ends must have the axes' shape {shape}", losses.shape)
-    figure = new_figure(7.2, 4.6) if len(names) == 1 else new_figure(7.6, 6.0)
-    figure.set_layout_engine("constrained")
-    axes = figure.add_subplot()
-    _dress(axes, f"{landscape.loss_name} loss of {getattr(landscape.system, 'name', landscape.system)}")
-    (_draw_curve if len(names) == 1 else _draw_map)(figure, axes, landscape, losses)
-    return figure
+    line = len(names) == 1
+    width, height = (7.6, 3.6) if line else (7.8, 5.0)
+    page = Page(width, HEAD + TITLE + height + _BELOW)
+    title = f"{landscape.loss_name} loss of {getattr(landscape.system, 'name', landscape.system)}"
+    page.head(title, _made_with(landscape))
+    axes = page.axes(_LEFT, HEAD + TITLE, width - _LEFT - (MARGIN if line else BESIDE), height)
+    dress(axes, "")
+    (_draw_curve if line else _draw_map)(page, axes, landscape, losses)
+    told = _failures(landscape, losses)
+    if told:
+        page.write(told, 0.1, page.height - 0.15, size=8.5, color=GREY)
+    return page.figure
 
 
-def _dress(axes: Axes, title: str) -> None:
-    axes.set_title(title, fontsize=11, color=INK, loc="left", pad=10, parse_math=False)
-    axes.tick_params(labelsize=8, colors=GREY, length=3)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(GREY)
-        spine.set_linewidth(0.6)
+def _made_with(landscape: Any) -> str:
+    """The strategy, and the parameters that all points share."""
+    sets = landscape.sets
+    shared = {n: v for n, v in sets[0].items() if n not in landscape.axes and all(one[n] == v for one in sets)}
+    return " · ".join(w for w in (landscape.strategy, "  ".join(f"{n}={v:.4g}" for n, v in shared.items())) if w)
 
 
 def _label(landscape: Any, name: str) -> str:
@@ -74,7 +79,7 @@ def _spans_decades(losses: np.ndarray) -> bool:
     return bool(len(positive) == len(finite) > 0 and np.log10(positive.max() / positive.min()) > _DECADES)
 
 
-def _draw_curve(figure: Figure, axes: Axes, landscape: Any, losses: np.ndarray) -> None:
+def _draw_curve(page: Page, axes: Axes, landscape: Any, losses: np.ndarray) -> None:
     ((name, x),) = landscape.axes.items()
     x = np.asarray(x, np.float64)
     if _spans_decades(losses):
@@ -91,8 +96,8 @@ def _draw_curve(figure: Figure, axes: Axes, landscape: Any, losses: np.ndarray) 
             reason, (x[middle], losses[middle]), (0, 7), textcoords="offset points", fontsize=9, color=GREY, ha="center"
         )
     axes.set_xlabel(_label(landscape, name), fontsize=9, color=INK, parse_math=False)
-    axes.set_ylabel(landscape.loss_name, fontsize=9, color=INK, parse_math=False)
-    axes.margins(x=0.02)
+    axes.set_ylabel(f"{landscape.loss_name} loss", fontsize=9, color=INK, parse_math=False)
+    axes.margins(x=0.15 if listed else 0.02)
     edges = _edges(x)
     for i in np.flatnonzero(~np.isfinite(losses)):
         axes.axvspan(edges[i], edges[i + 1], color=_DEAD, alpha=0.55, linewidth=0, zorder=0)
@@ -102,7 +107,6 @@ def _draw_curve(figure: Figure, axes: Axes, landscape: Any, losses: np.ndarray) 
         _write(axes, f"truth {truth:.4g}", (truth, 0.985), _TRUTH, axes.get_xaxis_transform(), va="top")
     if landscape.path is not None and len(landscape.path) and name in landscape.path_names:
         _draw_visits(axes, np.asarray(landscape.path)[:, list(landscape.path_names).index(name)])
-    _foot(figure, _failures(landscape, losses))
 
 
 def _told_sets(sets: Any) -> list[str]:
@@ -135,10 +139,10 @@ def _edges(x: np.ndarray) -> np.ndarray:
     return np.concatenate([[2 * x[0] - middle[0]], middle, [2 * x[-1] - middle[-1]]])
 
 
-def _draw_map(figure: Figure, axes: Axes, landscape: Any, losses: np.ndarray) -> None:
+def _draw_map(page: Page, axes: Axes, landscape: Any, losses: np.ndarray) -> None:
     names = list(landscape.axes)
     x, y = (np.asarray(values, np.float64) for values in landscape.axes.values())
-    _draw_heat(figure, axes, x, y, losses, landscape.loss_name)
+    _draw_heat(page, axes, x, y, losses)
     axes.set_xlabel(_label(landscape, names[0]), fontsize=9, color=INK, parse_math=False)
     axes.set_ylabel(_label(landscape, names[1]), fontsize=9, color=INK, parse_math=False)
     taken = []  # points in axes units that names of curves keep away from
@@ -157,10 +161,9 @@ def _draw_map(figure: Figure, axes: Axes, landscape: Any, losses: np.ndarray) ->
         _write(axes, "truth", at, _TRUTH, above=9)
         taken.append(_in_axes(axes, np.array([at])))
     _draw_boundaries(axes, landscape.curves or {}, taken)
-    _foot(figure, _failures(landscape, losses))
 
 
-def _draw_heat(figure: Figure, axes: Axes, x: np.ndarray, y: np.ndarray, losses: np.ndarray, name: str) -> None:
+def _draw_heat(page: Page, axes: Axes, x: np.ndarray, y: np.ndarray, losses: np.ndarray) -> None:
     """Colours (bright is low) and contour lines; grey where there is no loss."""
     from matplotlib.colors import LogNorm, Normalize
 
@@ -177,10 +180,7 @@ def _draw_heat(figure: Figure, axes: Axes, x: np.ndarray, y: np.ndarray, losses:
     if high > low and min(losses.shape) > 1 and finite.size > 3:
         levels = (np.geomspace if logarithmic else np.linspace)(low, high, 12)[1:-1]
         axes.contour(x, y, shown, levels=levels, colors="white", linewidths=0.5, alpha=0.7)
-    bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.02, aspect=30)
-    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
-    bar.ax.tick_params(which="both", length=2, labelsize=8, colors=GREY)
-    bar.set_label(name, fontsize=9, color=INK, parse_math=False)
+    page.bar(image, "loss", page.width - BESIDE, HEAD + TITLE, page.height - HEAD - TITLE - _BELOW, ticks=None)
 
 
 def _in_axes(axes: Axes, points: np.ndarray) -> np.ndarray:
@@ -193,7 +193,7 @@ def _draw_boundaries(axes: Axes, curves: dict, taken: list[np.ndarray]) -> None:
     placed = {name: np.stack([np.asarray(c, np.float64) for c in curve], -1) for name, curve in curves.items()}
     panel = {name: _in_axes(axes, points) for name, points in placed.items()}
     for name, points in placed.items():
-        axes.plot(*points.T, color=INK, linewidth=1.3, zorder=3, path_effects=_halo())
+        axes.plot(*points.T, color=INK, linewidth=1.3, zorder=3, path_effects=halo())
         spots = np.flatnonzero(((panel[name] > 0.06) & (panel[name] < 0.9)).all(1))[::4]
         if not len(spots):
             continue
@@ -212,21 +212,15 @@ def _write_along(axes: Axes, name: str, points: np.ndarray, at: int) -> None:
     angle = float(np.degrees(np.arctan2(up, across)))
     axes.text(
         float(points[at, 0]), float(points[at, 1]), name, rotation=(angle + 90) % 180 - 90, rotation_mode="anchor",
-        ha="center", va="center", fontsize=9, color=INK, path_effects=_halo(4), zorder=6, parse_math=False,
+        ha="center", va="center", fontsize=9, color=INK, path_effects=halo(4), zorder=6, parse_math=False,
     )  # fmt: skip
 
 
 def _draw_path(axes: Axes, path: np.ndarray) -> None:
-    axes.plot(*path.T, color=_PATH, linewidth=1.6, zorder=4, path_effects=_halo(), marker=".", markersize=3)
+    axes.plot(*path.T, color=_PATH, linewidth=1.6, zorder=4, path_effects=halo(), marker=".", markersize=3)
     for at, marker, word, above in ((path[0], "o", "start", 7), (path[-1], "s", "end", -16)):
         axes.plot(*at, marker, color=_PATH, markersize=7, markeredgecolor="white", markeredgewidth=1, zorder=4.5)
         _write(axes, word, (float(at[0]), float(at[1])), _PATH, above=above)
-
-
-def _halo(width: float = _HALO) -> list:
-    from matplotlib.patheffects import withStroke
-
-    return [withStroke(linewidth=width, foreground="white", alpha=0.9)]
 
 
 def _write(axes: Axes, text: str, at: tuple[float, float], color: str, transform=None, *, above=0, va="bottom") -> None:
@@ -234,9 +228,4 @@ def _write(axes: Axes, text: str, at: tuple[float, float], color: str, transform
     left = _in_axes(axes, np.array([[at[0], axes.get_ylim()[0]]]))[0, 0] > 0.8
     style = {"fontsize": 9, "color": color, "ha": "right" if left else "left", "va": va, "zorder": 6}
     place = {"xycoords": transform or axes.transData, "textcoords": "offset points"}
-    axes.annotate(text, at, (-6 if left else 6, above), **place, **style, path_effects=_halo(), parse_math=False)
-
-
-def _foot(figure: Figure, text: str) -> None:
-    if text:
-        figure.supxlabel(text, fontsize=8.5, color=GREY, x=0.01, ha="left")
+    axes.annotate(text, at, (-6 if left else 6, above), **place, **style, path_effects=halo(), parse_math=False)

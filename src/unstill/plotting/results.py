@@ -6,28 +6,15 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .._result import Result, plain
+from .._result import Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def _figure(module: str, function: str) -> Callable[[Any], Figure]:
+def _figure(module: str, function: str) -> Callable[[Any], Figure | None]:
     """A figure's function, imported when it is drawn."""
     return lambda found: getattr(import_module(f".{module}", __package__), function)(found)
-
-
-def _fit(found: Any) -> Figure | None:
-    from .fits import fit_figure
-
-    rows = [plain(dict(row)) for row in found.history if row["start"] == found.start]
-    return fit_figure(found, rows) if rows else None  # none where it was interrupted before the first iteration
-
-
-def _compare(found: Any) -> Figure:
-    from .comparisons import plot_comparison
-
-    return plot_comparison(found.losses, found.pictures)
 
 
 # Verb → file → the function that draws a result of that verb.
@@ -40,9 +27,9 @@ FIGURES: dict[str, dict[str, Callable[[Any], Figure | None]]] = {
     "uniqueness": {"uniqueness.png": _figure("uniqueness", "plot_uniqueness")},
     "discover": {"discovery.png": _figure("discoveries", "plot_found")},
     "recover": {"recovery.png": _figure("recoveries", "plot_recovery")},
-    "fit": {"fit.png": _fit},
+    "fit": {"fit.png": _figure("fits", "fit_figure")},
     "landscape": {"landscape.png": _figure("landscapes", "plot_landscape")},
-    "compare": {"compare.png": _compare},
+    "compare": {"compare.png": _figure("comparisons", "comparison_figure")},
 }
 
 

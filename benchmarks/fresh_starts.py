@@ -9,7 +9,8 @@ import json
 import sys
 from pathlib import Path
 
-from unstill.fitting.viability import QUICK, REGIMES, ROWS, study_viability, table
+from unstill.fitting.viability.runner import run_study, table
+from unstill.fitting.viability.study import QUICK, REGIMES, ROWS
 
 ITERATIONS = {"adaptive": 150, "adam": 150, "levenberg-marquardt": 30, "cma-es": 30, "hybrid": 30}
 NAMES = ("founding (A)", "bptt, power spectrum, adam", "tbptt, radial spectrum, adam", "forward, radial spectrum, LM",
@@ -29,7 +30,7 @@ def main() -> None:
         with path.open("a") as log:
             log.write(json.dumps(line) + "\n")
 
-    for row in table(study_viability(study, done, keep)):
+    for row in table(run_study(study, done, keep)):
         print(f"{row['row']:34s} {row['regime']:10s} {row['success']:5.0%} {row['seconds']:6.1f} s  {row['ends']}")
 
 

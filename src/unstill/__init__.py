@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     from .files import Checkpoint, load, load_trajectory, save
     from .files.models import load_flow, load_score
     from .files.points import load_points, save_points
-    from .fitting import LOSSES, STRATEGIES, Comparison, Fit, Landscape, compare, find_loss, fit, landscape
+    from .fitting import (
+        LOSSES,
+        STRATEGIES,
+        Comparison,
+        Fit,
+        Landscape,
+        Viability,
+        compare,
+        find_loss,
+        fit,
+        landscape,
+        viability,
+    )
     from .flows import (
         Flow,
         Flows,
@@ -65,7 +77,10 @@ _ROOMS = {
     "files.points": ("load_points", "save_points"),
     "discovery": ("Discovery", "Equations", "discover"),
     "discovery.point_sets": ("POINT_SETS", "DrawnPoints", "draw_points"),
-    "fitting": ("LOSSES", "STRATEGIES", "Comparison", "Fit", "Landscape", "compare", "find_loss", "fit", "landscape"),
+    "fitting": (
+        "LOSSES", "STRATEGIES", "Comparison", "Fit", "Landscape", "Viability", "compare", "find_loss", "fit",
+        "landscape", "viability",
+    ),
     "flows": (
         "Flow", "Flows", "LearntFlows", "LearntScore", "Lyapunov", "Score", "Uniqueness", "learn_flow", "learn_score",
         "lyapunov", "uniqueness",

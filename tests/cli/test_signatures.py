@@ -23,6 +23,7 @@ FUNCTIONS = {
     "flows.learn_flow:learn_flow": {"points": POINTS},
     "flows.exponents:lyapunov": {"dynamics": "lorenz"},
     "flows.uniqueness:uniqueness": {"points": POINTS, "score": None, "flows": {}},
+    "fitting.viability.viability:viability": {},
     "fitting.compare:compare": {"pictures": np.zeros((2, 8, 8))},
     "fitting.landscape:landscape": {"system": "gray-scott", "pictures": np.zeros((2, 8, 8))},
     "fitting.fit:fit": {"system": "gray-scott", "pictures": np.zeros((2, 8, 8))},

@@ -1,6 +1,7 @@
 """The viability study at a size that takes seconds: what it counts, how it resumes, what it writes."""
 
 import dataclasses
+import importlib
 import json
 from pathlib import Path
 
@@ -8,20 +9,15 @@ import jsonschema
 import numpy as np
 import pytest
 
+import unstill as us
+from unstill._progress import Memory
 from unstill._types import Status
 from unstill.cli.main import main
-from unstill.fitting import viability
-from unstill.fitting.viability import (
-    ENDS,
-    REGIMES,
-    ROWS,
-    Study,
-    draw_start,
-    pictures,
-    study_viability,
-    table,
-    verify_chaos,
-)
+from unstill.fitting.viability.bench import ENDS, end_of
+from unstill.fitting.viability.checks import verify_chaos
+from unstill.fitting.viability.runner import run_study, table
+from unstill.fitting.viability.study import REGIMES, ROWS, Study
+from unstill.fitting.viability.targets import draw_start, pictures
 from unstill.plotting.viability import plot_viability
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/viability.json").read_text())
@@ -41,7 +37,7 @@ def small(**changes) -> Study:
 
 @pytest.fixture(scope="module")
 def lines():
-    return study_viability(small(), workers=1)
+    return run_study(small(), workers=1)
 
 
 def test_every_cell_has_a_line_and_an_end(lines):
@@ -60,10 +56,10 @@ def test_the_observed_start_succeeds_where_the_founding_way_does_not(lines):
 
 def test_known_fits_are_not_done_again(lines):
     told = []
-    again = study_viability(small(), lines, told.append, workers=1)
+    again = run_study(small(), lines, told.append, workers=1)
     assert again == lines
     assert not told
-    one = study_viability(small(), lines[:1], told.append, workers=1)
+    one = run_study(small(), lines[:1], told.append, workers=1)
     assert len(one) == 2
     assert [line["row"] for line in told] == [lines[1]["row"]]
 
@@ -102,7 +98,7 @@ def test_starts_lie_in_their_box_and_differ():
     ],
 )  # fmt: skip
 def test_ends(status, errors, rows, end):
-    assert viability._end(status, errors, rows) == end
+    assert end_of(status, errors, rows) == end
 
 
 def test_moving_regimes_are_seen_whole_and_steady_ones_in_v():
@@ -120,12 +116,20 @@ def test_exponents_at_two_time_steps():
     assert all(np.isfinite(row["exponent"]) for row in found)
 
 
-def test_the_verb_writes_what_it_promises(tmp_path, monkeypatch, lines):
+@pytest.fixture
+def quick(monkeypatch):
+    """The verb, its quick study small and what stands beside it left out."""
     founding = {"iterations": 0, "status": "x", "parameters": {}, "losses": [], "steps": 0, "seconds": 0.0}
-    monkeypatch.setattr(viability, "QUICK", small())
-    monkeypatch.setattr(viability, "founding_at_its_size", lambda **_: founding)
-    monkeypatch.setattr(viability, "verify_chaos", lambda study: [])
+    verb = importlib.import_module("unstill.fitting.viability.viability")
+    monkeypatch.setattr(importlib.import_module("unstill.fitting.viability.study"), "QUICK", small())
+    monkeypatch.setattr(verb, "founding_at_its_size", lambda **_: founding)
+    monkeypatch.setattr(verb, "verify_chaos", lambda study: [])
     monkeypatch.setenv("UNSTILL_THREADS", "1")
+    return verb
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_verb_writes_what_it_promises(tmp_path):
     out = tmp_path / "v"
     assert main(["viability", "--quick", "--out", str(out), "--quiet"]) == 0
     result = json.loads((out / "result.json").read_text())
@@ -133,6 +137,27 @@ def test_the_verb_writes_what_it_promises(tmp_path, monkeypatch, lines):
     assert result["fits"] == 2
     for name in ("table.csv", "viability.png", "log.jsonl", "run.json"):
         assert (out / name).exists()
+
+
+def test_an_interrupted_study_keeps_its_fits_and_goes_on(quick, lines, monkeypatch):
+    kept, told = Memory(), []
+    kept.append_log(lines[0])
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(quick, "run_study", interrupt)
+        found = us.viability(quick=True, resume=kept)
+        assert found.interrupted
+        assert found.message == "1 of 2 fits"
+        jsonschema.validate(json.loads(json.dumps(found.to_dict())), SCHEMA)
+        with pytest.raises(KeyboardInterrupt):
+            us.viability(quick=True)  # nothing was reached
+    found = us.viability(quick=True, resume=kept, progress=lambda *now: told.append(now[:2]))
+    assert found.status is Status.CONVERGED
+    assert told == [(2, 2)]
+    assert len(kept.log()) == len(found.lines) == 2
 
 
 def test_the_figure_has_a_word_in_every_cell(lines):

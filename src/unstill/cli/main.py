@@ -72,13 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(verb: str, words: Sequence[str]) -> int:
-    module = importlib.import_module(f".{verb}", __package__)
-    if hasattr(module, "Config"):
-        from .configs import parse as parse_config
-
-        return module.run(parse_config(module.Config, words, prog=f"unstill {verb}", about=module.__doc__ or ""))
     from .arguments import parse
 
+    module = importlib.import_module(f".{verb}", __package__)
     return module.run(parse(module.ARGUMENTS, words, prog=f"unstill {verb}", about=module.__doc__ or ""))
 
 

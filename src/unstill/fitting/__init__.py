@@ -8,3 +8,9 @@ from .landscape_result import Landscape
 from .losses import LOSSES, find_loss
 from .result import Fit
 from .strategies import STRATEGIES
+from .viability import Viability, viability
+
+__all__ = [
+    "LOSSES", "STRATEGIES", "Comparison", "Fit", "Landscape", "Viability", "compare", "find_loss", "fit", "landscape",
+    "viability",
+]  # fmt: skip

@@ -30,6 +30,7 @@ FIGURES: dict[str, dict[str, Callable[[Any], Figure | None]]] = {
     "fit": {"fit.png": _figure("fits", "fit_figure")},
     "landscape": {"landscape.png": _figure("landscapes", "plot_landscape")},
     "compare": {"compare.png": _figure("comparisons", "comparison_figure")},
+    "viability": {"viability.png": _figure("viability", "viability_figure")},
 }
 
 

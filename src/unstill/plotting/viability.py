@@ -14,17 +14,24 @@ from .page import HEAD, TITLE, Page
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from ..fitting import Viability
+
 
 _PALE, _DARK = 0.3, 0.7  # shares up to which the ground is pale, and from which it is dark
 # All in inches: a cell, names beside a panel by the letter, and below it; between panels; the page.
 _CELL, _LETTER, _BELOW, _BETWEEN, _NARROWEST = (0.95, 0.42), 0.075, 0.35, 0.3, 6.0
 
 
+def viability_figure(found: Viability) -> Figure | None:
+    """The figure of a study, of its ways of fitting and regimes in their order."""
+    names = [row.name for row in found.study.rows], [regime.name for regime in found.study.regimes]
+    return plot_viability(found.rows, *names)
+
+
 def plot_viability(rows: Sequence[Mapping[str, Any]], strategies: Sequence[str], regimes: Sequence[str]) -> Figure:
     """One panel a distance of the start: strategies down, regimes across, the share of successful starts as colour.
 
-    `rows` are those of `fitting.viability.table`. A cell's word is how most failures ended. Raises `BadInput` for an
-    empty table.
+    `rows` are those of a `Viability`. A cell's word is how most failures ended. Raises `BadInput` for an empty table.
     """
     if not rows:
         raise BadInput("rows", "must hold at least one cell")

@@ -10,8 +10,8 @@ import numpy as np
 
 from .colors import DATA, FOUND, PALE, SERIES, colormap_of, full_limits
 from .dots import axis_names, draw_dots, heap_name, pair, some
-from .figures import GREY, INK, NOTE, draw_field, dress
-from .page import AXIS, BESIDE, HEAD, MARGIN, NUMBERS, TITLE, Page, panel_size
+from .figures import GREY, INK, draw_field, dress
+from .page import AXIS, BESIDE, HEAD, MARGIN, NOTE, NUMBERS, TITLE, Page, panel_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

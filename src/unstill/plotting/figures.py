@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 INK, GREY = "#1a1a1a", "#6b6b6b"
 DPI = 150
-NOTE = 0.18  # inches that a line of small text takes
 _FLAT = 3  # letters of a name that stands upright beside its axis
 _FORMATS = (".png", ".pdf", ".svg")
 
@@ -71,18 +70,6 @@ def dress(axes: Axes, title: str, x: str = "", y: str = "") -> None:
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(GREY)
         spine.set_linewidth(0.6)
-
-
-def head(figure: Figure, title: str, *notes: str) -> None:
-    """A figure's heading: what is shown and how it ended, and below it, smaller, what it was made with."""
-    width, height = figure.get_size_inches()
-    large, small = {"fontsize": 12, "color": INK, "weight": "bold"}, {"fontsize": 9, "color": GREY}
-    for i, text in enumerate((title, *notes)):
-        down = 0.2 if i == 0 else 0.27 + NOTE * i
-        words = figure.text(
-            0.1 / width, 1 - down / height, text, va="center", parse_math=False, **(small if i else large)
-        )
-        shrink(words, (width - 0.2) * figure.dpi)
 
 
 def draw_field(

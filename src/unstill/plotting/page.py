@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from .arrangement import best_columns, places
-from .figures import INK, NOTE, draw_bar, draw_field, head, new_figure, shrink
+from .figures import GREY, INK, draw_bar, draw_field, new_figure, shrink
 
 # All in inches.
-HEAD = 0.6
+HEAD, NOTE = 0.6, 0.18  # a heading with one note; a further line of small text
 MARGIN = 0.35  # at the page's edges; the left one holds the ruler
 TITLE, RULER = 0.35, 0.3  # above and below a panel
 BESIDE = 0.95  # beside a panel: its colour bar, and the next one's ruler
@@ -43,7 +43,8 @@ class Page:
     def head(self, title: str, *notes: str) -> None:
         """What is shown and how it ended; below it, smaller, what it was made with: HEAD inches, and NOTE for each
         note after the first."""
-        head(self.figure, title, *notes)
+        self.write(title, 0.1, 0.2, size=12, weight="bold")
+        self.lines(notes, 0.1, 0.36, size=9, color=GREY)
 
     def lines(self, lines: Sequence[str], left: float, top: float, *, size: float, **style) -> None:
         """Lines of text below each other."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from .colors import SERIES
 from .dots import heap_name
-from .figures import GREY, INK, NOTE, dress
-from .page import HEAD, TITLE, Page
+from .figures import GREY, INK, dress
+from .page import HEAD, NOTE, TITLE, Page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

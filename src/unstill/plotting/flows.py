@@ -55,8 +55,11 @@ def plot_flows(found: LearntFlows) -> Figure:
     if len(found.losses):
         _draw_losses(left, found.losses, "loss of training")
     else:
-        dress(left, "nothing was trained", "held-out residual", "flows")
-        left.hist(found.residuals, 30, color=DATA)
+        dress(left, "nothing was trained", "number of the flow", "held-out residual")
+        left.plot(np.arange(1, many + 1), found.residuals, "o", color=FOUND, markersize=4)
+        left.locator_params(axis="x", integer=True)
+        if (found.residuals > 0).all():
+            left.set_yscale("log")
     title = ("the flow" if many == 1 else f"the best of {many} flows") + ", or its reverse"
     if points.dimension > 2:
         middle.remove()

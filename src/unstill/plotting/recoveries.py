@@ -118,7 +118,8 @@ def _numbers(estimate: Estimate) -> tuple[str, str, str]:
     form, small = (f".{decimals}f", f".{decimals}f") if decimals <= 8 else (".10g", ".1e")
     low, high = estimate.interval95 or (None, None)
     interval = "" if low is None else f"{low:{form}} to {high:{form}}"
-    return f"{estimate.value:{form}}", f"{estimate.std:{small}}", interval
+    value = round(estimate.value, decimals) + 0.0  # no −0
+    return f"{value:{form}}", f"{estimate.std:{small}}", interval
 
 
 def _heading(recovery: Recovery) -> str:

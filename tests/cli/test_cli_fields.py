@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from unstill._errors import BadInput
+from unstill._result import plain
 from unstill._types import Status
-from unstill.cli import common
-from unstill.cli.arguments import parse
+from unstill.cli.arguments import Given, parse
 from unstill.cli.main import main
+from unstill.cli.runs import progress_bar
 from unstill.cli.simulate import ARGUMENTS
 from unstill.files import load_trajectory, read_run, save
 from unstill.files.runs import RunFolder, read_log
@@ -252,12 +253,12 @@ class Terminal(io.StringIO):
 
 def test_progress_is_drawn_on_a_terminal_only_and_never_when_quiet(monkeypatch):
     """Before the first step the total is not known, and the bar is drawn all the same."""
-    loud, quiet = (common.Options(quiet=q) for q in (False, True))
+    loud, quiet = (Given({"quiet": q}) for q in (False, True))
     for stream, config, drawn in [(Terminal(), loud, True), (Terminal(), quiet, False), (io.StringIO(), loud, False)]:
         monkeypatch.setattr(sys, "stderr", stream)
-        with common.progress_bar(config, "steps") as progress:
-            progress(1, 2)
-            progress(2, 2)
+        with progress_bar(config, "steps") as progress:
+            progress(1, 2, {})
+            progress(2, 2, {})
         assert ("steps" in stream.getvalue()) is drawn
 
 
@@ -274,7 +275,7 @@ def test_progress_is_drawn_on_a_terminal_only_and_never_when_quiet(monkeypatch):
     ],
 )
 def test_numbers_for_json(value, expected):
-    found = common.plain(value)
+    found = plain(value)
     assert found == expected
     json.dumps(found, allow_nan=False)
 

@@ -192,5 +192,5 @@ def test_bad_input_leaves_no_folder(source, tmp_path, words, message):
 
 def test_the_folder_must_be_new(source, tmp_path):
     assert call(source, "--loss", "pixel", "--out", tmp_path / "c", "--quiet") == 0
-    with pytest.raises(BadInput, match="--force"):
+    with pytest.raises(BadInput, match="force=True"):
         call(source, "--loss", "pixel", "--out", tmp_path / "c", "--quiet")

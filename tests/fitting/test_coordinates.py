@@ -7,8 +7,8 @@ from hypothesis import given, settings
 
 from registry import REACTION_DIFFUSION
 from unstill._errors import BadInput
+from unstill.fitting import fit
 from unstill.fitting.coordinates import CONSTRAINTS, Coordinates
-from unstill.fitting.plan import Plan
 from unstill.fitting.starts import check_start, clip, largest_diffusion, starts_around
 from unstill.simulation import Grid
 from unstill.systems import FitzHughNagumo, GrayScott
@@ -87,14 +87,14 @@ def test_the_founding_map_is_softplus_and_a_tenth_of_a_sigmoid(number):
 )  # fmt: skip
 def test_values_out_of_reach_are_refused(constraint, name, value):
     coordinates = Coordinates(GrayScott, {}, constraint)
-    with pytest.raises(BadInput, match=f"`start {name}` cannot be reached under --constraint {constraint}"):
+    with pytest.raises(BadInput, match=rf"`start` must be what `constraint={constraint}` .* can reach; got {name}="):
         coordinates.numbers({"Du": 0.1, "Dv": 0.1, "F": 0.05, "k": 0.05, name: value})
 
 
 def test_a_field_with_one_value_out_of_reach_is_refused():
     F = np.full((3, 3), 0.05)
     F[1, 1] = 0.1
-    with pytest.raises(BadInput, match="start F"):
+    with pytest.raises(BadInput, match=r"`start` must be .* can reach"):
         Coordinates(GrayScott, {}, "founding").numbers({"Du": 0.1, "Dv": 0.1, "F": F, "k": 0.05})
 
 
@@ -169,11 +169,11 @@ def test_clipping_and_checking_of_starts():
     [
         ({"starts": 0}, "starts"), ({"iterations": 0}, "iterations"), ({"batch": 0}, "batch"),
         ({"horizon": 0}, "horizon"), ({"window": 0}, "window"), ({"smoothness": -1.0}, "smoothness"),
-        ({"smoothness": float("nan")}, "smoothness"), ({"until_change": -1.0}, "until-change"), ({"dt": 0.0}, "dt"),
-        ({"warm_start": "yes"}, "warm-start"), ({"pair": "both"}, "pair"), ({"window": 50, "horizon": 49}, "window"),
+        ({"smoothness": float("nan")}, "smoothness"), ({"until_change": -1.0}, "until_change"), ({"dt": 0.0}, "dt"),
+        ({"warm_start": "yes"}, "warm_start"), ({"pair": "both"}, "pair"), ({"window": 50, "horizon": 49}, "window"),
     ],
 )  # fmt: skip
 def test_plans_refuse(options, argument):
     with pytest.raises(BadInput) as error:
-        Plan(**options)
+        fit("gray-scott", {"v": np.full((1, 8, 8), 0.1)}, **options)
     assert error.value.argument == argument

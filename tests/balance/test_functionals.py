@@ -1,4 +1,4 @@
-"""Test functionals, weak-form means and their noise correction, generalised least squares, spectra."""
+"""Test functionals, weak-form means and their noise correction, generalised least squares."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -8,13 +8,9 @@ from registry import REACTION_DIFFUSION, rough_state
 from unstill.balance import (
     Model,
     TestSpace,
-    denoise,
     field_moments,
-    radial_bands,
     regress,
     step_moments,
-    white_noise_level,
-    white_noise_levels,
 )
 from unstill.simulation import Grid, OnGrid
 from unstill.systems import FitzHughNagumo, GrayScott
@@ -97,11 +93,6 @@ def test_noise_correction_is_unbiased(cls, boundary, rng):
     assert np.abs(z_scores(plain)).max() > 12
 
 
-def test_bands_hold_every_mode_but_the_mean():
-    for grid in GRIDS.values():
-        np.testing.assert_array_equal(radial_bands(grid).sum(0), (grid.symbol < -1e-12).astype(float))
-
-
 def test_regression_is_right_and_honest(rng):
     truth, errors = np.array([1.0, -2.0]), []
     rows, samples = 30, 48
@@ -122,18 +113,3 @@ def test_earlier_knowledge_holds_what_the_rows_leave_free(rng):
     fit = regress(A, r, np.abs(r), np.ones(2), information=np.diag([0, 1 / 0.2**2]))
     assert fit.solution[1] == pytest.approx(0)
     assert np.sqrt(fit.covariance[1, 1]) == pytest.approx(0.2, rel=0.05)
-
-
-@pytest.mark.parametrize("boundary", ["periodic", "no-flux"])
-def test_noise_levels(boundary, rng):
-    grid = Grid((64, 64), boundary=boundary)
-    y, x = np.mgrid[:64, :64] + 0.5
-    smooth = np.array([[np.tanh(4 * np.cos(np.pi * (x + s) / 16) * np.cos(np.pi * y / 16))] * 2 for s in (0, 16)])
-    assert white_noise_levels(grid, smooth) == pytest.approx([0, 0])
-    noisy = smooth + np.array([0.05, 0.1])[:, None, None] * rng.standard_normal(smooth.shape)
-    # 3 % is about two standard errors of the level
-    assert white_noise_levels(grid, noisy) == pytest.approx([0.05, 0.1], rel=0.06)
-    assert white_noise_level(grid, noisy[:, 1]) == pytest.approx(0.1, rel=0.06)
-    cleaner = denoise(grid, noisy[:, 1], 0.1)
-    assert np.std(cleaner - smooth[:, 1]) < 0.5 * np.std(noisy[:, 1] - smooth[:, 1])
-    np.testing.assert_array_equal(denoise(grid, smooth[:, 0], 0.0), smooth[:, 0])

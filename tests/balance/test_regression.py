@@ -1,6 +1,4 @@
-"""Generalised least squares and weak moments against NumPy, over draws with known covariances; spectra by Parseval."""
-
-import itertools
+"""Generalised least squares and weak moments against NumPy, over draws with known covariances."""
 
 import numpy as np
 import pytest
@@ -10,16 +8,13 @@ from registry import REACTION_DIFFUSION, rough_state
 from unstill.balance import (
     Model,
     TestSpace,
-    denoise,
     drift_squares,
     field_moments,
-    radial_bands,
     regress,
     step_moments,
-    white_noise_levels,
 )
 from unstill.balance.moments import _diagonals, _shifts
-from unstill.balance.spectrum import inverse, transform
+from unstill.observations.spectrum import inverse, radial_bands, transform
 from unstill.simulation import Grid, OnGrid
 from unstill.simulation.jacobian import drift_of
 from unstill.systems import GrayScott
@@ -265,65 +260,6 @@ def test_imaginary_nodes_undo_gaussian_noise_on_polynomials(noise):
         (b**7, z**7 - 21 * t**2 * z**5 + 105 * t**4 * z**3 - 105 * t**6 * z),
     ]:
         assert (weights * values).sum().real == pytest.approx(expected, rel=1e-12)
-
-
-# --- spectra ----------------------------------------------------------------------------------------------------------
-
-
-@BOUNDARY
-@pytest.mark.parametrize("shape", [(10, 8), (9, 7), (3, 4)])
-def test_transforms_are_unitary_invert_and_diagonalise(boundary, shape, rng):
-    import jax.numpy as jnp
-
-    grid = Grid(shape, 0.6, boundary)
-    c = rng.standard_normal((2, *shape))
-    c_hat = transform(grid, c)
-    np.testing.assert_allclose((np.abs(c_hat) ** 2).sum((1, 2)), (c**2).sum((1, 2)), rtol=1e-12)
-    np.testing.assert_allclose(inverse(grid, c_hat), c, atol=1e-13)
-    np.testing.assert_allclose(inverse(grid, grid.symbol * c_hat), grid.laplacian(jnp.asarray(c)), atol=1e-11)
-
-
-@BOUNDARY
-@pytest.mark.parametrize("count", [1, 3, 12, 40])
-def test_bands_share_out_the_energy(boundary, count, rng):
-    """Disjoint projections: their energies add up to the variance."""
-    grid = GRIDS[boundary]
-    bands = radial_bands(grid, count)
-    assert len(bands) <= count
-    assert np.all(bands.sum(0) <= 1)
-    c = rng.standard_normal(grid.shape)
-    parts = [inverse(grid, band * transform(grid, c)) for band in bands]
-    np.testing.assert_allclose(np.sum(parts, 0), c - c.mean(), atol=1e-12)
-    assert sum((part**2).sum() for part in parts) == pytest.approx(((c - c.mean()) ** 2).sum())
-    radius = [np.sqrt(-grid.symbol[band > 0]) for band in bands]
-    for low, high in itertools.pairwise(radius):
-        assert low.max() < high.min()
-
-
-@BOUNDARY
-def test_noise_levels_scale_with_the_picture(boundary, rng):
-    grid = Grid((48, 40), 0.8, boundary)
-    y, x = np.mgrid[:48, :40] + 0.5
-    smooth = np.cos(np.pi * 4 * y / 48) * np.cos(np.pi * 6 * x / 40)
-    states = np.stack([smooth, 2 - smooth])[None] + np.array([0.03, 0.06])[:, None, None] * rng.standard_normal(
-        (3, 2, 48, 40)
-    )
-    levels = white_noise_levels(grid, states)
-    assert levels == pytest.approx([0.03, 0.06], rel=0.25)  # few modes in the corner of so small a picture
-    np.testing.assert_allclose(white_noise_levels(grid, 7 * states), 7 * levels, rtol=1e-6)
-    np.testing.assert_allclose(white_noise_levels(grid, states + 5), levels, rtol=1e-6)
-    np.testing.assert_allclose(white_noise_levels(grid, states[::-1]), levels, rtol=1e-9)
-    np.testing.assert_allclose(white_noise_levels(grid, states[:, ::-1])[::-1], levels, rtol=1e-9)
-
-
-@BOUNDARY
-def test_the_filter_leaves_pure_noise_little_and_never_more_than_it_was(boundary, rng):
-    grid = Grid((48, 40), 0.8, boundary)
-    noise = 0.1 * rng.standard_normal((4, 48, 40))
-    left = denoise(grid, noise, 0.1)
-    assert left.std() < 0.35 * noise.std()
-    assert (np.abs(transform(grid, left)) <= np.abs(transform(grid, noise)) + 1e-12).all()
-    np.testing.assert_allclose(left.mean((1, 2)), noise.mean((1, 2)), atol=1e-12)
 
 
 def test_on_a_stationary_ensemble_the_functionals_rates_vanish_in_the_mean():

@@ -20,7 +20,6 @@ from unstill.recovery._identify import (
     null_directions,
     undetermined,
 )
-from unstill.recovery._noise import denoise
 from unstill.recovery._search import Scaling
 from unstill.recovery.hidden import recover_hidden
 from unstill.recovery.weak import recover_weak
@@ -267,18 +266,3 @@ def test_calls_that_cannot_be_meant(options, argument):
     with pytest.raises(BadInput) as error:
         recover("gray-scott", {"v": labyrinth()[1][1]}, **options)
     assert error.value.argument == argument
-
-
-# --- denoising --------------------------------------------------------------------------------------------------------
-
-
-@BOUNDARIES
-def test_denoising_keeps_the_mean_and_takes_nothing_where_there_is_no_noise(boundary, rng):
-    grid = Grid((32, 28), 0.7, boundary)
-    y, x = np.mgrid[:32, :28] + 0.5
-    clean = 0.3 + 0.1 * np.cos(np.pi * 4 * y / 32) * np.cos(np.pi * 2 * x / 28)
-    np.testing.assert_allclose(denoise(clean[None], grid, 0.0)[0], clean, atol=1e-14)
-    noisy = clean + 0.02 * rng.standard_normal((6, *grid.shape))
-    out = denoise(noisy, grid, 0.02)
-    np.testing.assert_allclose(out.mean((1, 2)), noisy.mean((1, 2)), atol=2e-3)
-    assert np.std(out - clean) < 0.35 * np.std(noisy - clean)

@@ -11,7 +11,6 @@ from registry import REACTION_DIFFUSION
 from unstill._errors import BadInput
 from unstill._types import Status
 from unstill.recovery._elimination import choose_route
-from unstill.recovery._noise import estimate_noise
 from unstill.recovery.hidden import recover_hidden
 from unstill.simulation.initial import initial_state
 from unstill.simulation.steady import polish
@@ -128,18 +127,6 @@ def test_dead_pictures_are_refused(rng):
         found = recover_hidden(cls, grid, "v", picture)
         assert found.status is Status.DEAD
         assert set(found.values.values()) == {None}
-
-
-@pytest.mark.parametrize("boundary", ["periodic", "no-flux"])
-def test_noise_estimate(boundary, rng):
-    grid = Grid((96, 80), 1.0, boundary)
-    y, x = np.mgrid[:96, :80]
-    smooth = np.cos(np.pi * 4 * (y + 0.5) / 96) * np.cos(np.pi * 6 * (x + 0.5) / 80)
-    assert not estimate_noise(smooth[None] ** 3, grid).detected
-    for s in (1e-3, 0.1):
-        found = estimate_noise((smooth + s * rng.standard_normal(grid.shape))[None], grid)
-        assert found.detected
-        assert abs(found.std / s - 1) < 3 * found.relative_error
 
 
 def test_routes():

@@ -3,4 +3,3 @@
 from .functionals import TestSpace
 from .moments import Model, drift_squares, field_moments, step_moments
 from .regression import Regression, regress
-from .spectrum import denoise, radial_bands, white_noise_level, white_noise_levels

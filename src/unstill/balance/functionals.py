@@ -17,8 +17,8 @@ import itertools
 import numpy as np
 from jaxtyping import Float
 
+from ..observations.spectrum import inverse, radial_bands, transform
 from ..simulation import Grid
-from .spectrum import radial_bands
 
 
 def _exponents(fields: int, degree: int) -> list[tuple[int, ...]]:
@@ -108,8 +108,6 @@ class TestSpace:
 
     def test_fields(self, c: Float[np.ndarray, "C H W"]) -> Float[np.ndarray, "fields H W"]:
         """The test fields of one state, in NumPy: the definition, slow and plain."""
-        from .spectrum import inverse, transform
-
         z = (c - np.array(self.mean)[:, None, None]) / np.array(self.scale)[:, None, None]
         monomials = [np.prod([z[a] ** n for a, n in enumerate(e)], 0) for e in self.field_exponents]
         banded = [inverse(self.grid, mask * transform(self.grid, za)) for za in z for mask in self.masks]

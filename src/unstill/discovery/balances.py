@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from ..balance.spectrum import transform
+from ..observations.spectrum import transform
 from ..simulation import Grid
 from .field_library import FieldLibrary
 from .field_noise import without_noise

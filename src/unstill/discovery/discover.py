@@ -18,9 +18,9 @@ from ..observations.points import Points
 from ..simulation import Grid
 from .hints import coefficients, known_signs
 from .library import find_library
-from .noise import estimate_noise
 from .nullspace import NullSpace, Rows, null_space
 from .pictures import Pictures, discover_pictures
+from .point_noise import estimate_noise
 from .problem import Problem
 from .representatives import Member, members
 from .result import Discovery, Equations

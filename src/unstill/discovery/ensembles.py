@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..balance.point_functionals import exponents_to
-from ..balance.spectrum import inverse, radial_bands, transform
+from ..observations.spectrum import inverse, radial_bands, transform
 from ..simulation import Grid
 from .field_library import FieldLibrary
 

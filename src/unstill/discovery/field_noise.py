@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .._errors import BadInput, nearest
-from ..balance.spectrum import white_noise_levels
+from ..observations.noise import white_noise_levels
 from ..simulation import Grid
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .._types import Status
-from ..balance.spectrum import denoise
+from ..observations.noise import denoise
 from .ensembles import FieldFunctionals, samples
 from .field_noise import without_noise
 from .field_problem import PictureProblem

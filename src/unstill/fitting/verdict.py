@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from .._types import Status
-from ..recovery._noise import estimate_noise
+from ..observations.noise import estimate_noise
 from ..training import Outcome
 from .objective import FitObjective, is_dead, is_uniform_set
 from .roads import Road
@@ -53,7 +53,7 @@ def _misfit(road: Road, loss: float) -> tuple[str, bool]:
     """What pictures at rest leave unexplained, in words, and whether that is little beyond their noise."""
     seen = road.problem.targets
     contrast = float(seen.std((-2, -1)).mean())
-    levels = [estimate_noise(seen[:, j], road.problem.grid) for j in range(seen.shape[1])]
+    levels = [estimate_noise(road.problem.grid, seen[:, j]) for j in range(seen.shape[1])]
     noise = max((level.std for level in levels if level.detected), default=0.0)
     misfit = float(np.sqrt(loss)) / contrast
     fits = misfit <= np.hypot(MISFIT, 2 * noise / contrast)

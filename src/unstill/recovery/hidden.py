@@ -8,12 +8,12 @@ import numpy as np
 
 from .._errors import BadInput, nearest
 from .._types import Status
+from ..observations.noise import Noise, denoise, estimate_noise
 from ..simulation.jacobian import drift_of, rms_drift
 from ..systems import ReactionDiffusion
 from ..systems.grid import Grid
 from ._elimination import Problem, choose_route
 from ._identify import Combination, combinations, null_directions, undetermined
-from ._noise import Noise, denoise, estimate_noise
 from ._refine import Penalty, covariance_of, refine
 from ._search import Balance, Fitted, Scaling, descend, evaluate, search
 
@@ -100,7 +100,7 @@ def recover_hidden(
     _check(system_class, grid, observed, pictures, {**(start or {}), **fix}, noise)
     names = tuple(n for n in system_class.parameters() if n not in fix)
     problem = Problem(system_class, grid, system_class.fields.index(observed), names, fix)
-    level = Noise(noise, noise > 0, 0.0) if noise is not None else estimate_noise(pictures, grid)
+    level = Noise(noise, noise > 0, 0.0) if noise is not None else estimate_noise(grid, pictures)
     contrast = float(pictures.std((1, 2)).mean())
     if _is_flat(problem, pictures, contrast) or (level.detected and level.std > ALL_NOISE * contrast):
         return _empty(problem, level, Status.DEAD, "The picture carries no pattern: nothing can be recovered from it.")
@@ -148,7 +148,7 @@ class _Recovery:
             self.start = np.array([start.get(n, problem.system_class.defaults()[n]) for n in problem.names])
 
     def run(self) -> HiddenResult:
-        clean = denoise(self.pictures, self.problem.grid, self.noise.std) if self.noise.detected else self.pictures
+        clean = denoise(self.problem.grid, self.pictures, self.noise.std) if self.noise.detected else self.pictures
         best = self._best(clean)
         if best is None:
             return _empty(self.problem, self.noise, Status.NO_FIT, "No parameters give a finite hidden field.")

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from .._errors import BadInput, nearest
 from .._types import Status
 from ..balance.moments import Model
-from ..balance.spectrum import denoise, white_noise_levels
+from ..observations.noise import denoise, white_noise_levels
 from ..simulation import Grid
 from ..systems import ReactionDiffusion
 from .weak_fit import Fit, Search

@@ -13,7 +13,7 @@ import numpy as np
 from ..balance.functionals import TestSpace
 from ..balance.moments import Model, drift_squares, field_moments, step_moments
 from ..balance.regression import Regression, regress
-from ..balance.spectrum import denoise
+from ..observations.noise import denoise
 from .weak_freedom import Freedom, freedoms, is_linear
 
 # Pictures count as steady while the rms drift is below this share of the rms of its terms. Maze and spots after 20,000

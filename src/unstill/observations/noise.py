@@ -1,44 +1,54 @@
-"""Power spectra on the grid: radial bands, the level of white noise, and its removal."""
+"""White measurement noise of pictures: two estimators of its level, and its filter.
 
+`white_noise_level` fits the tail of the pattern besides the noise and gives 0 in doubt: what takes the bias of noise
+out of averages must never take out too much. `estimate_noise` looks at the outermost corner alone and gives an upper
+bound in doubt: it weighs pictures, and says when they are all noise. (Noise of points has no spectrum: see
+`discovery.point_noise`.)
+"""
+
+import dataclasses
 import itertools
 
 import numpy as np
-import scipy.fft
 import scipy.optimize
 from jaxtyping import Float
 
-from ..simulation import Grid
+from ..systems.grid import Grid
+from .spectrum import inverse, transform
 
 # Rings of the corner of the spectrum, by −∇² in units of 1/dx² (at most 8): what a smooth pattern hardly reaches.
 _RINGS = np.array([4.5, 5.0, 5.5, 6.0, 6.4, 6.8, 7.2, 8.01])
 _DECAYS = np.geomspace(0.3, 8.0, 40)
+_CORNER, _NEXT = (0.94, 1.0), (0.85, 0.94)  # bands of −∇²'s symbol, as shares of its maximum
+_FLAT = 1.7  # white noise has the same power in both bands, a pattern at least several times more in the lower one
 
 
-def transform(grid: Grid, c: Float[np.ndarray, "*B H W"]) -> np.ndarray:
-    """Coefficients in the orthonormal eigenvectors of the Laplacian, in the order of `grid.symbol`."""
-    if grid.boundary == "periodic":
-        return scipy.fft.fft2(c, norm="ortho")
-    return scipy.fft.dctn(c, type=2, norm="ortho", axes=(-2, -1))
+@dataclasses.dataclass(frozen=True)
+class Noise:
+    """`std`: standard deviation of the white noise (the pictures' unit), or an upper bound where not `detected`;
+    `relative_error` of the variance estimate."""
+
+    std: float
+    detected: bool
+    relative_error: float
 
 
-def inverse(grid: Grid, c_hat: np.ndarray) -> Float[np.ndarray, "*B H W"]:
-    """The field of these coefficients: undoes `transform`."""
-    if grid.boundary == "periodic":
-        return scipy.fft.ifft2(c_hat, norm="ortho").real
-    return scipy.fft.idctn(c_hat, type=2, norm="ortho", axes=(-2, -1))
+def estimate_noise(grid: Grid, pictures: Float[np.ndarray, "M H W"]) -> Noise:
+    """White noise in pictures of patterns that are smooth on the scale of a cell.
 
-
-def radial_bands(grid: Grid, count: int = 12) -> Float[np.ndarray, "bands H W"]:
-    """Indicators of `count` bands of equal ratio in √−∇², that together hold every mode but the mean.
-
-    Bands without modes (small grids have few long waves) are dropped.
+    Medians of the periodogram, divided by the exponential law's ln 2 (by its χ²₁ counterpart for the DCT). Fails on
+    patterns with structure of one or two cells, whose own power fills the corner: the result is then an upper bound.
     """
-    radius = np.sqrt(np.maximum(-grid.symbol, 0))
-    lowest = np.min(radius[radius > 1e-9 * radius.max()])
-    edges = np.geomspace(lowest, radius.max() * (1 + 1e-9), count + 1)
-    edges[0] = lowest * (1 - 1e-9)
-    masks = np.array([(radius >= a) & (radius < b) for a, b in itertools.pairwise(edges)], float)
-    return masks[masks.any((1, 2))]
+    share = grid.symbol / grid.symbol.min()
+    # The median of |normal|², complex in the FFT and real in the DCT, and the scatter of a cell's.
+    median, scatter = (np.log(2.0), 1.0) if grid.boundary == "periodic" else (0.4549, 2.0)
+    power = np.abs(transform(grid, pictures)) ** 2
+    corner, below = (np.median(power[:, (share > low) & (share <= high)]) / median for low, high in (_CORNER, _NEXT))
+    cells = max(int(((share > _CORNER[0]) & (share <= _CORNER[1])).sum()) * len(pictures), 1)
+    tiny = (1e-9 * pictures.std()) ** 2  # round-off is as flat as noise
+    error = float(2.0 * np.sqrt(scatter / cells))
+    detected = bool(corner > tiny and below < _FLAT * (1 + error) * corner)
+    return Noise(float(np.sqrt(corner)), detected, error)
 
 
 def white_noise_level(grid: Grid, c: Float[np.ndarray, "M H W"]) -> float:

@@ -9,15 +9,13 @@ import numpy as np
 from .._errors import BadInput
 from .._types import Status
 from ..observations import Ordered
+from ..observations.steadiness import AT_REST
 from .balances import Balances
 from .field_equation import FieldEquation, field_equation
 from .field_problem import PictureProblem
 from .moving import LEAST_PICTURES
 from .result import Discovery
 
-# Pictures are at rest where the sparsest balances leave open less than this share of the diffusion: Gray–Scott patterns
-# after 20,000 steps are at 0.005 and below, moving ones at 0.5 and above.
-_AT_REST = 0.1
 _OPEN_RATES = 0.3
 _MOST_OPEN = 0.5  # however much of it noise could explain: what is left is no balance
 _LATER = (0.5, 0.375, 0.25, 0.0)  # a true flow; four, two, one steps of explicit Euler
@@ -36,7 +34,7 @@ def _equations(
 def resting(problem: PictureProblem) -> Discovery:
     """The sparsest balances of pictures at rest; `nullity` 0 and status `no-fit` where they do not close."""
     equations, modes = _equations(problem, problem.states[:, None])
-    fits = all(e.open <= min(_AT_REST + e.floor, _MOST_OPEN) for e in equations)
+    fits = all(e.open <= min(AT_REST + e.floor, _MOST_OPEN) for e in equations)  # a bound, not a deviation: it adds
     pace = {name: problem.given(name) for name in problem.fields}
     settled = all(pace.values()) and all(e.nullity == 1 for e in equations)
     C = np.stack([e.coefficients for e in equations])

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from .._errors import BadInput
 from ..observations import Ordered
+from ..observations.steadiness import contrast, contrast_floor
 from ..recovery.recover import Pictures
 from ..simulation import Grid
 from .at_rest import in_order, resting
@@ -90,7 +91,7 @@ def _checked(pictures: Pictures | Mapping[str, np.ndarray], grid: Grid | None):
             raise BadInput("pictures", "must all have one shape", {n: v.shape for n, v in arrays.items()})
         if not np.isfinite(values).all():
             raise BadInput("pictures", "must be finite", f"NaN or infinity in {name}", "Remove or mend them.")
-        if np.ptp(values, axis=(-2, -1)).min() <= 1e-9 * np.abs(values).max():
+        if (contrast(values) <= contrast_floor(values)).any():
             raise BadInput("pictures", "must vary from cell to cell", f"{name} is uniform in one", "Leave it out.")
     states = np.stack([v.astype(float).reshape(-1, *v.shape[-2:]) for v in arrays.values()], 1)
     known = pictures.grid if isinstance(pictures, Pictures) else None

@@ -16,7 +16,7 @@ from ..simulation import Grid
 from ..systems import AbstractSystem
 from .fit import plan_of
 from .landscape_result import Landscape
-from .objective import FitObjective, is_dead
+from .objective import FitObjective, is_lost
 from .plan import Plan
 from .result import Fit
 from .roads import Road, plan_roads
@@ -177,4 +177,4 @@ def _point(objective: FitObjective, road: Road, values: Mapping[str, float], lim
         return np.nan, str(failure.status)
     if not (np.isfinite(look.loss) and np.isfinite(look.states).all()):
         return np.nan, "blow-up"
-    return look.loss, "dead" if is_dead(road.problem, look.states) else "ok"
+    return look.loss, "dead" if is_lost(road.problem, look.states) else "ok"

@@ -11,6 +11,7 @@ import numpy as np
 
 from .._errors import NumericalFailure
 from .._jax import enable_x64
+from ..observations.steadiness import LOST, contrast, contrast_floor
 from ..training import Variables
 from .coordinates import Coordinates
 from .losses import AbstractLoss
@@ -18,8 +19,6 @@ from .problem import Batch, Problem
 from .strategies import AbstractStrategy, Prepared
 
 _OUTSIDE = 1e-6  # beyond what a system stays within, as round-off
-DEAD = 0.01  # of the targets' contrast
-FLAT = 1e-6  # of their size: uniform targets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,24 +196,24 @@ class FitObjective:
             "prediction_std": float(seen.std()),
             "prediction_range": [float(seen.min()), float(seen.max())],
             "prediction_slope": slope,
-            "dead": is_dead(self.evaluator.problem, states),
+            "dead": is_lost(self.evaluator.problem, states),
             "rollout_steps": prepared.total,
             "checksum": checksum(states),
         }
 
 
-def is_dead(problem: Problem, states: np.ndarray) -> bool:
+def is_lost(problem: Problem, states: np.ndarray) -> bool:
     """Whether the seen fields of finite states have less than a hundredth of the targets' contrast: nothing pulls a
     prediction back from there. Never for targets that are uniform themselves."""
     if is_uniform_set(problem) or not np.isfinite(states).all():
         return False
-    contrast = float(problem.targets.std((-2, -1)).mean())
-    return float(states[:, list(problem.observed)].std((-2, -1)).max()) < DEAD * contrast
+    known = float(contrast(problem.targets).mean())
+    return float(contrast(states[:, list(problem.observed)]).max()) < LOST * known
 
 
 def is_uniform_set(problem: Problem) -> bool:
     """Whether the targets carry no pattern."""
-    return float(problem.targets.std((-2, -1)).mean()) <= FLAT * max(float(np.abs(problem.targets).max()), 1e-300)
+    return bool(contrast(problem.targets).mean() <= contrast_floor(problem.targets))
 
 
 def checksum(states: np.ndarray) -> int:

@@ -6,8 +6,9 @@ import numpy as np
 
 from .._types import Status
 from ..observations.noise import estimate_noise
+from ..observations.steadiness import contrast, is_steady
 from ..training import Outcome
-from .objective import FitObjective, is_dead, is_uniform_set
+from .objective import FitObjective, is_lost, is_uniform_set
 from .roads import Road
 
 MISFIT = 0.02  # of the contrast: pictures at rest under the right system differ by less, beyond their noise
@@ -28,7 +29,7 @@ def judge(road: Road, outcome: Outcome, states: np.ndarray) -> Outcome:
     if outcome.status is not Status.BLOW_UP and not np.isfinite(outcome.loss):
         message = "the loss is not finite where the iterations ended"
         return dataclasses.replace(outcome, status=Status.BLOW_UP, message=message)
-    if outcome.status is not Status.BLOW_UP and is_dead(road.problem, states):
+    if outcome.status is not Status.BLOW_UP and is_lost(road.problem, states):
         return dataclasses.replace(outcome, status=Status.DEAD, message=_DEAD)
     if outcome.status is not Status.CONVERGED:
         return outcome
@@ -52,10 +53,10 @@ def _explained(road: Road, outcome: Outcome) -> tuple[str, bool]:
 def _misfit(road: Road, loss: float) -> tuple[str, bool]:
     """What pictures at rest leave unexplained, in words, and whether that is little beyond their noise."""
     seen = road.problem.targets
-    contrast = float(seen.std((-2, -1)).mean())
+    known = float(contrast(seen).mean())
     levels = [estimate_noise(road.problem.grid, seen[:, j]) for j in range(seen.shape[1])]
     noise = max((level.std for level in levels if level.detected), default=0.0)
-    misfit = float(np.sqrt(loss)) / contrast
-    fits = misfit <= np.hypot(MISFIT, 2 * noise / contrast)
+    misfit = float(np.sqrt(loss)) / known
+    fits = is_steady(misfit, MISFIT, 2 * noise / known)
     why = "" if fits else ": not at rest, or not of this system"
-    return f"{100 * misfit:.2g} % of the contrast stays unexplained{why}", bool(fits)
+    return f"{100 * misfit:.2g} % of the contrast stays unexplained{why}", fits

@@ -9,6 +9,8 @@ import numpy as np
 from .._errors import BadInput, nearest
 from .._types import Status
 from ..observations.noise import Noise, denoise, estimate_noise
+from ..observations.steadiness import ALL_NOISE, FADING, UNEXPLAINED, contrast_floor, is_steady
+from ..observations.steadiness import contrast as contrast_of
 from ..simulation.jacobian import drift_of, rms_drift
 from ..systems import ReactionDiffusion
 from ..systems.grid import Grid
@@ -17,10 +19,6 @@ from ._identify import Combination, combinations, null_directions, undetermined
 from ._refine import Penalty, covariance_of, refine
 from ._search import Balance, Fitted, Scaling, descend, evaluate, search
 
-MOVING = 0.01  # unexplained change of the seen field, relative to its contrast, above which the pattern is not steady
-FLAT_PICTURE = 1e-6  # contrast relative to size below which there is no pattern
-FAINT = 1e-4  # contrast relative to |patch − rest| below which a field is dying out
-ALL_NOISE = 0.8  # share of the picture's contrast that white noise may have
 SEARCHED = 2  # pictures that the many starts of the search are tried on
 LAST_DESCENT = 20  # iterations with all pictures
 # Root mean square of (error / coherent bound), measured over 28 Gray–Scott pictures at 48² and 96² after 20,000 steps:
@@ -101,7 +99,7 @@ def recover_hidden(
     names = tuple(n for n in system_class.parameters() if n not in fix)
     problem = Problem(system_class, grid, system_class.fields.index(observed), names, fix)
     level = Noise(noise, noise > 0, 0.0) if noise is not None else estimate_noise(grid, pictures)
-    contrast = float(pictures.std((1, 2)).mean())
+    contrast = float(contrast_of(pictures).mean())
     if _is_flat(problem, pictures, contrast) or (level.detected and level.std > ALL_NOISE * contrast):
         return _empty(problem, level, Status.DEAD, "The picture carries no pattern: nothing can be recovered from it.")
     return _Recovery(problem, pictures, level, contrast, start, progress or (lambda entry: None)).run()
@@ -111,7 +109,7 @@ def _is_flat(problem: Problem, pictures: np.ndarray, contrast: float) -> bool:
     """No pattern: uniform to round-off, or far fainter than what sets the system's patterns going (a dying field)."""
     base = problem.system_class(**problem.system_class.defaults())
     rest, patch = (float(state[problem.observed]) for state in (base.rest(), base.patch()))
-    return contrast <= max(FLAT_PICTURE * np.abs(pictures).max(), FAINT * abs(patch - rest))
+    return contrast <= max(contrast_floor(pictures), FADING * abs(patch - rest))
 
 
 def _check(system_class, grid, observed, pictures, named, noise):
@@ -154,7 +152,7 @@ class _Recovery:
             return _empty(self.problem, self.noise, Status.NO_FIT, "No parameters give a finite hidden field.")
         residual = float(np.sqrt(2 * best.cost))
         null = null_directions(best.slopes)
-        moving = residual > np.hypot(MOVING, self.noise.std / self.contrast if self.noise.detected else 0.0)
+        moving = not is_steady(residual, UNEXPLAINED, self.noise.std / self.contrast if self.noise.detected else 0.0)
         if self.noise.detected and not moving:
             penalty = Penalty(self.problem, self.scaling, self.pictures, self.noise.std, best.states, best.q)
             end = refine(penalty, best.q, best.states, null, report=self.progress)
@@ -203,7 +201,7 @@ class _Recovery:
             status = Status.MOVING
             message = (
                 f"The hidden-field route needs a steady pattern; this one drifts by {drift:.2g} per unit time "
-                f"({100 * residual:.1f} % of the contrast stays unexplained, {100 * MOVING:g} % is the limit)."
+                f"({100 * residual:.1f} % of the contrast stays unexplained, {100 * UNEXPLAINED:g} % is the limit)."
             )
         return HiddenResult(
             system_class=problem.system_class,

@@ -10,6 +10,7 @@ from .._errors import BadInput, nearest
 from .._types import Status
 from ..balance.moments import Model
 from ..observations.noise import denoise, white_noise_levels
+from ..observations.steadiness import contrast, contrast_floor
 from ..simulation import Grid
 from ..systems import ReactionDiffusion
 from .weak_fit import Fit, Search
@@ -114,14 +115,9 @@ def _noise_levels(system_class, grid, states, noise) -> tuple[float, ...]:
     return tuple(float(noise.get(f, level)) for f, level in zip(system_class.fields, levels, strict=True))
 
 
-def _floor(states, levels) -> np.ndarray:
-    """What noise and round-off make a field vary by."""
-    return 1e-5 * np.abs(states).max((0, 2, 3)).max() + 0.5 * np.array(levels)
-
-
 def _is_dead(states, clean, levels) -> bool:
     """Whether no field varies, over cells or pictures, beyond noise and round-off."""
-    return bool(np.all(clean.std((0, 2, 3)) < _floor(states, levels)))
+    return bool(np.all(clean.std((0, 2, 3)) < contrast_floor(states, levels)))
 
 
 def _patterned(states, clean, levels) -> np.ndarray:
@@ -130,7 +126,7 @@ def _patterned(states, clean, levels) -> np.ndarray:
     A dead picture among living ones satisfies every equation without a word on θ; counted as a sample, it would feign
     a precision that the others do not have.
     """
-    varies = (clean.std((2, 3)) >= _floor(states, levels)).any(1)
+    varies = (contrast(clean) >= contrast_floor(states, levels)).any(1)
     return varies if varies.any() else np.ones(len(states), bool)
 
 

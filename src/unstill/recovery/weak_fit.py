@@ -14,11 +14,9 @@ from ..balance.functionals import TestSpace
 from ..balance.moments import Model, drift_squares, field_moments, step_moments
 from ..balance.regression import Regression, regress
 from ..observations.noise import denoise
+from ..observations.steadiness import STEADY_SHARE, is_steady
 from .weak_freedom import Freedom, freedoms, is_linear
 
-# Pictures count as steady while the rms drift is below this share of the rms of its terms. Maze and spots after 20,000
-# steps are at 0.002 to 0.005, the slowest of the moving presets at 0.1.
-STEADY_SHARE = 0.03
 _SAMPLES = 256
 _TRIED = 4
 _LEVEL_ERROR = 0.1  # of log s²: pattern in the corner of the spectrum, and its sampling error
@@ -179,8 +177,8 @@ class Search:
         if any(self.levels):
             floor = drift_squares(self.model, self.renoised(states), theta, minus=states)[0]
         excess = np.maximum(squares - floor, 0)
-        steady = np.all(excess <= STEADY_SHARE**2 * terms + floor / 3)
-        return float(np.sqrt(excess.max())), bool(steady)
+        steady = is_steady(np.sqrt(excess), STEADY_SHARE * np.sqrt(terms), np.sqrt(floor / 3))
+        return float(np.sqrt(excess.max())), steady
 
 
 def _tile_count(shape, pictures: int) -> int:

@@ -1,5 +1,6 @@
 """How systems move, and how gradients come back."""
 
+from ..observations.steadiness import STEADY_DRIFT
 from ..systems.grid import BOUNDARIES, Grid, OnGrid
 from .batches import initial_states, stacked
 from .filming import film
@@ -7,7 +8,7 @@ from .initial import INITIAL_STATES, initial_state
 from .layer import Simulator
 from .motion import sample
 from .rollout import ENGINES, default_dt, rollout, stability_limit, stable_dt
-from .simulate import STEADY_DRIFT, simulate
+from .simulate import simulate
 from .steady import polish
 from .steppers import STEPPERS
 from .trajectory import Trajectory

@@ -11,6 +11,7 @@ from .._arguments import Count, Positive, Whole, checked
 from .._errors import BadInput
 from .._progress import AbstractCheckpoint, Memory, Progress, silent
 from .._types import Status
+from ..observations.steadiness import STEADY_DRIFT, is_dying
 from ..systems import Dynamics, OrdinarySystem, ReactionDiffusion, find_system
 from ..systems.grid import Grid, OnGrid
 from .initial import initial_state
@@ -19,7 +20,6 @@ from .rollout import check_parameter_shapes, place, stability_limit, stable_dt
 from .steady import polish as polish_state
 from .trajectory import Trajectory
 
-STEADY_DRIFT = 1e-6  # per unit time: what `steady` means where the user names no tolerance
 _CHECK_EVERY = 100  # steps between two looks at drift and finiteness
 # At most about a second of work between two looks, on a processor and on a GPU.
 _CELL_STEPS = {"native": 1e9, "xla": 1e9, "gpu": 1e12}
@@ -167,12 +167,6 @@ def _check(dynamics, grid, state, dt, stepper, dtype) -> None:
             raise BadInput("dt", f"must be below the stability limit dx²/(4 max D) = {limit:.4g}", dt)
 
 
-def is_dead(state: np.ndarray, drift: float) -> bool:
-    """Uniform in every field to 1/1000 of the largest mean, and still: nothing more will come."""
-    scale = max(float(np.abs(state.mean((-2, -1))).max()), 1e-12)
-    return bool(np.ptp(state, axis=(-2, -1)).max() <= 1e-3 * scale and drift <= 1e-4 * scale)
-
-
 class _Looks:
     """The loop over looks, between which all samples that still move advance together."""
 
@@ -272,13 +266,13 @@ class _Looks:
 
     def _still(self, m: int, drift: float) -> Status:
         state = np.asarray(self.motion.take(self.state, np.array([m])))[0]
-        return Status.DEAD if state.ndim == 3 and is_dead(state, drift) else Status.STEADY
+        return Status.DEAD if state.ndim == 3 and is_dying(state, drift) else Status.STEADY
 
     def _finish(self) -> Trajectory:
         drift = self.motion.drift(self.state, np.arange(len(self.state)))
         state = np.array(self.state)  # a device's array would be read-only
         for m in self.active:
-            dead = state.ndim == 4 and is_dead(state[m], float(drift[m]))
+            dead = state.ndim == 4 and is_dying(state[m], float(drift[m]))
             steady = drift[m] <= (STEADY_DRIFT if self.tolerance is None else self.tolerance)
             late = Status.NOT_CONVERGED if self.stops else Status.MOVING
             self.status[m] = Status.DEAD if dead else Status.STEADY if steady else late

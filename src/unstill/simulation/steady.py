@@ -4,6 +4,7 @@ import numpy as np
 
 from .._errors import BadInput
 from .._types import Status
+from ..observations.steadiness import is_uniform
 from ..systems import ReactionDiffusion
 from ..systems.grid import Grid
 from .jacobian import drift_of, jacobian_pattern, kinetic_slopes, rms_drift
@@ -12,13 +13,6 @@ from .multifrontal import Factorisation, SingularMatrix, elimination
 LONGEST_STEP = 1e9  # in units of time: keeps the translations' zero eigenvalues from making the matrix singular
 FIRST_STEP = 1e4  # tried first; units of time
 ACCEPTED_RATIO, AIMED_RATIO = 0.5, 0.15  # of the second correction of a step to the first
-DEAD_CONTRAST = 1e-6  # a field whose range is below this share of its size carries no pattern
-
-
-def is_uniform(state: np.ndarray) -> bool:
-    """Whether no field of a state (C, H, W) carries a pattern."""
-    spread = np.ptp(state, axis=(-1, -2))
-    return bool(np.all(spread <= DEAD_CONTRAST * np.maximum(np.abs(state).max((-1, -2)), 1e-3)))
 
 
 def polish(

@@ -13,6 +13,8 @@ known exactly, elsewhere it is what a method could not explain, of terms, of con
 import numpy as np
 from jaxtyping import Float
 
+Number = float | np.ndarray
+
 UNIFORM = 1e-5  # of the largest value: above the round-off of float32, far below any pattern
 FILTERED = 0.5  # of the standard deviation of white noise: a Wiener filter leaves less
 ALL_NOISE = 0.8  # of an unfiltered picture's contrast: if noise is so much of it, it may be all, as far as is known
@@ -34,7 +36,7 @@ def contrast(c: Float[np.ndarray, "*B H W"]) -> Float[np.ndarray, "*B"]:
     return c.std((-2, -1))
 
 
-def contrast_floor(c: Float[np.ndarray, "*B H W"], noise=0.0):
+def contrast_floor(c: Float[np.ndarray, "*B H W"], noise: Number | tuple[float, ...] | list[float] = 0.0):
     """What round-off, and noise of this level after a filter, make fields vary by; one number for each level."""
     return UNIFORM * np.abs(c).max() + FILTERED * np.asarray(noise)
 
@@ -50,6 +52,6 @@ def is_dying(state: Float[np.ndarray, "C H W"], drift: float) -> bool:
     return bool(np.ptp(state, axis=(-2, -1)).max() <= 1e-3 * scale and drift <= 1e-4 * scale)
 
 
-def is_steady(left, allowed, noise=0.0) -> bool:
+def is_steady(left: Number, allowed: Number, noise: Number = 0.0) -> bool:
     """Whether what is left open is within what is allowed and what noise adds, in quadrature; for every one of them."""
     return bool(np.all(left <= np.hypot(allowed, noise)))

@@ -22,7 +22,7 @@ import gpu_ceilings
 import gpu_rivals
 import unstill as us
 from unstill.simulation import gpu
-from unstill.simulation.kernels import KernelSpec
+from unstill.simulation.kernel_source import KernelSpec
 
 THETA = [gpu_rivals.DU, gpu_rivals.DV, gpu_rivals.F, gpu_rivals.K]
 SLOW = {"torch eager", "torch compiled", "exponax", "lax.scan", "torch graph"}

@@ -13,7 +13,7 @@ from registry import REACTION_DIFFUSION, rough_state
 from unstill import BadInput
 from unstill.simulation import Grid, gpu, native, rollout, simulate
 from unstill.simulation.gpu import plan as planning
-from unstill.simulation.kernels import KernelSpec
+from unstill.simulation.kernel_source import KernelSpec
 from unstill.systems import GrayScott
 
 ON_CARD = gpu.missing() is None

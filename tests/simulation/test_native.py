@@ -11,7 +11,7 @@ import pytest
 
 from registry import GRIDS, REACTION_DIFFUSION, rough_state
 from unstill.simulation import Grid, native, rollout
-from unstill.simulation.kernels import KernelSpec
+from unstill.simulation.kernel_source import KernelSpec
 from unstill.simulation.motion import Motion, sample, sample_axes
 from unstill.simulation.native import Job
 from unstill.systems import GrayScott

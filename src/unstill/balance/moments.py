@@ -132,6 +132,16 @@ def _unit_space(model: Model, degree: int, bands: int) -> TestSpace:
     return TestSpace(model.grid, (0.0,) * fields, (1.0,) * fields, degree, bands)
 
 
+def _common_bias(model, space, tiles, own, mu, variances, theta):
+    """E[(G η_b)(∇²η_a)] = δ_ab s² (G∇²) at the diagonal; the shifts remove G(diagonal) ∇²(diagonal) of it."""
+    (own_laplacian, own_bands), C = own, len(mu)
+    shared = _diagonals(model.grid, space.masks * model.grid.symbol) - own_bands * own_laplacian
+    unit = jnp.ones((C, 1))
+    spread = (model.columns(theta, mu[..., 0], unit) - model.columns(theta, mu[..., 0], 0 * unit))[..., 0]  # ∂f/∂(∇²c)
+    each = jnp.einsum("kt,b,jb->tkbj", _tiles(shared, tiles).mean(-1), variances, spread)
+    return jnp.concatenate([each[:, :, b, None, :] * jnp.eye(C)[b][None, None, :, None] for b in range(C)], 1)
+
+
 @functools.partial(jax.jit, static_argnames=("model", "shape", "tiles", "noisy"))
 def _moments(model, shape, tiles, noisy, mean, scale, states, theta, shifts, weights, variances):
     space = _unit_space(model, *shape)
@@ -139,15 +149,7 @@ def _moments(model, shape, tiles, noisy, mean, scale, states, theta, shifts, wei
     grid = model.grid
     own_laplacian = _diagonals(grid, grid.symbol[None])[0]
     own_bands = _diagonals(grid, space.masks)
-    shared = _tiles(_diagonals(grid, space.masks * grid.symbol) - own_bands * own_laplacian, tiles).mean(-1)
-    unit = jnp.ones((len(mean), 1))
-    spread = (model.columns(theta, mu[..., 0], unit) - model.columns(theta, mu[..., 0], 0 * unit))[..., 0]  # ∂f/∂(∇²c)
-
-    # E[(G η_b)(∇²η_a)] = δ_ab s² (G∇²) at the diagonal, of which the shifts remove the part G(diagonal) ∇²(diagonal).
-    each = jnp.einsum("kt,b,jb->tkbj", shared, variances / scale, spread)
-    common = jnp.concatenate(
-        [each[:, :, b, None, :] * jnp.eye(len(mean))[b][None, None, :, None] for b in range(len(mean))], 1
-    )
+    common = _common_bias(model, space, tiles, (own_laplacian, own_bands), mu, variances / scale, theta)
 
     def one(c):
         laplacian = grid.laplacian(c)
@@ -178,8 +180,7 @@ def _moments(model, shape, tiles, noisy, mean, scale, states, theta, shifts, wei
         (means, plain, leaning), _ = jax.lax.scan(add, start, (shifts, weights))
         filtered = _pair(flat, plain, tiles)
         own = jnp.concatenate([_pair(own_bands, leaning[b], tiles) for b in range(C)], 1)
-        own = own - common
-        return jnp.concatenate([means, filtered + own], 1)
+        return jnp.concatenate([means, filtered + (own - common)], 1)
 
     result = jax.lax.map(one, states)
     return result.reshape(-1, *result.shape[2:])

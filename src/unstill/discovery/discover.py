@@ -234,29 +234,8 @@ def _noise_levels(noise, problem: Problem) -> Float[np.ndarray, " D"]:
 
 def _conclude(problem: Problem, space: NullSpace, basis: list[Member], signs, ordered, levels, given, seconds):
     """Hints are applied, and all is put into words."""
-    fix, covariance = given
-    names, terms = problem.names, problem.library.names
-    scale, sign = "free", "free"
-    best = basis[0]
-    if problem.has_known:
-        known = [f"{n} = {v:g}" for n, v in (fix or {}).items() if v]
-        what = ", ".join(known) or "the covariance"
-        scale = sign = f"fixed by {what if covariance is None or not known else what + ' and the covariance'}"
-    elif best.covariance is not None and np.trace(best.covariance) != 0:  # variances are positive
-        best, sign = best.times(np.sign(np.trace(best.covariance))), "fixed by the noise"
-    if ordered is not None and not problem.has_known:
-        best, scale, sign = _ordered(problem, space, basis, ordered)
-    for (i, j), wanted in signs.items():
-        value = best.coefficients[i, j]
-        label = f"{names[i]}:{terms[j]}"
-        if value == 0:
-            raise BadInput("sign", "must name a coefficient that is not zero", label)
-        if sign == "free":
-            best, sign = best.times(np.sign(value * wanted)), f"fixed by the sign of {label}"
-        elif np.sign(value) != np.sign(wanted):
-            raise BadInput("sign", f"contradicts what is {sign}", f"{label} = {value:.5g}")
-    if sign == "free":
-        best = best.times(_customary(best.coefficients / problem.scale[:, None]))
+    best, scale, sign = _settled(problem, space, basis, ordered, given)
+    best, sign = _signed(problem, best, sign, signs)
     fits = space.dimension > 0 and best.closed
     status = Status.NO_FIT if not fits else Status.CONVERGED if space.dimension == 1 else Status.UNIDENTIFIABLE
     equations = Equations(
@@ -278,11 +257,43 @@ def _conclude(problem: Problem, space: NullSpace, basis: list[Member], signs, or
         dispersion=space.dispersion,
         telescopes=space.telescopes,
         misfit=space.misfit,
-        noise={name: float(level) for name, level in zip(names, levels, strict=True) if level},
+        noise={name: float(level) for name, level in zip(problem.names, levels, strict=True) if level},
         count=sum(form.count for form in problem.forms),
         functionals=sum(form.functionals.count for form in problem.forms),
         seconds=seconds,
     )
+
+
+def _settled(problem: Problem, space: NullSpace, basis: list[Member], ordered, given) -> tuple[Member, str, str]:
+    """The member that is shown, and what fixes its scale and its sign."""
+    fix, covariance = given
+    best = basis[0]
+    if problem.has_known:
+        known = [f"{n} = {v:g}" for n, v in (fix or {}).items() if v]
+        what = ", ".join(known) or "the covariance"
+        told = f"fixed by {what if covariance is None or not known else what + ' and the covariance'}"
+        return best, told, told
+    if ordered is not None:
+        return _ordered(problem, space, basis, ordered)
+    if best.covariance is not None and np.trace(best.covariance) != 0:  # variances are positive
+        return best.times(np.sign(np.trace(best.covariance))), "free", "fixed by the noise"
+    return best, "free", "free"
+
+
+def _signed(problem: Problem, best: Member, sign: str, signs: Mapping[tuple[int, int], float]) -> tuple[Member, str]:
+    """Known signs are taken over or, where the sign is fixed already, checked; without any, by custom."""
+    for (i, j), wanted in signs.items():
+        value = best.coefficients[i, j]
+        label = f"{problem.names[i]}:{problem.library.names[j]}"
+        if value == 0:
+            raise BadInput("sign", "must name a coefficient that is not zero", label)
+        if sign == "free":
+            best, sign = best.times(np.sign(value * wanted)), f"fixed by the sign of {label}"
+        elif np.sign(value) != np.sign(wanted):
+            raise BadInput("sign", f"contradicts what is {sign}", f"{label} = {value:.5g}")
+    if sign == "free":
+        best = best.times(_customary(best.coefficients / problem.scale[:, None]))
+    return best, sign
 
 
 def _ordered(problem: Problem, space: NullSpace, basis: list[Member], ordered: Ordered):

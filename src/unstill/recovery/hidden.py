@@ -180,50 +180,61 @@ class _Recovery:
         free = undetermined(null, covariance, scaling, values)
         spread = np.sqrt(np.maximum(np.diag(covariance), 0)) * scaling.slope(values)
         known = combinations(null, covariance, names, scaling, values)
-        status, message = Status.CONVERGED, "The pattern is steady and determines all parameters."
-        if free.any():
-            loose = ", ".join(n for n, f in zip(names, free, strict=True) if f)
-            message = f"The pattern is steady; it leaves {loose} free" + (
-                f" and determines {', '.join(map(str, known))}." if known else "."
-            )
-        if len(names) and free.all():
-            status = Status.UNIDENTIFIABLE
-            message += " Fix one of them to find the others."
-        at_bound = np.isclose(values, scaling.low) | np.isclose(values, scaling.high)
-        bounds = [n for n, reached in zip(names, at_bound, strict=True) if reached]
-        if moving and bounds:
-            status = Status.NO_FIT
-            message = (
-                f"The best fit runs into the range of {', '.join(bounds)}, and {100 * residual:.0f} % of the contrast "
-                f"stays unexplained: the picture does not seem to come from {problem.system_class.name} at rest."
-            )
-        elif moving:
-            status = Status.MOVING
-            message = (
-                f"The hidden-field route needs a steady pattern; this one drifts by {drift:.2g} per unit time "
-                f"({100 * residual:.1f} % of the contrast stays unexplained, {100 * UNEXPLAINED:g} % is the limit)."
-            )
+        status, message = self._unmoved(values, drift, residual) if moving else _determined(names, free, known)
         return HiddenResult(
-            system_class=problem.system_class,
-            observed=problem.system_class.fields[problem.observed],
-            hidden=tuple(problem.system_class.fields[i] for i in problem.hidden),
-            free=names,
-            fix=dict(problem.fix),
+            **_told(problem, scaling, self.noise),
             values={n: None if f else float(v) for n, v, f in zip(names, values, free, strict=True)},
             std={n: None if f else float(s) for n, s, f in zip(names, spread, free, strict=True)},
             estimate={**{n: float(v) for n, v in zip(names, values, strict=True)}, **problem.fix},
             covariance=covariance,
-            logarithmic=scaling.logarithmic,
-            scale=scaling.scale,
             combinations=known,
             fields=states,
-            noise=self.noise.std if self.noise.detected else 0.0,
             drift=float(drift),
             residual=residual,
             status=status,
             message=message,
             history=history,
         )
+
+    def _unmoved(self, values, drift, residual) -> tuple[Status, str]:
+        """What it means that no parameters keep the picture still."""
+        at_bound = np.isclose(values, self.scaling.low) | np.isclose(values, self.scaling.high)
+        bounds = [n for n, reached in zip(self.problem.names, at_bound, strict=True) if reached]
+        if bounds:
+            return Status.NO_FIT, (
+                f"The best fit runs into the range of {', '.join(bounds)}, and {100 * residual:.0f} % of the contrast "
+                f"stays unexplained: the picture does not seem to come from {self.problem.system_class.name} at rest."
+            )
+        return Status.MOVING, (
+            f"The hidden-field route needs a steady pattern; this one drifts by {drift:.2g} per unit time "
+            f"({100 * residual:.1f} % of the contrast stays unexplained, {100 * UNEXPLAINED:g} % is the limit)."
+        )
+
+
+def _determined(names, free, known) -> tuple[Status, str]:
+    """What a steady pattern determines."""
+    if not free.any():
+        return Status.CONVERGED, "The pattern is steady and determines all parameters."
+    loose = ", ".join(n for n, f in zip(names, free, strict=True) if f)
+    message = f"The pattern is steady; it leaves {loose} free"
+    message += f" and determines {', '.join(map(str, known))}." if known else "."
+    if free.all():
+        return Status.UNIDENTIFIABLE, message + " Fix one of them to find the others."
+    return Status.CONVERGED, message
+
+
+def _told(problem: Problem, scaling: Scaling, noise: Noise) -> dict[str, Any]:
+    """The parts of a result that no search changes."""
+    return {
+        "system_class": problem.system_class,
+        "observed": problem.system_class.fields[problem.observed],
+        "hidden": tuple(problem.system_class.fields[i] for i in problem.hidden),
+        "free": problem.names,
+        "fix": dict(problem.fix),
+        "logarithmic": scaling.logarithmic,
+        "scale": scaling.scale,
+        "noise": noise.std if noise.detected else 0.0,
+    }
 
 
 def _block_covariance(fit: Fitted, null: np.ndarray) -> np.ndarray:
@@ -249,23 +260,15 @@ def _block_covariance(fit: Fitted, null: np.ndarray) -> np.ndarray:
 
 
 def _empty(problem: Problem, noise: Noise, status: Status, message: str) -> HiddenResult:
-    names, scaling = problem.names, Scaling.of(problem)
-    shape = (0, len(problem.system_class.fields), *problem.grid.shape)
+    names = problem.names
     return HiddenResult(
-        system_class=problem.system_class,
-        observed=problem.system_class.fields[problem.observed],
-        hidden=tuple(problem.system_class.fields[i] for i in problem.hidden),
-        free=names,
-        fix=dict(problem.fix),
+        **_told(problem, Scaling.of(problem), noise),
         values=dict.fromkeys(names),
         std=dict.fromkeys(names),
         estimate=dict(problem.fix),
         covariance=np.full((len(names), len(names)), np.inf),
-        logarithmic=scaling.logarithmic,
-        scale=scaling.scale,
         combinations=[],
-        fields=np.zeros(shape),
-        noise=noise.std if noise.detected else 0.0,
+        fields=np.zeros((0, len(problem.system_class.fields), *problem.grid.shape)),
         drift=0.0,
         residual=0.0,
         status=status,

@@ -16,7 +16,7 @@ from .._jax import enable_x64
 from ..systems import AbstractSystem, Dynamics, ReactionDiffusion
 from ..systems.grid import Grid, OnGrid
 from . import gpu, native
-from .kernels import KernelSpec
+from .kernel_source import KernelSpec
 from .rollout import choose_engine, fused_job, kernel_spec, operands, place, xla_rollout
 
 S = TypeVar("S", bound=AbstractSystem)

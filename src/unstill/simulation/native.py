@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from ..systems.grid import Grid
-from .kernels import KernelSpec, compiled
+from .kernel_source import KernelSpec
+from .kernels import compiled
 from .translate import Untranslatable
 
 _CELL_STEPS_A_CALL = 2e8  # about 0.15 s of work between two returns to Python

@@ -17,7 +17,7 @@ from ..systems import AbstractSystem, Dynamics, ReactionDiffusion
 from ..systems.grid import Grid, OnGrid
 from . import gpu, native
 from .adjoints import fused_rollout
-from .kernels import KernelSpec
+from .kernel_source import KernelSpec
 from .steppers import find_stepper
 
 Engine = Literal["auto", "native", "gpu", "xla"]

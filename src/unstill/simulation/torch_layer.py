@@ -7,7 +7,7 @@ from .._errors import BadInput
 from ..systems import ReactionDiffusion
 from ..systems.grid import Grid, OnGrid
 from . import native
-from .kernels import KernelSpec
+from .kernel_source import KernelSpec
 from .layer import check_motion, check_names, check_state_shape
 from .native import Job
 from .rollout import check_parameter_shapes, choose_engine, default_dt

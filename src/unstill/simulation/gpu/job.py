@@ -14,7 +14,7 @@ import numpy as np
 from jax.experimental.buffer_callback import buffer_callback
 
 from ...systems.grid import Grid
-from ..kernels import KernelSpec
+from ..kernel_source import KernelSpec
 from . import driver
 from .plan import Machine, Plan, plan
 from .source import ENTRY, Part, source

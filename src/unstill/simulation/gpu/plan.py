@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from ...systems.grid import Grid
-from ..kernels import KernelSpec
+from ..kernel_source import KernelSpec
 from .source import Part, Shape
 
 _WARPS, _FEWEST_WARPS = 16, 4  # 512 threads of a multiprocessor leave 128 registers each, whatever block they belong to

@@ -12,7 +12,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
-from ..kernels import KernelSpec, pointwise, with_parameters
+from ..kernel_source import KernelSpec, pointwise, with_parameters
 from ..translate import translate
 
 Part = Literal["forward", "tangent", "adjoint"]

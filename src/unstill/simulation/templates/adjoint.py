@@ -1,0 +1,54 @@
+"""Steps back of the discrete adjoint."""
+
+from .header import FAST, ONE, ZERO, njit
+from .slots import add_slopes, cell, close_edges, read_parameters, take_rows
+
+
+@njit(nogil=True, cache=True, fastmath=FAST | {"reassoc"}, error_model="numpy")
+def adjoint_step(x, lam, out, p, q, gp, gq, h, area):
+    """One step back: out = λ + h ∂H/∂c, with h ∂H/∂θ added to gp (float64) and gq."""
+    H = x.shape[1]
+    W = x.shape[2] - 2
+    read_parameters(p)
+    for i in range(H):
+        n = (i - 1) % H  # if periodic
+        s = (i + 1) % H  # if periodic
+        n = max(i - 1, 0)  # if no-flux
+        s = min(i + 1, H - 1)  # if no-flux
+        take_rows(x, lam, out, q, gq, n, i, s)
+        for j in range(1, W + 1):
+            cell(j, h, area)
+        add_slopes(gp, h)
+        close_edges(W)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def refresh(x):
+    """Set the ghost columns."""
+    W = x.shape[2] - 2
+    for f in range(x.shape[0]):
+        for i in range(x.shape[1]):
+            row = x[f, i]
+            row[0] = row[W]  # if periodic
+            row[W + 1] = row[1]  # if periodic
+            row[0] = row[1]  # if no-flux
+            row[W + 1] = row[W]  # if no-flux
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def reverse(states, lam, out, bars, p, q, gp, gq, h, area, first, steps, every):
+    """Walk back over a recorded segment of the absolute steps first…first + steps; returns (λ, the spare buffer).
+
+    bars[m] is the cotangent of the frame saved after step every·(m + 1). The derivative of clipping is 1 strictly
+    inside (0, 1), and 0 where the new state sits on a bound.
+    """
+    W = lam.shape[2] - 2
+    for t in range(steps - 1, -1, -1):
+        after = first + t + 1
+        if after % every == 0:
+            lam[:, :, 1 : W + 1] += bars[after // every - 1]
+            refresh(lam)
+        lam *= (states[t + 1] > ZERO) & (states[t + 1] < ONE)  # if clip
+        adjoint_step(states[t], lam, out, p, q, gp, gq, h, area)
+        lam, out = out, lam
+    return lam, out

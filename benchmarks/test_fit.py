@@ -23,7 +23,7 @@ from unstill.fitting.objective import FitObjective
 from unstill.fitting.roads import plan_roads
 from unstill.fitting.runs import run_start, run_starts
 from unstill.fitting.starts import clip, first_start
-from unstill.recovery.recover import check
+from unstill.observations.task import check
 
 STEADY = ("spots", "maze", "holes", "stripes", "worms", "fingerprints")
 MOVING = ("spirals", "waves", "chaos")

@@ -13,7 +13,7 @@ from unstill.fitting import STRATEGIES, fit
 from unstill.fitting.fit import plan_of
 from unstill.fitting.replay import replay
 from unstill.fitting.roads import plan_roads, prepare
-from unstill.recovery.recover import check
+from unstill.observations.task import check
 from unstill.simulation import Grid, simulate
 from unstill.systems import GrayScott
 

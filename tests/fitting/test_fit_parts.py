@@ -17,7 +17,7 @@ from unstill.fitting.landscape import landscape, landscape_road
 from unstill.fitting.landscape_result import Landscape
 from unstill.fitting.sections import sections
 from unstill.fitting.starts import FACTOR, STABLE, check_parameters, largest_diffusion, largest_values, starts_around
-from unstill.recovery.recover import check
+from unstill.observations.task import check
 from unstill.simulation import Grid, simulate
 from unstill.systems import GrayScott
 

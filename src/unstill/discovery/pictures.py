@@ -12,7 +12,7 @@ from jaxtyping import Float
 from .._errors import BadInput
 from ..observations import Ordered
 from ..observations.steadiness import contrast, contrast_floor
-from ..recovery.recover import Pictures
+from ..observations.task import Pictures
 from ..simulation import Grid
 from .at_rest import in_order, resting
 from .field_library import FieldLibrary, known_coefficients

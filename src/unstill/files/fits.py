@@ -12,7 +12,7 @@ from .runs import asked_path, read_log, read_run
 
 if TYPE_CHECKING:
     from ..fitting.plan import Plan
-    from ..recovery.recover import Task
+    from ..observations.task import Task
 
 _OTHERS = ("source", "system", "dx", "boundary")  # of the command line: `fit` takes pictures and a grid
 
@@ -56,7 +56,7 @@ def _asked(folder: str | os.PathLike) -> dict[str, Any]:
 
 
 def _task(source: str, asked: dict[str, Any], plan: Plan) -> Task:
-    from ..recovery.recover import check
+    from ..observations.task import check
     from ..simulation import Grid
     from ..systems import find_system
 

@@ -13,7 +13,7 @@ from .._arguments import Count, Names, checked, listed
 from .._errors import BadInput, nearest
 from .._jax import enable_x64
 from .._progress import AbstractCheckpoint, Memory, Progress, silent
-from ..recovery.recover import Pictures
+from ..observations.task import Pictures
 from .comparison import Comparison, array_name
 from .losses import check_loss, find_loss
 from .losses_base import AbstractLoss, FeatureLoss

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._arguments import Count, Names, NonNegative, Positive, Values, Whole, checked, whole_call
 from .._progress import AbstractCheckpoint, Progress, silent
-from ..recovery.recover import Pictures, Task, check, named_fields, system_class
+from ..observations.task import Pictures, Task, check, named_fields, system_class
 from ..simulation import Grid
 from ..systems import AbstractSystem
 from .journal import Journal

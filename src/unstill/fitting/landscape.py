@@ -11,7 +11,7 @@ from .._arguments import Count, Names, NonNegative, Positive, Values, Whole, che
 from .._errors import BadInput, NumericalFailure
 from .._progress import AbstractCheckpoint, Memory, Progress, silent
 from ..analysis.bifurcations import closed_curves
-from ..recovery.recover import Pictures, Task, check, named_fields, system_class
+from ..observations.task import Pictures, Task, check, named_fields, system_class
 from ..simulation import Grid
 from ..systems import AbstractSystem
 from .fit import plan_of

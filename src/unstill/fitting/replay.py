@@ -8,7 +8,7 @@ import numpy as np
 from .._errors import BadInput, NumericalFailure
 from .._jax import enable_x64
 from .._types import Status
-from ..recovery.recover import Task
+from ..observations.task import Task
 from ..simulation import Trajectory, film
 from .objective import checksum
 from .plan import Plan

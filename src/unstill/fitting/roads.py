@@ -10,7 +10,7 @@ import numpy as np
 
 from .._errors import BadInput
 from .._jax import enable_x64
-from ..recovery.recover import Task
+from ..observations.task import Task
 from ..simulation import OnGrid, default_dt
 from ..training import AbstractOptimiser, Variables, make_optimiser
 from .coordinates import Coordinates

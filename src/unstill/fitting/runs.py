@@ -8,7 +8,7 @@ import numpy as np
 
 from .._errors import NumericalFailure
 from .._types import Status
-from ..recovery.recover import Task
+from ..observations.task import Task
 from ..training import Outcome, Variables, minimise
 from .journal import Journal
 from .objective import FitObjective

@@ -7,8 +7,8 @@ from scipy.stats import qmc
 
 from .._errors import BadInput, nearest
 from .._types import Status
+from ..observations.task import Task
 from ..recovery import recover
-from ..recovery.recover import Task
 from ..simulation import Grid
 from ..systems import ReactionDiffusion
 from .plan import Plan

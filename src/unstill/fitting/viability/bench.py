@@ -10,7 +10,7 @@ import numpy as np
 
 from ..._errors import BadInput, UnstillError
 from ..._types import Status
-from ...recovery.recover import Task, check
+from ...observations.task import Task, check
 from ...systems import GrayScott
 from ..fit import plan_of
 from ..roads import plan_roads

@@ -5,7 +5,7 @@ import time as clock
 from typing import Any
 
 from ...analysis import leading_exponent
-from ...recovery.recover import check
+from ...observations.task import check
 from ...simulation import Grid, initial_state, simulate
 from ...systems import GrayScott
 from ..fit import plan_of

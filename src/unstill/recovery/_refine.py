@@ -6,11 +6,13 @@ import numpy as np
 
 from ..simulation.jacobian import drift_of, jacobian_pattern, kinetic_slopes, parameter_slopes
 from ..simulation.multifrontal import Factorisation, SingularMatrix, elimination
+from ..training import damped
 from ._elimination import Problem
 from ._search import Scaling
 
 LEVELS = (0.3, 0.1, 0.03, 0.01)
 PER_LEVEL = 8
+DAMPING = damped.Damping(1e-4, least=1e-8, most=2e7)
 JUMP = 6.0  # per parameter, of the squared distance between levels in units of the coarser one's covariance
 
 
@@ -131,22 +133,25 @@ def _surprise(change: np.ndarray, covariance: np.ndarray) -> float:
     return float(change @ np.linalg.pinv(covariance, rcond=1e-10, hermitian=True) @ change) / len(change)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Point:
+    q: np.ndarray
+    states: np.ndarray
+    cost: float
+
+
 def _descend(penalty: Penalty, q, states, level):
-    cost, damping = penalty.cost(q, states, level), 1e-4
-    for iteration in range(1, PER_LEVEL + 1):
-        while True:
-            try:
-                dq, dstates, _ = penalty.step(q, states, level, damping)
-                new = penalty.cost(q + dq, states + dstates, level)
-            except SingularMatrix:
-                new = np.inf
-            if new < cost or damping > 1e6:
-                break
-            damping *= 10
-        if not new < cost:
-            return q, states, iteration
-        q, states, gained, cost = q + dq, states + dstates, cost - new, new
-        damping = max(damping / 10, 1e-8)
-        if gained < 1e-4 * cost:
-            break
-    return q, states, iteration
+    def attempt(at: _Point, damping: float) -> _Point | None:
+        try:
+            dq, dstates, _ = penalty.step(at.q, at.states, level, damping)
+        except SingularMatrix:
+            return None
+        cost = penalty.cost(at.q + dq, at.states + dstates, level)
+        return _Point(at.q + dq, at.states + dstates, cost) if cost < at.cost else None
+
+    def settled(before: _Point, at: _Point) -> bool:
+        return before.cost - at.cost < 1e-4 * at.cost
+
+    start = _Point(q, states, penalty.cost(q, states, level))
+    end, iterations = damped.descend(start, attempt, settled, DAMPING, PER_LEVEL)
+    return end.q, end.states, iterations

@@ -8,10 +8,12 @@ from scipy.optimize import lsq_linear
 from scipy.stats import qmc
 
 from ..simulation.jacobian import parameter_slopes
+from ..training import damped
 from ._elimination import Problem, Route, Unsolvable, hidden_slopes, solve_hidden, test_residual
 
 DECADES = 1.0  # starts are spread this far to each side of the system's defaults
 STARTS = 32
+DAMPING = damped.Damping(1e-3)
 ROUNDS = ((6, 3), (3, 5), (1, 40))  # (descents kept, iterations each)
 
 
@@ -133,24 +135,19 @@ def evaluate(balance: Balance, scaling: Scaling, q: np.ndarray, starts=None) -> 
 
 def descend(balance: Balance, scaling: Scaling, at: Fitted, iterations: int) -> Fitted:
     """Levenberg–Marquardt in q; stops when a step changes no number by more than 1e-10 or nothing is gained."""
-    damping = 1e-3
-    for _ in range(iterations):
+
+    def attempt(at: Fitted, damping: float) -> Fitted | None:
         J = at.slopes.reshape(len(at.q), -1)
         H, g = J @ J.T / J.shape[1], J @ at.residual.ravel() / J.shape[1]
-        better = None
-        while better is None and damping < 1e8:
-            step = -np.linalg.solve(H + damping * np.diag(np.diag(H) + 1e-14 * np.trace(H)), g)
-            step *= min(1.0, 1.0 / max(np.abs(step).max(), 1e-300))
-            trial = evaluate(balance, scaling, scaling.clip(at.q + step), at.states)
-            better = trial if trial is not None and trial.cost < at.cost else None
-            damping = max(damping / 10, 1e-12) if better else damping * 10
-        if better is None:
-            return at
-        moved, gained = np.abs(better.q - at.q).max(), at.cost - better.cost
-        at = better
-        if moved < 1e-10 or gained < 1e-10 * at.cost:
-            return at
-    return at
+        step = -np.linalg.solve(H + damping * np.diag(np.diag(H) + 1e-14 * np.trace(H)), g)
+        step *= min(1.0, 1.0 / max(np.abs(step).max(), 1e-300))
+        trial = evaluate(balance, scaling, scaling.clip(at.q + step), at.states)
+        return trial if trial is not None and trial.cost < at.cost else None
+
+    def settled(before: Fitted, at: Fitted) -> bool:
+        return bool(np.abs(at.q - before.q).max() < 1e-10 or before.cost - at.cost < 1e-10 * at.cost)
+
+    return damped.descend(at, attempt, settled, DAMPING, iterations)[0]
 
 
 def screen(balance: Balance, scaling: Scaling, q: np.ndarray, linear: list[int]) -> tuple[float, np.ndarray]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from .._errors import BadInput, nearest
 from .._types import Status
+from .damped import Damping
 
 Variables = dict[str, np.ndarray]
 
@@ -167,28 +168,33 @@ class LevenbergMarquardt(AbstractOptimiser):
         if not (np.isfinite(loss) and np.isfinite(J).all()):
             return Step(x, state, loss, {"rate": None}, Status.BLOW_UP, _NOT_FINITE)
         H, g, tried, borne, change = J.T @ J, J.T @ r, [], False, np.zeros(J.shape[1])
-        scale = np.diag(H) + 1e-12 * max(np.diag(H).max(), 1e-300)
+        scale = np.diag(np.diag(H) + 1e-12 * max(np.diag(H).max(), 1e-300))
         start, (low, high) = flatten(x), self._box(objective, x)
-        for _ in range(self.tries):
+        rule = Damping(self.damping, easier=5, harder=4, least=1e-9, raised=1e-6, most=np.inf, tries=self.tries)
+
+        def attempt(damping: float) -> Step | None:
+            nonlocal borne, change
             tried.append(damping)
-            change = self._change(H + damping * np.diag(scale), g)
-            change = self._within(low - start, high - start, change, H + damping * np.diag(scale), g)
+            damped = H + damping * scale
+            change = self._within(low - start, high - start, self._change(damped, g), damped, g)
             moved = unflatten(np.clip(start + change, low, high), x)  # start + (high − start) may round beyond high
             value, sound = objective.value(moved)
             borne |= sound
-            record = {"rates_tried": tried, "rate": damping}
+            record, small = {"rates_tried": tried, "rate": damping}, np.abs(change).max() <= self.tolerance
             if sound and value < loss:
-                state = {"damping": np.float64(max(damping / 5, 1e-9))}
-                small = np.abs(change).max() <= self.tolerance or loss - value <= 1e-12 * loss
-                return Step(moved, state, loss, record, Status.CONVERGED if small else None)
-            if np.abs(change).max() <= self.tolerance:
-                break
-            damping = max(damping * 4, 1e-6)
-        record = {"rates_tried": tried, "rate": None}
-        if not borne:
-            return Step(x, state, loss, record, Status.BLOW_UP, "no step gave a sound forward run")
-        ended = np.abs(change).max() <= self.tolerance or damping > _STIFFEST
-        return Step(x, {"damping": np.float64(damping)}, loss, record, Status.CONVERGED if ended else None)
+                ended = Status.CONVERGED if small or loss - value <= 1e-12 * loss else None
+                return Step(moved, {"damping": np.float64(rule.eased(damping))}, loss, record, ended)
+            return failed(damping) if small else None
+
+        def failed(damping: float) -> Step:
+            record = {"rates_tried": tried, "rate": None}
+            if not borne:
+                return Step(x, state, loss, record, Status.BLOW_UP, "no step gave a sound forward run")
+            ended = np.abs(change).max() <= self.tolerance or damping > _STIFFEST
+            return Step(x, {"damping": np.float64(damping)}, loss, record, Status.CONVERGED if ended else None)
+
+        found, damping = rule.step(damping, attempt)
+        return found or failed(damping)
 
     def _change(self, damped: np.ndarray, g: np.ndarray) -> np.ndarray:
         change = -np.linalg.lstsq(damped, g, rcond=1e-15)[0]

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .observations import Ordered, Points, Snapshots
     from .plotting import animate, plot_recovery, plot_states, save_figure
     from .recovery import Estimate, Recovery, recover
+    from .rules import LearntRule, Rule, learn_rule
     from .simulation import Grid, OnGrid, Simulator, Trajectory, initial_state, polish, rollout, simulate
     from .simulation.doctor import Doctor, doctor
     from .simulation.torch_layer import TorchSimulator
@@ -87,6 +88,7 @@ _ROOMS = {
     ),
     "plotting": ("animate", "plot_recovery", "plot_states", "save_figure"),
     "recovery": ("Estimate", "Recovery", "recover"),
+    "rules": ("LearntRule", "Rule", "learn_rule"),
     "simulation": ("Grid", "OnGrid", "Simulator", "Trajectory", "initial_state", "polish", "rollout", "simulate"),
     "simulation.doctor": ("Doctor", "doctor"),
     "simulation.torch_layer": ("TorchSimulator",),

@@ -21,6 +21,7 @@ FUNCTIONS = {
     "discovery.point_sets:draw_points": {"name": "ring"},
     "flows.learn_score:learn_score": {"points": POINTS},
     "flows.learn_flow:learn_flow": {"points": POINTS},
+    "rules.learn_rule:learn_rule": {"pictures": {"u": np.zeros((9, 32, 32))}},
     "flows.exponents:lyapunov": {"dynamics": "lorenz"},
     "flows.uniqueness:uniqueness": {"points": POINTS, "score": None, "flows": {}},
     "fitting.viability.viability:viability": {},

@@ -189,11 +189,7 @@ _READERS: dict[str, tuple[Callable[[str], Any], str]] = {
 def as_typed(verb: str, text: str) -> str:
     """The library's words in those of the shell: `warm_start` is typed as `--warm-start`, `force=True` as `--force`."""
     module = importlib.import_module(f".{verb}", __package__)
-    if hasattr(module, "Config"):
-        old = [each for each in dataclasses.fields(module.Config) if not each.metadata.get("positional")]
-        flags = {each.name: "--" + each.name.replace("_", "-") for each in old}
-    else:
-        flags = {each.name: each.flag for each in module.ARGUMENTS if not each.positional}
+    flags = {each.name: each.flag for each in module.ARGUMENTS if not each.positional}
 
     def typed(match: re.Match) -> str:
         name, value = match[1], (match[3] or "").strip("\"'")

@@ -9,14 +9,12 @@ unstill discover points.csv --ordered two_frames.csv --interval 0.01 --out runs/
 unstill discover runs/maze --fix "u:u v^2=-1" --fix "v:u v^2=1" --out runs/gray-scott
 """
 
-from typing import Any
-
 from .._errors import BadInput
 from .arguments import Given, assignments, option, positional
 from .dynamics import CELLS
 from .runs import RUN, Run, known_arguments
 from .signatures import meanings, options_of
-from .tokens import parameter_set, parameter_sets, values_of
+from .tokens import noise_of, parameter_sets, values_of
 
 _DISCOVER = "discovery.discover:discover"
 _TOLD = meanings(_DISCOVER)
@@ -55,7 +53,7 @@ def run(given: Given) -> int:
         fix=known["fix"],
         sign=known["sign"],
         ordered=ordered,
-        noise=_noise(given),
+        noise=noise_of(given),
         stochastic=given.stochastic,
         covariance=known["covariance"] or None,
         conditions=parameter_sets("condition", given.condition),
@@ -78,11 +76,3 @@ def _loaded(given: Given):
         raise BadInput("dx" if given.dx is not None else "boundary", "is for pictures only")
     ordered = Ordered(load_points(given.ordered).x, given.interval) if given.ordered else None
     return [load_points(source) for source in given.source], None, ordered
-
-
-def _noise(given: Given) -> Any:
-    """`auto`, `estimate`, `none`, or numbers by name."""
-    words = [word for words in given.noise for word in words]
-    if not words:
-        return "auto"
-    return parameter_set("noise", words) if any("=" in word for word in words) else ",".join(words)

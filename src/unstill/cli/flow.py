@@ -1,5 +1,7 @@
-"""Learn vector fields that preserve the density of a heap of points: an equilibrium flow, or an ensemble of them.
+"""Learn dynamics that preserve an unordered heap: vector fields for points, a local rule for pictures.
 
+unstill flow runs/waves --out runs/rule
+unstill flow runs/waves --field kinetics --fix "u:lap u=0.16" --out runs/kinetics
 unstill flow runs/ring --score runs/ring-score --out runs/ring-flow
 unstill flow runs/lorenz --score kernel --tau 0.2 --experiments 100 --out runs/flow
 unstill flow runs/lorenz --score kernel --tau 0.2 --field polynomial --out runs/quadratic
@@ -8,35 +10,73 @@ unstill flow runs/lorenz --score runs/score --training-free --experiments 20 --o
 """
 
 from .._errors import BadInput
-from .arguments import Given, assignments, option
+from .arguments import Argument, Given, assignments, option, positional
+from .dynamics import CELLS
 from .runs import RUN, Run, known_arguments, progress_bar
 from .signatures import meanings, options_of
-from .sources import POINTS
+from .tokens import values_of
 
 KERNEL = "kernel"
-_FLOW = "flows.learn_flow:learn_flow"
-ARGUMENTS = known_arguments(
-    (POINTS, option("score", "", "A run of `unstill score`, or kernel for the closed form.", metavar="RUN")),
-    options_of(_FLOW, leave_out=("points", "score", "prior", "known", "optimiser")),
+_FLOW, _RULE = "flows.learn_flow:learn_flow", "rules.learn_rule:learn_rule"
+_OF_POINTS = known_arguments(
+    (option("score", "", "A run of `unstill score`, or kernel for the closed form.", metavar="RUN"),),
+    options_of(_FLOW, leave_out=("points", "score", "field", "prior", "known", "optimiser")),
     (
         option("training_free", False, "Constant antisymmetric matrices times the score: the family constant."),
         assignments("prior", meanings(_FLOW)["prior"], metavar="NAME"),
         option("known", "", "The known part: a run of `unstill flow`, a system, or file.py:NAME.", metavar="WHAT"),
     ),
-    RUN,
 )
+_OF_PICTURES = known_arguments(
+    options_of(_RULE, leave_out=("pictures", "family", "grid", "ordered", "noise")),
+    (
+        option("observe", "", "Fields of the pictures (default: all)."),
+        option("ordered", "", "Pictures in order of time, two or more: .npz, .npy or a run folder.", metavar="FILE"),
+        option("interval", None, "Time between ordered pictures.", kind="Positive"),
+        assignments("noise", meanings(_RULE)["noise"], metavar="NOISE"),
+    ),
+    CELLS,
+)
+ARGUMENTS = known_arguments(
+    (
+        positional(
+            "source", ..., "points: .csv, .npz, .npy or a folder of `unstill points`; or pictures of all fields: "
+            ".npz, .npy or a run folder",
+        ),
+        option("field", "", "Family: rule or kinetics of pictures (default: rule); plain, encoded, polynomial, "
+               "antisymmetric or constant of points (default: plain)."),
+    ),
+    _OF_POINTS, _OF_PICTURES, RUN,
+)  # fmt: skip
 _PLAIN = ("tau", "experiments", "flip", "hidden", "epochs", "steps", "batch", "rate", "time", "integrator", "seed")
 
 
 def run(given: Given) -> int:
-    """Learn, write flows.npz, flow.png and result.json; returns the exit code."""
+    """Learn, write the run folder; returns the exit code."""
+    from ..files.heaps import is_pictures
+
+    if is_pictures(given.source):
+        _refuse(given, _OF_POINTS, "points")
+        return _of_pictures(given)
+    _refuse(given, _OF_PICTURES, "pictures")
+    return _of_points(given)
+
+
+def _refuse(given: Given, arguments: tuple[Argument, ...], kind: str) -> None:
+    """Raise `BadInput` for an argument that is for the other kind of source."""
+    for each in arguments:
+        if getattr(given, each.name) != each.default:
+            raise BadInput(each.name, f"is for {kind} only", getattr(given, each.name))
+
+
+def _of_points(given: Given) -> int:
     from ..files.models import known_part, load_score
     from ..files.points import load_points
     from ..flows import learn_flow
 
     if not given.score:
         raise BadInput("score", "must be a run of `unstill score`, or kernel", None)
-    if given.training_free and (given.field != "plain" or given.prior):
+    if given.training_free and (given.field or given.prior):
         raise BadInput("training_free", "takes neither `field` nor `prior`")
     points = load_points(given.source)
     score = None if given.score == KERNEL else load_score(given.score, points.names)
@@ -46,11 +86,36 @@ def run(given: Given) -> int:
         found = learn_flow(
             points,
             score,
-            field="constant" if given.training_free else given.field,
+            field="constant" if given.training_free else given.field or "plain",
             prior=[word for words in given.prior for text in words for word in text.split(",") if word],
             known=known_part(given.known, points.dimension) if given.known else None,
             **given.only(_PLAIN),
             progress=progress,
             resume=command,
+        )
+    return command.conclude(found)
+
+
+def _of_pictures(given: Given) -> int:
+    from ..files.heaps import load_pictures
+    from ..rules import learn_rule
+    from .tokens import noise_of
+
+    if given.interval is not None and not given.ordered:
+        raise BadInput("interval", "needs `ordered`")
+    heap = (given.source, given.ordered, given.interval, given.dx, given.boundary)
+    fields, grid, ordered = load_pictures([heap[0]], *heap[1:], observe=given.observe or None)
+    command = Run("flow", given)
+    command.claim()
+    with progress_bar(given, "pictures") as progress:
+        found = learn_rule(
+            fields,
+            given.field or "rule",
+            grid=grid,
+            fix=values_of(given, "fix")["fix"],
+            ordered=ordered,
+            noise=noise_of(given),
+            **given.only(("degree", "neighbourhood", "most", "seed")),
+            progress=progress,
         )
     return command.conclude(found)

@@ -43,13 +43,13 @@ def run(given: Given) -> int:
 
 def _flows(given: Given):
     """The flows of a run, and their points; raises `BadInput`."""
-    from ..files.models import learnt_from, load_flow
+    from ..files.models import learnt_from, load_flows
     from ..files.points import load_points
 
     for name in ("set", "preset"):
         if getattr(given, name):
             raise BadInput(name, "must be left out: the source is a run of flows", given.source)
-    return load_flow(given.source), load_points(given.points or learnt_from(given.source))
+    return load_flows(given.source), load_points(given.points or learnt_from(given.source))
 
 
 def _system(given: Given):

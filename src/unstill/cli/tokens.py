@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 from .._errors import BadInput
 
@@ -63,3 +64,11 @@ def ranges(argument: str, lists: Iterable[Iterable[str]]) -> dict[str, list[floa
 def values_of(given, *names: str) -> dict[str, dict[str, float]]:
     """Arguments of NAME=VALUE tokens as mappings, under their own names; raises `BadInput`."""
     return {name: parameter_set(name, [word for words in getattr(given, name) for word in words]) for name in names}
+
+
+def noise_of(given) -> Any:
+    """`auto`, `estimate`, `none`, or numbers by name."""
+    words = [word for words in given.noise for word in words]
+    if not words:
+        return "auto"
+    return parameter_set("noise", words) if any("=" in word for word in words) else ",".join(words)

@@ -25,7 +25,7 @@ ARGUMENTS = known_arguments(
 
 def run(given: Given) -> int:
     """Compare, write uniqueness.npz, uniqueness.png and result.json; returns the exit code."""
-    from ..files.models import load_flow, load_score
+    from ..files.models import load_flows, load_score
     from ..files.points import load_points
     from ..flows import uniqueness
 
@@ -33,7 +33,7 @@ def run(given: Given) -> int:
         raise BadInput("flows" if given.score else "score", "must name runs to compare", None)
     points = load_points(given.source)
     score = load_score(given.score, points.names)
-    learnt = {Path(path).name: load_flow(path) for path in given.flows}
+    learnt = {Path(path).name: load_flows(path) for path in given.flows}
     if len(learnt) < len(given.flows):
         raise BadInput("flows", "must have different names", ", ".join(given.flows))
     command = Run("uniqueness", given)

@@ -28,12 +28,19 @@ def is_pictures(source: str) -> bool:
     return suffix not in (".csv", ".npy", ".npz") and path.is_file()
 
 
-def load_pictures(sources: Sequence[str], ordered: str, interval: float | None, dx: float | None, boundary: str | None):
+def load_pictures(
+    sources: Sequence[str],
+    ordered: str,
+    interval: float | None,
+    dx: float | None,
+    boundary: str | None,
+    observe: str | None = None,
+):
     """Pictures (M, H, W) by field of all sources together, their grid, and the frames in order of time or None."""
     from ..observations import Ordered
     from ..simulation import Grid
 
-    several = [load(source) for source in sources]
+    several = [load(source, observe=observe) for source in sources]
     first = several[0]
     for other in several[1:]:
         if set(other.fields) != set(first.fields) or other.shape != first.shape:

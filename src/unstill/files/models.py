@@ -12,6 +12,7 @@ import numpy as np
 
 from .._errors import BadInput
 from ..flows.arrays import FLOWS_FILE, SCORE_FILE
+from ..rules.arrays import RULE_FILE
 from .arrays import read_npz
 from .runs import asked_path, read_run
 
@@ -27,7 +28,32 @@ def load_score(path: str | os.PathLike, names: Sequence[str] | None = None):
 
 
 def load_flow(path: str | os.PathLike):
-    """The `Flows` of a run folder or file of `unstill flow`: `load_flow(path)[i](x)` is dx/dt; raises `BadInput`."""
+    """What `unstill flow` has learnt, from its run folder or file: `load_flow(path)[i](x)` is dx/dt.
+
+    The `Flows` of points, or the one `Rule` of pictures in a tuple. Raises `BadInput`.
+    """
+    return (load_rule(path),) if is_rule(path) else load_flows(path)
+
+
+def is_rule(path: str | os.PathLike) -> bool:
+    """Whether a run folder or file holds a rule."""
+    path = Path(path).expanduser()
+    return (path / RULE_FILE).is_file() if path.is_dir() else path.name == RULE_FILE
+
+
+def load_rule(path: str | os.PathLike):
+    """The `Rule` of a run folder or file of `unstill flow`; raises `BadInput`."""
+    from ..rules.arrays import rule_of
+
+    about, arrays = _read(path, RULE_FILE, "rule")
+    try:
+        return rule_of(about, arrays)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise BadInput("path", "must hold a rule whose arrays fit together", path, "Write it again.") from error
+
+
+def load_flows(path: str | os.PathLike):
+    """The `Flows` of points; raises `BadInput`."""
     from ..flows.fields import find_field
     from ..flows.flow import Flows
     from ..flows.schedule import check_level
@@ -83,7 +109,7 @@ def _part(word: str):
     from ..systems import OrdinarySystem, find_system
 
     if (Path(word).expanduser() / FLOWS_FILE).is_file():
-        return load_flow(word)[0]
+        return load_flows(word)[0]
     cls = find_system(word)
     if not issubclass(cls, OrdinarySystem):
         raise BadInput("known", "must be a system without space, or a run of `unstill flow`", repr(word))

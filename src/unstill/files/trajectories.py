@@ -12,6 +12,7 @@ import numpy as np
 from .._errors import BadInput
 from .._types import Status
 from .arrays import read_npz
+from .models import is_rule, load_rule
 from .runs import read_result
 
 if TYPE_CHECKING:  # the rest of this room does without JAX
@@ -20,7 +21,8 @@ if TYPE_CHECKING:  # the rest of this room does without JAX
 
 
 def load_trajectory(path: str | os.PathLike) -> Trajectory:
-    """The trajectory of a `simulate` run folder, or the fitted state of a `recover` one, under its parameters.
+    """The trajectory of a `simulate` run folder, or the fitted state of a `recover` one, under its parameters; or
+    pictures under the rule that `flow` has learnt from them.
 
     Raises `BadInput` for a folder of another kind, or with damaged or missing files.
     """
@@ -28,6 +30,8 @@ def load_trajectory(path: str | os.PathLike) -> Trajectory:
     from ..systems import find_system
 
     folder = Path(path)
+    if is_rule(folder):
+        return _under_rule(folder)
     result = read_result(folder)
     try:
         cls = find_system(result["system"])
@@ -72,6 +76,25 @@ def _simulated(folder: Path, result: dict[str, Any], cls, grid: Grid | None) -> 
         status=tuple(Status(s) for s in result["status"]),
         steps=np.array(result["steps"], int),
         drift=np.array([np.nan if d is None else d for d in result["drift_per_time"]], float),
+    )
+
+
+def _under_rule(folder: Path) -> Trajectory:
+    from ..simulation import Grid, Trajectory
+
+    rule, kept = load_rule(folder), read_npz(folder / "states.npz")
+    state = np.stack([kept[name] for name in rule.fields], 1)
+    where, M = rule.terms.neighbourhood, len(state)
+    return Trajectory(
+        dynamics=rule,
+        grid=Grid(state.shape[-2:], where.dx, where.boundary),
+        dt=rule.dt,
+        state=state,
+        frames=None,
+        ts=None,
+        status=(Status.MOVING,) * M,
+        steps=np.zeros(M, int),
+        drift=np.full(M, np.nan),
     )
 
 

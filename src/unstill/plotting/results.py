@@ -17,12 +17,13 @@ def _figure(module: str, function: str) -> Callable[[Any], Figure | None]:
     return lambda found: getattr(import_module(f".{module}", __package__), function)(found)
 
 
-# Verb → file → the function that draws a result of that verb.
+# Verb (or what a result of it says it is drawn as) → file → the function that draws it.
 FIGURES: dict[str, dict[str, Callable[[Any], Figure | None]]] = {
     "simulate": {"states.png": _figure("states", "plot_states")},
     "points": {"points.png": _figure("discoveries", "plot_points")},
     "score": {"score.png": _figure("flows", "plot_score")},
     "flow": {"flow.png": _figure("flows", "plot_flows"), "motions.png": _figure("flows", "plot_motions")},
+    "rule": {"rule.png": _figure("rules", "plot_rule")},
     "lyapunov": {"lyapunov.png": _figure("lyapunov", "plot_spectra")},
     "uniqueness": {"uniqueness.png": _figure("uniqueness", "plot_uniqueness")},
     "discover": {"discovery.png": _figure("discoveries", "plot_found")},
@@ -39,5 +40,6 @@ def figures(found: Result) -> dict[str, Figure]:
     if getattr(found, "grid", True) is None:
         return {}
     without = {"motions.png"} if getattr(found, "score", True) is None else set()  # they move up a learnt score
-    drawn = {name: draw(found) for name, draw in FIGURES[found.verb].items() if name not in without}
+    drawn_as = getattr(found, "drawn_as", found.verb)
+    drawn = {name: draw(found) for name, draw in FIGURES[drawn_as].items() if name not in without}
     return {name: figure for name, figure in drawn.items() if figure is not None}

@@ -62,7 +62,7 @@ class Motion:
         clip: bool,
     ):
         self.dynamics = place(dynamics, grid, shape)
-        self.grid = self.dynamics.grid if isinstance(self.dynamics, OnGrid) else None
+        self.grid = self.dynamics.grid if isinstance(self.dynamics, OnGrid) else grid
         self.dt, self.dtype, self.clip, self.stepper = dt, np.dtype(dtype), clip, stepper
         one = self.dynamics
         if isinstance(one, OnGrid):  # the shapes of one sample's parameters decide which are cellwise

@@ -17,11 +17,21 @@ PAGE = Path(__file__).parent / "reference.md"
 VERBS = {
     "Move": ("simulation.simulate:simulate",),
     "Find": ("recovery.recover:recover", "discovery.discover:discover"),
-    "Learn": ("flows.learn_score:learn_score", "flows.learn_flow:learn_flow"),
+    "Learn": ("flows.learn_score:learn_score", "flows.learn_flow:learn_flow", "rules.learn_rule:learn_rule"),
     "Judge": ("flows.exponents:lyapunov", "flows.uniqueness:uniqueness"),
     "Try out": ("discovery.point_sets:draw_points",),
 }
-RESULTS = ("Trajectory", "Recovery", "Discovery", "LearntScore", "LearntFlows", "Lyapunov", "Uniqueness", "DrawnPoints")
+RESULTS = (
+    "Trajectory",
+    "Recovery",
+    "Discovery",
+    "LearntScore",
+    "LearntFlows",
+    "LearntRule",
+    "Lyapunov",
+    "Uniqueness",
+    "DrawnPoints",
+)
 _DEFAULT = re.compile(r" ?\(default: ([^()]*(?:\([^()]*\))?[^()]*)\)")
 
 

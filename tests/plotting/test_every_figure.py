@@ -183,7 +183,13 @@ FIGURES = {
         "not trained": lambda: plot_flows(flows_of(losses=np.zeros((0, 2)))),
     },
 }  # fmt: skip
-ELSEWHERE = {"plot_found", "plot_discovery", "plot_picture_discovery", "plot_motions"}  # by the tests of their verbs
+ELSEWHERE = {
+    "plot_found",
+    "plot_discovery",
+    "plot_picture_discovery",
+    "plot_motions",
+    "plot_rule",
+}  # by the tests of their verbs
 CASES = pytest.mark.parametrize(
     "draw",
     [pytest.param(draw, id=f"{name}: {case}") for name, cases in FIGURES.items() for case, draw in cases.items()],

@@ -25,7 +25,8 @@ from .weak_form import WeakForm
 
 _STARTS = 5
 _SURE = 4.0  # standard deviations of χ²
-_LIMIT = 6.0  # the same, of a χ² that passes
+_LIMIT = 4.5  # the same, of a χ² that passes
+_FREE = 6.0  # the same, of a field that may be added
 _SAME = 0.9  # cosine of two fields that are taken as one
 _NONE = 1e-300
 
@@ -84,9 +85,9 @@ class Level:
         values, vectors = scipy.linalg.eigh(found.normal, self.problem.G)
         scatter = np.einsum("ip,ij,jp->p", vectors, found.scatter, vectors)
         own = int(np.argmax(np.abs(vectors.T @ self.problem.G @ found.theta)))
-        chance = 1 + _LIMIT * math.sqrt(2 / found.dof)
+        chance = 1 + _FREE * math.sqrt(2 / found.dof)
         others = [i for i in range(len(values)) if i != own]
-        free = sum(values[i] <= chance * scatter[i] for i in others)
+        free = sum(bool(values[i] <= chance * scatter[i]) for i in others)
         error = math.sqrt(sum(1 / max(values[i] - scatter[i], _NONE) for i in others if values[i] > scatter[i]))
         return 1 + free + self.rivals, max(error, self._halves())
 
@@ -106,7 +107,7 @@ def smallest(name: str, form: WeakForm, pictures: Float[np.ndarray, "M C H W"], 
     if level.fits:
         others = [s for s in found[1:] if s.settled and s.chi2 <= level.limit]
         alike = [abs(s.theta @ problem.G @ found[0].theta) for s in others]
-        level = dataclasses.replace(level, rivals=sum(c < _SAME for c in alike))
+        level = dataclasses.replace(level, rivals=sum(bool(c < _SAME) for c in alike))
     more = [form.functionals.second_order(c, level.rule.on_host(c)) for c in pictures]
     stepped = problem.solve(found[0].theta, np.array(more, np.float64))
     return dataclasses.replace(level, solution=stepped) if stepped.chi2 < found[0].chi2 else level

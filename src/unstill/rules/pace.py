@@ -29,10 +29,13 @@ class Pace:
 def pace(rule: Rule, pictures: Float[np.ndarray, "M C H W"], fix: Mapping[str, float], ordered: Ordered | None) -> Pace:
     """By frames in order of time, or known coefficients; else one standard deviation a unit of time, in the mean, and
     the arrow by diffusion. Raises `BadInput`."""
+    if ordered is not None and ordered.x.shape[1:] != pictures.shape[1:]:
+        raise BadInput("ordered", f"must be pictures (T, {', '.join(map(str, pictures.shape[1:]))})", ordered.x.shape)
     spread = pictures.std((0, 2, 3))
     if ordered is not None:
-        rates = rule.on_host(ordered.x)[None]
-        factor = float(ordered.combine(rates, spread[:, None, None])[0])
+        T, size = len(ordered.x), np.broadcast_to(spread[:, None, None], ordered.x.shape[1:]).ravel()
+        flat = Ordered(ordered.x.reshape(T, -1), ordered.interval)
+        factor = float(flat.combine(rule.on_host(ordered.x).reshape(1, T, -1), size)[0])
         known = ordered.interval is not None
         if not fix or known:
             told = "fixed by the ordered frames"

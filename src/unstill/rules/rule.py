@@ -55,7 +55,7 @@ class Rule(eqx.Module):
         found = self.on_host(state.detach().cpu().numpy().astype(np.float64))
         return torch.as_tensor(found, dtype=state.dtype, device=state.device)
 
-    def kinetics(self, values: Float[np.ndarray, C * S]) -> Float[np.ndarray, C * S]:
+    def kinetics(self, values: np.ndarray) -> np.ndarray:
         """The rates of uniform fields of these values, (C, …) both: the rule without its neighbours."""
         flat = np.asarray(values, np.float64).reshape(len(self.fields), -1)
         features = np.zeros((len(self.terms.mean), flat.shape[1], 1))

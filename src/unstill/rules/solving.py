@@ -105,7 +105,7 @@ class Problem:
             new = scipy.linalg.eigh(rows.T @ rows, self.G, subset_by_index=[0, 0])[1][:, 0]
             new = self.unit(new) * np.sign(new @ self.G @ theta)
             left = float(np.sum((rows @ new) ** 2))
-            settled = 1 - new @ self.G @ theta < _SETTLED and abs(left - before) < _SETTLED_LEFT * left
+            settled = bool(1 - new @ self.G @ theta < _SETTLED) and abs(left - before) < _SETTLED_LEFT * left
             theta, before = new, left
             if nuisance is not None:
                 share = -float(nuisance @ (whitener @ self.mean @ theta)) / float(nuisance @ nuisance)

@@ -54,7 +54,9 @@ class AbstractTerms(abc.ABC):
         """z."""
         xp = jnp if isinstance(features, jax.Array) else np
         dtype = features.dtype if xp is jnp else None
-        mean, scale = (xp.asarray(n, dtype)[:, None, None] for n in (self.mean, self.scale))
+        mean, scale = (
+            xp.broadcast_to(xp.asarray(n, dtype)[:, None, None], features.shape) for n in (self.mean, self.scale)
+        )
         return (features - mean) / scale
 
 

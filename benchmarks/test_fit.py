@@ -19,9 +19,9 @@ from pictures import GRID, ensemble, system
 from test_gradient import _peak
 from unstill._types import Status
 from unstill.fitting.fit import plan_of
+from unstill.fitting.minimisations import run_start, run_starts
 from unstill.fitting.objective import FitObjective
 from unstill.fitting.roads import plan_roads
-from unstill.fitting.runs import run_start, run_starts
 from unstill.fitting.starts import clip, first_start
 from unstill.observations.task import check
 

@@ -38,6 +38,14 @@ def test_arrows_point_downwards(path):
         assert target == room or RANK[target] < RANK[room], f"{path.name} of {room} imports {target}"
 
 
+def test_rooms_say_what_they_offer_and_only_the_house_has_private_files():
+    """A file `_x.py` is what every room uses and no user imports: it stands at the top alone."""
+    for room in (path for path in SOURCE.rglob("*") if path.is_dir() and path.name != "__pycache__"):
+        text = (room / "__init__.py").read_text()
+        assert "__all__" in text or "import" not in text, room.name
+        assert room == SOURCE or not [p.name for p in room.glob("_*.py") if not p.name.startswith("__")], room.name
+
+
 def _loaded_after(statement: str) -> set[str]:
     code = f"import sys; {statement}; print(*sys.modules)"
     return set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from unstill._errors import BadInput
 from unstill.discovery.library import find_library
 from unstill.discovery.nullspace import Rows, independent
-from unstill.discovery.problem import Problem
+from unstill.discovery.point_problem import Problem
 from unstill.discovery.updating import Updating
 from unstill.observations.points import Points
 

@@ -9,7 +9,7 @@ import pytest
 import unstill as us
 from unstill._errors import BadInput, NumericalFailure
 from unstill.fitting.coordinates import CONSTRAINTS, Coordinates
-from unstill.fitting.hidden import relax
+from unstill.fitting.followers import relax
 from unstill.fitting.losses import find_loss
 from unstill.fitting.objective import Evaluator, FitObjective
 from unstill.fitting.problem import Problem

@@ -9,8 +9,8 @@ import scipy.sparse.linalg as spla
 
 from registry import REACTION_DIFFUSION, rough_state
 from unstill._errors import BadInput, NumericalFailure
-from unstill.fitting.hidden import clamped, follow, held, join, relax
-from unstill.recovery._elimination import Problem, choose_route, hidden_slopes, solve_hidden
+from unstill.fitting.followers import clamped, follow, held, join, relax
+from unstill.recovery.hidden_elimination import Problem, choose_route, hidden_slopes, solve_hidden
 from unstill.simulation import Grid, OnGrid
 from unstill.simulation.jacobian import jacobian_pattern, kinetic_slopes
 from unstill.simulation.multifrontal import Factorisation, SingularMatrix, elimination

@@ -10,7 +10,7 @@ import scipy.sparse.linalg as spla
 
 from registry import REACTION_DIFFUSION, rough_state
 from unstill._errors import NumericalFailure
-from unstill.fitting.hidden import follow, relax
+from unstill.fitting.followers import follow, relax
 from unstill.simulation import Grid
 
 NEAR = 0.9496  # of dx²/(4 dt): 0.2374 at dx = dt = 1

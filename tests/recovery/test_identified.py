@@ -12,7 +12,8 @@ from unstill._errors import BadInput, NumericalFailure
 from unstill._types import Status
 from unstill.balance.moments import Model
 from unstill.recovery import Estimate, recover
-from unstill.recovery._identify import (
+from unstill.recovery.hidden import recover_hidden
+from unstill.recovery.hidden_combinations import (
     Combination,
     _echelon,
     _whole,
@@ -20,8 +21,7 @@ from unstill.recovery._identify import (
     null_directions,
     undetermined,
 )
-from unstill.recovery._search import Scaling
-from unstill.recovery.hidden import recover_hidden
+from unstill.recovery.hidden_search import Scaling
 from unstill.recovery.weak import recover_weak
 from unstill.recovery.weak_freedom import freedoms, is_linear
 from unstill.simulation import Grid, polish, simulate

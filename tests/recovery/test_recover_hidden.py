@@ -10,8 +10,8 @@ import pytest
 from registry import REACTION_DIFFUSION
 from unstill._errors import BadInput
 from unstill._types import Status
-from unstill.recovery._elimination import choose_route
 from unstill.recovery.hidden import recover_hidden
+from unstill.recovery.hidden_elimination import choose_route
 from unstill.simulation.initial import initial_state
 from unstill.simulation.steady import polish
 from unstill.systems.grid import Grid, OnGrid

@@ -6,7 +6,8 @@ import scipy.sparse as sp
 import scipy.sparse.linalg as spla
 
 from registry import REACTION_DIFFUSION, rough_state
-from unstill.recovery._elimination import (
+from unstill.recovery.hidden import COHERENT, _block_covariance
+from unstill.recovery.hidden_elimination import (
     Problem,
     Route,
     Unsolvable,
@@ -14,9 +15,8 @@ from unstill.recovery._elimination import (
     hidden_slopes,
     solve_hidden,
 )
-from unstill.recovery._refine import Penalty, covariance_of
-from unstill.recovery._search import Balance, Fitted, Scaling, descend, evaluate, linear_parameters, screen
-from unstill.recovery.hidden import COHERENT, _block_covariance
+from unstill.recovery.hidden_refinement import Penalty, covariance_of
+from unstill.recovery.hidden_search import Balance, Fitted, Scaling, descend, evaluate, linear_parameters, screen
 from unstill.simulation import Grid
 from unstill.simulation.jacobian import drift_of
 from unstill.systems import GrayScott, ReactionDiffusion, parameter

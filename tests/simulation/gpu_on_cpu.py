@@ -13,7 +13,7 @@ import numpy as np
 
 from unstill.simulation import gpu
 from unstill.simulation.gpu import driver
-from unstill.simulation.gpu.plan import Machine
+from unstill.simulation.gpu.layout import Machine
 
 HEADER = Path(__file__).with_name("cuda_on_cpu.h")
 COMPILER = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++")

@@ -12,7 +12,7 @@ import pytest
 from registry import REACTION_DIFFUSION, rough_state
 from unstill import BadInput
 from unstill.simulation import Grid, gpu, native, rollout, simulate
-from unstill.simulation.gpu import plan as planning
+from unstill.simulation.gpu import layout as planning
 from unstill.simulation.kernel_source import KernelSpec
 from unstill.systems import GrayScott
 

@@ -4,3 +4,8 @@ from . import bifurcations
 from .linear import growth_rates, reaction_jacobian
 from .lyapunov import Exponent, Spectrum, leading_exponent, lyapunov_spectrum
 from .two_trajectories import ShearRotation, two_trajectory_exponent
+
+__all__ = [
+    "Exponent", "ShearRotation", "Spectrum", "bifurcations", "growth_rates", "leading_exponent",
+    "lyapunov_spectrum", "reaction_jacobian", "two_trajectory_exponent",
+]  # fmt: skip

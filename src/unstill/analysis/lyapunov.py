@@ -70,13 +70,27 @@ class Spectrum:
 
 
 def leading_exponent(
-    dynamics: Dynamics | ReactionDiffusion, state: np.ndarray, *, time: float, **options: Any
+    dynamics: Dynamics | ReactionDiffusion,
+    state: np.ndarray,
+    *,
+    time: float,
+    transient: float = 0.0,
+    dt: float | None = None,
+    grid: Grid | None = None,
+    stepper: str | None = None,
+    renormalise_every: int | None = None,
+    segments: int = SEGMENTS,
+    bounds: Bounds | None = None,
+    seed: int = 0,
 ) -> Exponent:
-    """λ₁ = lim ln(|δ(t)|/|δ(0)|)/t: `lyapunov_spectrum` with one tangent vector and its other arguments.
+    """λ₁ = lim ln(|δ(t)|/|δ(0)|)/t: `lyapunov_spectrum` with one tangent vector; arguments as there.
 
     On a grid each segment runs in the native tangent kernels. Raises `BadInput` and `NumericalFailure`.
     """
-    found = lyapunov_spectrum(dynamics, state, count=1, time=time, **options)
+    found = lyapunov_spectrum(
+        dynamics, state, time=time, count=1, transient=transient, dt=dt, grid=grid, stepper=stepper,
+        renormalise_every=renormalise_every, segments=segments, bounds=bounds, seed=seed,
+    )  # fmt: skip
     low, high = (float(end) for end in found.interval95[0])
     value, std = float(found.exponents[0]), float(found.std[0])
     return Exponent(value, std, (low, high), float(found.ts[-1]), found.segments[:, 0], found.lost)

@@ -51,7 +51,7 @@ def run(given: Given) -> int:
 def _set_in_motion(given: Given, folder, found) -> None:
     """`motion.mp4`, and the pattern that is reached in the figure."""
     from ..plotting import animate, plot_recovery, save_figure
-    from ..recovery.motion import motion
+    from ..recovery.in_motion import motion
 
     film = motion(found, time=given.later, seed=given.seed)
     labels = ("from the picture on", "grown from a square")

@@ -21,7 +21,7 @@ from .library import find_library
 from .nullspace import NullSpace, Rows, null_space
 from .pictures import Pictures, discover_pictures
 from .point_noise import estimate_noise
-from .problem import Problem
+from .point_problem import Problem
 from .representatives import Member, members
 from .result import Discovery, Equations
 

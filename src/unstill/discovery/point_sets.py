@@ -23,7 +23,7 @@ from ..systems.hopf import Hopf
 from ..systems.lorenz import Lorenz
 from ..systems.rossler import Rossler
 from ..systems.van_der_pol import VanDerPol
-from .sampling import independent, starts, trajectories
+from .orbits import independent, starts, trajectories
 
 Sampler = Callable[[int, int, bool], np.ndarray]  # count, seed, independent → x (M, D)
 

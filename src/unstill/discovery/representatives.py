@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from .nullspace import NullSpace, Rows
-from .problem import Problem
+from .point_problem import Problem
 from .sparse import balanced, eliminate, pivots
 from .updating import Updating
 from .weak_form import pairs

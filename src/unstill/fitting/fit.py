@@ -12,10 +12,10 @@ from ..observations.task import Pictures, Task, check, named_fields, system_clas
 from ..simulation import Grid
 from ..systems import AbstractSystem
 from .journal import Journal
+from .minimisations import Run, run_starts
 from .plan import Plan
 from .result import Fit
 from .roads import prepare
-from .runs import Run, run_starts
 from .starts import first_start
 
 

@@ -19,7 +19,7 @@ from ..simulation import rollout
 from ..simulation.implicit import steady_state
 from ..simulation.steady import polish
 from ..systems import ReactionDiffusion
-from .hidden import follow, join, relax
+from .followers import follow, join, relax
 from .problem import Batch, Problem
 
 

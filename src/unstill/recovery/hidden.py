@@ -14,10 +14,10 @@ from ..observations.steadiness import contrast as contrast_of
 from ..simulation.jacobian import drift_of, rms_drift
 from ..systems import ReactionDiffusion
 from ..systems.grid import Grid
-from ._elimination import Problem, choose_route
-from ._identify import Combination, combinations, null_directions, undetermined
-from ._refine import Penalty, covariance_of, refine
-from ._search import Balance, Fitted, Scaling, descend, evaluate, search
+from .hidden_combinations import Combination, combinations, null_directions, undetermined
+from .hidden_elimination import Problem, choose_route
+from .hidden_refinement import Penalty, covariance_of, refine
+from .hidden_search import Balance, Fitted, Scaling, descend, evaluate, search
 
 SEARCHED = 2  # pictures that the many starts of the search are tried on
 LAST_DESCENT = 20  # iterations with all pictures

@@ -12,3 +12,9 @@ from .simulate import simulate
 from .steady import polish
 from .steppers import STEPPERS
 from .trajectory import Trajectory
+
+__all__ = [
+    "BOUNDARIES", "ENGINES", "INITIAL_STATES", "STEADY_DRIFT", "STEPPERS", "Grid", "OnGrid", "Simulator",
+    "Trajectory", "default_dt", "film", "initial_state", "initial_states", "polish", "rollout", "sample",
+    "simulate", "stability_limit", "stable_dt", "stacked",
+]  # fmt: skip

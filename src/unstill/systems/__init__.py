@@ -4,7 +4,7 @@ from typing import Any
 
 from .._errors import BadInput, nearest
 from .._files import from_file
-from ._base import (
+from .base import (
     AbstractSystem,
     Dynamics,
     Number,
@@ -13,8 +13,8 @@ from ._base import (
     ReactionDiffusion,
     parameter,
 )
-from ._complete import check_complete
 from .brusselator import Brusselator
+from .completeness import check_complete
 from .double_gyre import DoubleGyre
 from .fitzhugh_nagumo import FitzHughNagumo
 from .gierer_meinhardt import GiererMeinhardt
@@ -79,3 +79,11 @@ _ORIGINS: dict[type[AbstractSystem], str] = {}  # of systems that came from file
 
 def _is_system(value: object) -> bool:
     return isinstance(value, type) and issubclass(value, AbstractSystem)
+
+
+__all__ = [
+    "BOUNDARIES", "SYSTEMS", "AbstractSystem", "Brusselator", "DoubleGyre", "Dynamics", "FitzHughNagumo",
+    "GiererMeinhardt", "GrayScott", "Grid", "Hopf", "Lorenz", "Number", "OnGrid", "OrdinarySystem", "ParameterInfo",
+    "ReactionDiffusion", "Rossler", "Schnakenberg", "VanDerPol", "describe", "find_system", "parameter",
+    "system_name",
+]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from ._base import Number, ReactionDiffusion, parameter
+from .base import Number, ReactionDiffusion, parameter
 
 
 class FitzHughNagumo(ReactionDiffusion):

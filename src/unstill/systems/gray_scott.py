@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from ._base import Number, ReactionDiffusion, parameter
+from .base import Number, ReactionDiffusion, parameter
 
 
 def _preset(Du: float, Dv: float, F: float, k: float) -> dict[str, float]:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._errors import BadInput
-from ._base import ReactionDiffusion
+from .base import ReactionDiffusion
 
 BOUNDARIES = ("periodic", "no-flux")
 

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from ._base import Number, OrdinarySystem, parameter
+from .base import Number, OrdinarySystem, parameter
 
 
 class Lorenz(OrdinarySystem):

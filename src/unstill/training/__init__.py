@@ -3,3 +3,8 @@
 from .loop import Outcome, minimise
 from .optimisers import OPTIMISERS, AbstractOptimiser, Objective, Step, Variables, make_optimiser
 from .resume import as_arrays, from_arrays
+
+__all__ = [
+    "OPTIMISERS", "AbstractOptimiser", "Objective", "Outcome", "Step", "Variables", "as_arrays", "from_arrays",
+    "make_optimiser", "minimise",
+]  # fmt: skip

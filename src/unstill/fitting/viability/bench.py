@@ -13,8 +13,8 @@ from ..._types import Status
 from ...observations.task import Task, check
 from ...systems import GrayScott
 from ..fit import plan_of
+from ..minimisations import run_start
 from ..roads import plan_roads
-from ..runs import run_start
 from ..starts import first_start
 from .study import RATE, Regime, Row, Study
 from .targets import draw_start, pictures

@@ -9,8 +9,8 @@ from ...observations.task import check
 from ...simulation import Grid, initial_state, simulate
 from ...systems import GrayScott
 from ..fit import plan_of
+from ..minimisations import run_start
 from ..roads import plan_roads
-from ..runs import run_start
 from .study import FOUNDING_START, REGIMES, ROWS, Study
 from .targets import settle
 

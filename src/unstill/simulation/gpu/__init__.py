@@ -2,3 +2,5 @@
 
 from .driver import machine, missing
 from .job import Job, adjoint, rollout, tangent
+
+__all__ = ["Job", "adjoint", "machine", "missing", "rollout", "tangent"]

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from ..kernels import cache_folder
-from .plan import Machine
+from .layout import Machine
 
 _OPTIONS = ("--std=c++17", "--extra-device-vectorization")
 

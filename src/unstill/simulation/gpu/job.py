@@ -16,7 +16,7 @@ from jax.experimental.buffer_callback import buffer_callback
 from ...systems.grid import Grid
 from ..kernel_source import KernelSpec
 from . import driver
-from .plan import Machine, Plan, plan
+from .layout import Machine, Plan, plan
 from .source import ENTRY, Part, source
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from ..simulation.jacobian import drift_of, jacobian_pattern, kinetic_slopes, parameter_slopes
 from ..simulation.multifrontal import Factorisation, SingularMatrix, elimination
 from ..training import damped
-from ._elimination import Problem
-from ._search import Scaling
+from .hidden_elimination import Problem
+from .hidden_search import Scaling
 
 LEVELS = (0.3, 0.1, 0.03, 0.01)
 PER_LEVEL = 8

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ._search import Scaling
+from .hidden_search import Scaling
 
 STRUCTURAL = 1e-7  # singular values below this share of the largest are exact degeneracies, not weak data
 RATIONAL = 1e-5  # exponents closer than this to a fraction are that fraction

@@ -9,7 +9,7 @@ from scipy.stats import qmc
 
 from ..simulation.jacobian import parameter_slopes
 from ..training import damped
-from ._elimination import Problem, Route, Unsolvable, hidden_slopes, solve_hidden, test_residual
+from .hidden_elimination import Problem, Route, Unsolvable, hidden_slopes, solve_hidden, test_residual
 
 DECADES = 1.0  # starts are spread this far to each side of the system's defaults
 STARTS = 32

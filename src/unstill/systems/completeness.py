@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from .._errors import BadInput
-from ._base import AbstractSystem, OrdinarySystem, ReactionDiffusion
+from .base import AbstractSystem, OrdinarySystem, ReactionDiffusion
 
 
 def check_complete(cls: type[AbstractSystem], place: str) -> None:

@@ -42,3 +42,7 @@ def test_steadiness_adds_noise_in_quadrature_and_asks_every_one():
     assert is_steady(np.array([0.0, 0.03]), 0.03)
     assert not is_steady(np.array([0.0, 0.04]), 0.03)
     assert not is_steady(np.nan, 0.03)
+
+
+def test_contrast_of_one_picture_is_a_number():
+    assert contrast(wave(0.1)).shape == ()

@@ -91,7 +91,8 @@ def _checked(pictures: Pictures | Mapping[str, np.ndarray], grid: Grid | None):
             raise BadInput("pictures", "must all have one shape", {n: v.shape for n, v in arrays.items()})
         if not np.isfinite(values).all():
             raise BadInput("pictures", "must be finite", f"NaN or infinity in {name}", "Remove or mend them.")
-        if (contrast(values) <= contrast_floor(values)).any():
+        real = values.astype(float)
+        if (contrast(real) <= contrast_floor(real)).any():
             raise BadInput("pictures", "must vary from cell to cell", f"{name} is uniform in one", "Leave it out.")
     states = np.stack([v.astype(float).reshape(-1, *v.shape[-2:]) for v in arrays.values()], 1)
     known = pictures.grid if isinstance(pictures, Pictures) else None

@@ -33,7 +33,7 @@ AT_REST = 0.1
 
 def contrast(c: Float[np.ndarray, "*B H W"]) -> Float[np.ndarray, "*B"]:
     """Standard deviation over the cells of each field of each state."""
-    return c.std((-2, -1))
+    return np.asarray(c.std((-2, -1)))
 
 
 def contrast_floor(c: Float[np.ndarray, "*B H W"], noise: Number | tuple[float, ...] | list[float] = 0.0):

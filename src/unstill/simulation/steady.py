@@ -7,8 +7,6 @@ from .._types import Status
 from ..observations.steadiness import is_uniform
 from ..systems import ReactionDiffusion
 from ..systems.grid import Grid
-from .jacobian import drift_of, jacobian_pattern, kinetic_slopes, rms_drift
-from .multifrontal import Factorisation, SingularMatrix, elimination
 
 LONGEST_STEP = 1e9  # in units of time: keeps the translations' zero eigenvalues from making the matrix singular
 FIRST_STEP = 1e4  # tried first; units of time
@@ -36,6 +34,10 @@ def polish(
     The steady state need not be stable: a wave or a chaotic state may be led to an unstable one, so
     polish only what simulation has brought near rest.
     """
+    # Here, so that `simulate` starts without SciPy's sparse matrices.
+    from .jacobian import drift_of, jacobian_pattern, kinetic_slopes, rms_drift
+    from .multifrontal import Factorisation, SingularMatrix, elimination
+
     state = np.array(state, dtype=float)
     if state.shape != (len(system.fields), *grid.shape) or not np.isfinite(state).all():
         raise BadInput("state", f"must be finite, of shape {(len(system.fields), *grid.shape)}", state.shape)

@@ -77,14 +77,17 @@ def learn_rule(
     are too near in time, hold several dynamics, or where the rule sees further than its neighbourhood. Raises
     `BadInput`.
     """
+    from threadpoolctl import threadpool_limits
+
     began = time.perf_counter()
     heap, dead = _checked(pictures, grid, most)
     states, where = heap.states(tuple(heap.fields)), Neighbourhood.make(tuple(heap.fields), neighbourhood, heap.grid)
     levels = noise_levels(noise, where.fields, heap.grid, states)  # pyright: ignore[reportArgumentType]
     families = _families(family, where, states, degree)
     functionals = Functionals.make(heap.grid, states, levels, _count(heap, families), seed)  # pyright: ignore[reportArgumentType]
-    tried = _solved(families, states, functionals, levels, seed, progress)
-    found = _concluded(chosen(tried), tried, family, heap, fix or {}, ordered)
+    with threadpool_limits(1):  # threads that wait for each other on a busy machine cost ten times what they gain
+        tried = _solved(families, states, functionals, levels, seed, progress)
+        found = _concluded(chosen(tried), tried, family, heap, fix or {}, ordered)
     if dead:
         found = dataclasses.replace(found, message=f"{found.message}; {dead} uniform pictures left out")
     noisy = {name: float(s) for name, s in zip(where.fields, levels, strict=True) if s}

@@ -18,7 +18,7 @@ VERBS = {
     "Move": ("simulation.simulate:simulate",),
     "Find": ("recovery.recover:recover", "discovery.discover:discover"),
     "Learn": ("flows.learn_score:learn_score", "flows.learn_flow:learn_flow", "rules.learn_rule:learn_rule"),
-    "Judge": ("flows.exponents:lyapunov", "flows.uniqueness:uniqueness"),
+    "Judge": ("flows.exponents:lyapunov", "flows.uniqueness:uniqueness", "analysis.agreement:agree"),
     "Try out": ("discovery.point_sets:draw_points",),
 }
 RESULTS = (

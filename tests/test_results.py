@@ -26,6 +26,10 @@ def moving() -> np.ndarray:
     return waves.state
 
 
+def on_grid(preset: str):
+    return us.OnGrid(us.GrayScott.make(preset), us.Grid((64, 64)))
+
+
 @functools.cache
 def ring():
     return us.draw_points("ring", count=60)
@@ -46,6 +50,11 @@ RESULTS = {
     "score": lambda: us.learn_score(ring(), epochs=2, steps=2, hidden=(8, 8), samples=20),
     "flow": lambda: us.learn_flow(ring(), tau=0.3, epochs=2, steps=2, hidden=8, time=0.2),
     "flow on pictures": lambda: us.learn_rule({"u": moving()[:, 0], "v": moving()[:, 1]}, degree=2),
+    "agree": lambda: us.agree(
+        {"u": moving()[:4, 0], "v": moving()[:4, 1]},
+        {"waves": on_grid("waves"), "maze": on_grid("maze")},
+        us.GrayScott.make("waves"),
+    ),
     "lyapunov": lambda: us.lyapunov("hopf", orbits=2, time=20, transient=2),
     "uniqueness": lambda: us.uniqueness(ring(), found("score"), {"plain": found("flow")}, random=2, time=0.2),
 }

@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from ._errors import BadInput, NumericalFailure, UnstillError
     from ._types import Status
-    from .analysis import growth_rates, leading_exponent, lyapunov_spectrum
+    from .analysis import Agreement, agree, growth_rates, leading_exponent, lyapunov_spectrum
     from .discovery import Discovery, Equations, discover
     from .discovery.point_sets import POINT_SETS, DrawnPoints, draw_points
     from .files import Checkpoint, load, load_trajectory, save
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "_errors": ("BadInput", "NumericalFailure", "UnstillError"),
     "_types": ("Status",),
-    "analysis": ("growth_rates", "leading_exponent", "lyapunov_spectrum"),
+    "analysis": ("Agreement", "agree", "growth_rates", "leading_exponent", "lyapunov_spectrum"),
     "files": ("Checkpoint", "load", "load_trajectory", "save"),
     "files.models": ("load_flow", "load_score"),
     "files.points": ("load_points", "save_points"),

@@ -199,6 +199,17 @@ def some_score(D: int = 2) -> dict[str, np.ndarray]:
     return score_arrays(score, ("x", "y", "z")[:D], "even")
 
 
+def some_rule() -> dict[str, np.ndarray]:
+    """Arrays of a rule of u and v: a polynomial of degree 1."""
+    from unstill.rules.arrays import rule_arrays
+    from unstill.rules.neighbourhood import Neighbourhood
+    from unstill.rules.rule import Rule
+    from unstill.rules.terms import Polynomials
+
+    terms = Polynomials(Neighbourhood(("u", "v")), (0.0,) * 4, (1.0,) * 4, 1)
+    return rule_arrays(Rule(np.ones((2, len(terms.names))), terms, 0.1))
+
+
 def some_flows(D: int = 2) -> dict[str, np.ndarray]:
     """The arrays of a small flows.npz: two plain flows."""
     family = FIELDS["plain"]

@@ -11,6 +11,7 @@ from unstill._arguments import RULES, Rule
 from unstill._errors import BadInput
 from unstill.cli.signatures import meanings, signature
 from unstill.observations import Points
+from unstill.systems import GrayScott
 
 POINTS = Points(np.random.default_rng(0).standard_normal((30, 2)))
 FUNCTIONS = {
@@ -24,6 +25,7 @@ FUNCTIONS = {
     "rules.learn_rule:learn_rule": {"pictures": {"u": np.zeros((9, 32, 32))}},
     "flows.exponents:lyapunov": {"dynamics": "lorenz"},
     "flows.uniqueness:uniqueness": {"points": POINTS, "score": None, "flows": {}},
+    "analysis.agreement:agree": {"pictures": {}, "flows": {}, "truth": GrayScott()},
     "fitting.viability.viability:viability": {},
     "fitting.compare:compare": {"pictures": np.zeros((2, 8, 8))},
     "fitting.landscape:landscape": {"system": "gray-scott", "pictures": np.zeros((2, 8, 8))},

@@ -22,6 +22,7 @@ from broken_files import (
     models,
     npz,
     some_flows,
+    some_rule,
     some_score,
 )
 
@@ -42,6 +43,7 @@ CALLS = {
     "flow": "flow {kit}/plane.npz --score {kit}/score",
     "lyapunov": "lyapunov {kit}/flow",
     "uniqueness": "uniqueness {kit}/plane.npz --score {kit}/score --flows {kit}/flow",
+    "agree": "agree {kit}/run --flows {kit}/rule",
     "animate": "animate gray-scott --size 16 --time 5",
 }
 RUNNING = {verb: call for verb, call in CALLS.items() if verb != "animate"}  # animate makes a file, not a folder
@@ -62,6 +64,7 @@ def make_kit(tmp_path_factory):
         write_model(kit / folder, name, npz(**arrays))
         for fault, content in models(arrays, weight).items():
             write_model(kit / f"{folder}-{fault}", name, content)
+    write_model(kit / "rule", "rule.npz", npz(**some_rule()))
     write_model(kit / "flow-of-three", "flows.npz", npz(**some_flows(3)))
     write_model(kit / "score-of-three", "score.npz", npz(**some_score(3)))
     assert main(["simulate", "--steps", "2", "--size", "16", "--init", "noise", "--quiet", "--out", f"{kit}/run"]) == 0

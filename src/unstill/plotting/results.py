@@ -24,6 +24,7 @@ FIGURES: dict[str, dict[str, Callable[[Any], Figure | None]]] = {
     "score": {"score.png": _figure("flows", "plot_score")},
     "flow": {"flow.png": _figure("flows", "plot_flows"), "motions.png": _figure("flows", "plot_motions")},
     "rule": {"rule.png": _figure("rules", "plot_rule")},
+    "agree": {"agree.png": _figure("agreement", "plot_agreement")},
     "lyapunov": {"lyapunov.png": _figure("lyapunov", "plot_spectra")},
     "uniqueness": {"uniqueness.png": _figure("uniqueness", "plot_uniqueness")},
     "discover": {"discovery.png": _figure("discoveries", "plot_found")},

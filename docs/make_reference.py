@@ -5,33 +5,38 @@
 `tests/test_docs.py` holds the page to the code.
 """
 
+import ast
 import inspect
 import re
 from pathlib import Path
 
 import unstill as us
+from unstill._arguments import RULES
 from unstill.cli.signatures import meanings, signature
 
 PAGE = Path(__file__).parent / "reference.md"
-# Verbs by what they are for: the function as the command line finds it.
-VERBS = {
-    "Move": ("simulation.simulate:simulate",),
-    "Find": ("recovery.recover:recover", "discovery.discover:discover"),
-    "Learn": ("flows.learn_score:learn_score", "flows.learn_flow:learn_flow", "rules.learn_rule:learn_rule"),
-    "Judge": ("flows.exponents:lyapunov", "flows.uniqueness:uniqueness", "analysis.agreement:agree"),
-    "Try out": ("discovery.point_sets:draw_points",),
-}
+# Functions by what they are for.
+FUNCTIONS = {
+    "Move": ("simulate",),
+    "Find": ("recover", "fit", "discover"),
+    "Look before a fit": ("landscape", "compare", "viability"),
+    "Learn": ("learn_score", "learn_flow", "learn_rule"),
+    "Judge": ("lyapunov", "uniqueness", "agree"),
+    "Try out": ("draw_points", "doctor"),
+    "Read and write": (
+        "load", "save", "load_trajectory", "load_points", "save_points", "load_score", "load_flow",
+    ),
+    "Show": ("animate", "plot_states", "plot_recovery", "save_figure"),
+    "Build upon": (
+        "rollout", "initial_state", "polish", "growth_rates", "lyapunov_spectrum", "leading_exponent", "find_system",
+        "parameter", "find_loss",
+    ),
+}  # fmt: skip
+LIKE = {"leading_exponent"}  # whose docstring says that its arguments are another function's
 RESULTS = (
-    "Trajectory",
-    "Recovery",
-    "Discovery",
-    "LearntScore",
-    "LearntFlows",
-    "LearntRule",
-    "Lyapunov",
-    "Uniqueness",
-    "DrawnPoints",
-)
+    "Trajectory", "Recovery", "Fit", "Discovery", "Landscape", "Comparison", "Viability", "LearntScore", "LearntFlows",
+    "LearntRule", "Lyapunov", "Uniqueness", "DrawnPoints", "Doctor",
+)  # fmt: skip
 _DEFAULT = re.compile(r" ?\(default: ([^()]*(?:\([^()]*\))?[^()]*)\)")
 
 
@@ -45,29 +50,59 @@ def page() -> str:
         "`Checkpoint(folder)`, which keeps what is reached and from which the same call goes on. Shapes: M samples, "
         "C fields, H × W cells, D variables, T times.",
     ]
-    for purpose, functions in VERBS.items():
+    for purpose, functions in FUNCTIONS.items():
         parts.append(f"## {purpose}")
-        parts += [_verb(function) for function in functions]
+        parts += [_function(name) for name in functions]
     parts += ["## Results", _shape_of_results(), *map(_result, RESULTS)]
     return "\n\n".join(parts) + "\n"
 
 
-def _verb(function: str) -> str:
-    name = function.partition(":")[2]
+def _function(name: str) -> str:
+    """One function: what it does, a line an argument, what it returns and raises."""
     told = inspect.getdoc(getattr(us, name)) or ""
     about, _, rest = told.partition("\nArgs:\n")
     after = re.split(r"\n(?=\S)", rest, maxsplit=1)
-    rows = ["| argument | default | meaning |", "| --- | --- | --- |"]
-    rows += [_row(argument, default, meanings(function)[argument]) for argument, _, default in signature(function)]
-    closing = _paragraphs(after[1]) if len(after) > 1 else ""
-    return "\n\n".join(part for part in (f"### us.{name}", _paragraphs(about), "\n".join(rows), closing) if part)
+    after = after[1] if len(after) > 1 else ""
+    bullets = "" if name in LIKE else "\n".join(_bullet(name, *each) for each in _arguments(name))
+    bullets = f"Arguments:\n\n{bullets}" if bullets else ""  # else a list before them would go on
+    return "\n\n".join(part for part in (f"### us.{name}", _paragraphs(about), bullets, _paragraphs(after)) if part)
 
 
-def _row(argument: str, default: object, meaning: str) -> str:
-    """A line of a table: the default as the signature has it, or as the docstring explains a `None`."""
+def _place(name: str) -> str:
+    """A public function as `cli.signatures` finds it: "room.file:name"."""
+    module = inspect.getmodule(inspect.unwrap(getattr(us, name)))
+    package = ".__init__" if hasattr(module, "__path__") else ""
+    return f"{module.__name__.removeprefix('unstill.')}{package}:{name}"
+
+
+def _arguments(name: str) -> list[tuple[str, str, str]]:
+    """Name, kind and meaning of every argument, `**options` last; a `KeyError` where one is not documented."""
+    told = meanings(_place(name))
+    kinds = {argument: kind for argument, kind, _ in signature(_place(name))}
+    return [(argument, kinds.get(argument, ""), told[argument]) for argument in {**kinds, **told}]
+
+
+def _bullet(name: str, argument: str, kind: str, meaning: str) -> str:
+    """A line of its own: the kind, the default as the signature has it or as the docstring explains a `None`."""
+    default = inspect.signature(getattr(us, name)).parameters[argument].default
     said = _DEFAULT.search(meaning)
-    shown = "–" if default is ... else said[1] if said else f"`{default!r}`" if default not in (None, ()) else "none"
-    return f"| `{argument}` | {shown} | {_DEFAULT.sub('', meaning).replace('|', '&#124;')} |"
+    shown = said[1] if said else f"`{default!r}`" if isinstance(default, (str, int, float)) else "none"
+    facts = "; ".join(
+        part
+        for part in (_words(kind), "" if default is inspect.Parameter.empty and not said else f"default: {shown}")
+        if part
+    )
+    return f"- `{argument}`{f' ({facts})' if facts else ''}: {_DEFAULT.sub('', meaning)}"
+
+
+def _words(kind: str) -> str:
+    """A kind of argument in words, where the meaning does not tell it."""
+    if kind.startswith("Literal["):
+        return " or ".join(f"`{each}`" for each in ast.literal_eval(f"({kind[8:-1]},)"))
+    if kind in RULES:
+        text = RULES[kind].text.removeprefix("must be ")
+        return "a positive number" if text == "positive" else text
+    return {"bool": "yes or no", "Names": "names, in a sequence or one text", "Values": "numbers by name"}.get(kind, "")
 
 
 def _shape_of_results() -> str:
@@ -85,8 +120,9 @@ def _result(name: str) -> str:
 
 
 def _paragraphs(text: str) -> str:
-    """Text with each paragraph on one line, as Markdown wants it."""
-    return "\n\n".join(" ".join(block.split()) for block in re.split(r"\n\s*\n", text.strip()))
+    """Text with each paragraph, and each item of a list, on one line, as Markdown wants it."""
+    blocks = re.split(r"\n\s*\n", text.strip())
+    return "\n\n".join("\n".join(" ".join(part.split()) for part in re.split(r"\n(?=- )", block)) for block in blocks)
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ def anchors(text: str) -> set[str]:
 
 @every_page
 def test_links_lead_somewhere(page):
-    prose = re.sub(r"```.*?```", "", text_of(page), flags=re.DOTALL)
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", text_of(page), flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)\s]+)\)", prose):
         if re.match(r"[a-z]+:", target):
             continue
@@ -296,6 +296,11 @@ def test_the_reference_is_what_the_signatures_and_docstrings_say():
     maker = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(maker)
     assert (DOCS / "reference.md").read_text(encoding="utf-8") == maker.page()
+
+
+@pytest.mark.parametrize("name", [n for n in us.__all__ if inspect.isfunction(getattr(us, n))])
+def test_every_public_function_stands_in_the_reference(name):
+    assert f"### us.{name}\n" in text_of("docs/reference.md")
 
 
 def test_the_first_steps_run(capsys):

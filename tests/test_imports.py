@@ -16,6 +16,8 @@ RANK = {
     "recovery": 5, "discovery": 5, "fitting": 6, "flows": 7, "rules": 7, "files": 8, "plotting": 9, "cli": 10,
 }  # fmt: skip
 
+ARRAYS = {"numpy", "jax", "jaxlib", "scipy", "numba", "equinox", "optax", "diffrax"}
+
 
 def _imports(path: Path):
     """Rooms that a module imports relatively, wherever the statement stands."""
@@ -49,6 +51,18 @@ def test_rooms_say_what_they_offer_and_only_the_house_has_private_files():
 def _loaded_after(statement: str) -> set[str]:
     code = f"import sys; {statement}; print(*sys.modules)"
     return set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())
+
+
+@pytest.mark.parametrize("path", sorted((SOURCE / "cli").rglob("*.py")), ids=lambda path: path.name)
+def test_the_command_line_computes_nothing(path):
+    """It parses, prints and maps exit codes: what needs arrays is a function that Python users can call, too."""
+    named = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            named |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            named.add((node.module or "").partition(".")[0])
+    assert not named & ARRAYS
 
 
 def test_importing_unstill_is_light():

@@ -23,9 +23,13 @@ def growth_rates(
 ) -> Complex[np.ndarray, "N C"]:
     """Growth rates σ of small waves on a uniform state: eigenvalues of J + D·ℓ, the largest real part first.
 
-    `laplacian` holds the eigenvalues ℓ ≤ 0 of ∇²: −q² in the continuum, or values of `Grid.symbol`. Source: J. D.
-    Murray, Mathematical Biology II (3rd ed.), eq. 2.21. Says nothing about subcritical patterns, which are most of
-    Gray–Scott's.
+    Args:
+        system: Kinetics and diffusion.
+        state: The uniform state, one value a field.
+        laplacian: Eigenvalues ℓ ≤ 0 of ∇², (N,): −q² in the continuum, or values of `Grid.symbol`.
+
+    Source: J. D. Murray, Mathematical Biology II (3rd ed.), eq. 2.21. Says nothing about subcritical
+    patterns, which are most of Gray–Scott's.
     """
     jacobian = reaction_jacobian(system, state)
     D = np.diag([float(d) for d in system.diffusivities()])

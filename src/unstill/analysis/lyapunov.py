@@ -115,13 +115,24 @@ def lyapunov_spectrum(
 
     λᵢ = lim (1/t) Σ ln|Rᵢᵢ| over the QR decompositions (Shimada & Nagashima 1979; Benettin et al. 1980, part 2).
 
-    Arguments: states (D,) or (M, D), on a grid (C, H, W) or (M, C, H, W); `time` is counted, after `transient`, during
-    which state and tangent vectors settle (settle the state alone with `simulate`, which is cheaper); `stepper` is by
-    default "euler" on a grid and "rk4" otherwise, `renormalise_every` 100 and 10 steps; `segments` equal parts of the
-    time give the standard deviation, by the variance of their means and the covariance of neighbours, or by the scatter
-    of the orbits where that is greater: it is honest if a segment is longer than the motion's memory. Intervals are
-    no narrower than `wandering` allows, as segments of a limit cycle may all err alike. An orbit that is not finite,
-    or leaves `bounds` (low, high), is lost and counted in `lost`.
+    Args:
+        dynamics: A system, or anything with a drift.
+        state: One state (D,), on a grid (C, H, W), or M of them with a leading axis.
+        time: Over which exponents are taken, after `transient`.
+        count: How many exponents (default: all).
+        transient: Time first, in which state and tangent vectors settle (settle the state alone with `simulate`, which
+            is cheaper).
+        dt: Time step (default: the system's).
+        grid: Cells, cell size and boundary, of a system in space.
+        stepper: Time stepping (default: euler on a grid, else rk4).
+        renormalise_every: Steps from one QR decomposition to the next (default: 100 on a grid, else 10).
+        segments: Equal parts of the time. They give the standard deviation, by the variance of their means and the
+            covariance of neighbours, or by the scatter of the orbits where that is greater: it is honest if a segment
+            is longer than the motion's memory. Intervals are no narrower than `wandering` allows, as segments of a
+            limit cycle may all err alike.
+        bounds: Values (low, high), numbers or one a variable; an orbit that leaves them, or is not finite, is lost
+            and counted in `lost` (default: none).
+        seed: Seed of the first tangent vectors.
 
     Fails where the limit is not reached: in integrable systems estimates fall as ln(t)/t from above.
     Raises `BadInput`; `NumericalFailure` ("blow-up") where every orbit is lost.

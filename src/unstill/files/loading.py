@@ -35,7 +35,9 @@ def load(path: str | os.PathLike, *, observe: Sequence[str] | str | None = None)
       by their dtype's maximum and taken as absolute values.
     - a folder of pictures of one shape; a run folder of `unstill simulate`, `unstill recover` or `unstill fit`.
 
-    `observe` restricts to these fields (a sequence of names, or one text such as "u,v").
+    Args:
+        path: A file, or a folder.
+        observe: Only these fields: a sequence of names, or one text such as "u,v" (default: all that there are).
 
     Raises `BadInput` for everything that cannot be read or cannot be a pattern: missing, corrupt and oversized files,
     object arrays, wrong shapes, fewer than 8 × 8 cells, NaN, constant pictures, absent fields.

@@ -18,8 +18,14 @@ from .runs import asked_path, read_run
 
 
 def load_score(path: str | os.PathLike, names: Sequence[str] | None = None):
-    """The `Score` of a run folder or file of `unstill score`; raises `BadInput`, also where its points
-    had other variables than `names`."""
+    """The `Score` that `unstill score` learnt.
+
+    Args:
+        path: Its run folder, or the file `score.npz`.
+        names: Names that its variables must have (default: any).
+
+    Raises `BadInput`.
+    """
     about, arrays = _read(path, SCORE_FILE, "score")
     if names is not None and list(names) != list(about["names"]):
         given = f"{', '.join(about['names'])} in {path}"
@@ -30,7 +36,12 @@ def load_score(path: str | os.PathLike, names: Sequence[str] | None = None):
 def load_flow(path: str | os.PathLike):
     """What `unstill flow` has learnt, from its run folder or file: `load_flow(path)[i](x)` is dx/dt.
 
-    The `Flows` of points, or the one `Rule` of pictures in a tuple. Raises `BadInput`.
+    The `Flows` of points, or the one `Rule` of pictures in a tuple.
+
+    Args:
+        path: The run folder, or the file `flows.npz` or `rule.npz`.
+
+    Raises `BadInput`.
     """
     return (load_rule(path),) if is_rule(path) else load_flows(path)
 

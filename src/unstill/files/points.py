@@ -32,8 +32,12 @@ def load_points(path: str | os.PathLike) -> Points:
     - `.csv`: a header of names, or none; then one point a line. Commas, semicolons, tabs or spaces divide the columns.
 
     Variables without names are x, y, z, w, x5, … The folder of a known set tells its true dynamics too, for comparison
-    only. Raises `BadInput` for everything that is missing, corrupt or no
-    heap of points; nothing is ever unpickled.
+    only.
+
+    Args:
+        path: A file, or a folder.
+
+    Raises `BadInput` for everything that is missing, corrupt or no heap of points; nothing is ever unpickled.
     """
     from ..observations.points import Points
 
@@ -66,7 +70,14 @@ def _with_truth(points: Points, source: Path) -> Points:
 
 
 def save_points(path: str | os.PathLike, points: Points) -> None:
-    """Write points as `.npz` (x and names) or `.csv` (with a header), whole or not at all. Raises `BadInput`."""
+    """Write points as `.npz` (x and names) or `.csv` (with a header), whole or not at all.
+
+    Args:
+        path: Where to; the suffix, `.npz` or `.csv`, says which.
+        points: What to write. Known dynamics are not kept.
+
+    Raises `BadInput`.
+    """
     path = Path(path).expanduser()
     suffix = path.suffix.lower()
     if suffix == ".npz":

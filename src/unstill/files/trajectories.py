@@ -24,6 +24,9 @@ def load_trajectory(path: str | os.PathLike) -> Trajectory:
     """The trajectory of a `simulate` run folder, or the fitted state of a `recover` one, under its parameters; or
     pictures under the rule that `flow` has learnt from them.
 
+    Args:
+        path: The run folder.
+
     Raises `BadInput` for a folder of another kind, or with damaged or missing files.
     """
     from ..simulation import Grid

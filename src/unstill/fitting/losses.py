@@ -55,7 +55,13 @@ class ScalarLoss(AbstractLoss):
 
 
 def find_loss(name: str) -> AbstractLoss:
-    """The loss behind a registry name, `module:function` or `file.py:function`; raises `BadInput`."""
+    """The loss behind a name.
+
+    Args:
+        name: One of `LOSSES`, or `module:function`, or `file.py:function`.
+
+    Raises `BadInput`.
+    """
     if ":" in name:
         return user_loss(name)
     if name not in LOSSES:

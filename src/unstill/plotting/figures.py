@@ -104,7 +104,14 @@ def draw_bar(figure: Figure, image: AxesImage, name: str, **place) -> None:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike) -> None:
-    """Write a figure whole or not at all, at 150 dots an inch; `.png`, `.pdf` or `.svg`. Raises `BadInput`."""
+    """Write a figure whole or not at all, at 150 dots an inch.
+
+    Args:
+        figure: What to write.
+        path: Where to; the suffix, `.png`, `.pdf` or `.svg`, says which.
+
+    Raises `BadInput`.
+    """
     path = Path(path).expanduser()
     if path.suffix.lower() not in _FORMATS:
         raise BadInput("path", f"must end in {', '.join(_FORMATS)}", path)

@@ -34,11 +34,17 @@ def animate(
 ) -> None:
     """Write one film, `.mp4` (H.264, plays everywhere) or `.gif`, of one or several runs side by side.
 
-    Arguments: trajectories with frames (T, M, C, H, W), every sample its own panel, or arrays (T, H, W); the `field`
-    to show, by default v; one label a panel, by default the parameters that tell the panels apart; `size`, the
-    longest side of a panel in pixels; colour limits, by default the least value and the 99.9th percentile over all
-    panels and times. All panels show one time; a film that ends early keeps its last frame. `fps` frames a second,
-    fewer where the film would last less than two seconds.
+    Args:
+        films: Trajectories with frames (T, M, C, H, W), every sample its own panel, or arrays (T, H, W). All panels
+            show one time; a film that ends early keeps its last frame.
+        path: Where to; the suffix, `.mp4` or `.gif`, says which.
+        field: The field to show (default: v, else the first).
+        labels: One text a panel (default: the parameters that tell the panels apart).
+        fps: Frames a second; fewer where the film would last less than two seconds.
+        size: The longest side of a panel, in pixels (default: by the number of cells).
+        colormap: A Matplotlib colour map (default: the field's own).
+        limits: The values (low, high) at the ends of the colours (default: the least value and the 99.9th percentile
+            over all panels and times).
 
     Raises `BadInput` for no frames, an unknown field, suffix or colour map, and a path that cannot be written.
     """

@@ -28,11 +28,16 @@ _Row = tuple[str, str, str, str, str]
 
 
 def plot_recovery(recovery: Recovery, later: np.ndarray | None = None, later_time: float | None = None) -> Figure:
-    """The observed picture, hidden fields, the pattern `later` (C, H, W) after `later_time` more time units under the
-    recovered system, and the table of parameters with standard deviations and 95 % intervals.
+    """The observed picture, hidden fields, the pattern later under the recovered system, and the table of parameters
+    with standard deviations and 95 % intervals.
 
     The first picture stands for all. A parameter that the data leave free reads "not determined", and the
     combinations that they do determine follow.
+
+    Args:
+        recovery: What `recover` returned.
+        later: The pattern (C, H, W) as the recovered system carries it on (default: not shown).
+        later_time: After how many time units.
     """
     panels = _panels(recovery, later, later_time)
     free, bound = _rows(recovery)

@@ -29,9 +29,14 @@ def plot_states(
 ) -> Figure:
     """A grid of panels: final states of a trajectory, snapshots, or arrays (M, H, W) by field name.
 
-    Shows at most 16 samples of the given `fields`: by default every field of a single sample, else v (the first field
-    where there is no v). `titles`, one a sample; by default parameters that differ and, of a trajectory, the status.
-    Each field has one colour scale over all samples. Raises `BadInput`.
+    Shows at most 16 samples. Each field has one colour scale over all samples.
+
+    Args:
+        states: A trajectory, snapshots, or arrays (M, H, W) by field name.
+        fields: Fields to show (default: every field of a single sample, else v, or the first where there is no v).
+        titles: One text a sample (default: parameters that differ and, of a trajectory, the status).
+
+    Raises `BadInput`.
     """
     arrays = _by_field(states)
     count = len(next(iter(arrays.values())))

@@ -66,7 +66,19 @@ INITIAL_STATES: dict[str, Callable] = {"square": square, "discs": discs, "noise"
 def initial_state(
     system: ReactionDiffusion, grid: Grid, *, init: str = "square", samples: int = 1, seed: int = 0, **options
 ) -> np.ndarray:
-    """States of shape (M, C, H, W), float64, by the name of a rule in `INITIAL_STATES`; the seed decides all."""
+    """States of shape (M, C, H, W), float64.
+
+    Args:
+        system: Whose states of rest, and of the patches in it, are taken.
+        grid: Cells and boundary.
+        init: `square` (one in the middle, with noise), `discs` (five of radius 3 to 7 cells at random places) or
+            `noise` (around the state of rest).
+        samples: How many states, M.
+        seed: Seed of all random numbers; it decides all.
+        options: `noise`: standard deviation of the noise, as a share of each field's range (default: 0.02; discs: 0).
+
+    Raises `BadInput`.
+    """
     if init not in INITIAL_STATES:
         raise BadInput("init", "must be a known initial state", repr(init), nearest(init, INITIAL_STATES))
     if samples < 1:

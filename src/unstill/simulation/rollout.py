@@ -156,8 +156,18 @@ def rollout(
     (2 to 30, the fewer the larger the grid) up to a quarter of the card's memory, beyond that about √steps. The native
     and the GPU engine have no second derivatives (`NotImplementedError`).
 
-    Arguments: the dynamics (a system, or anything with a drift); the state, whose dtype is computed in; `dt`, by
-    default the system's; `clip` clamps every field to [0, 1] after each step. Raises `BadInput`.
+    Args:
+        dynamics: A system (which needs a `grid`), or anything with a drift.
+        state: One state, (C, H, W) on a grid or (D,) without one; its dtype is computed in.
+        steps: How many steps.
+        dt: Time step (default: the system's).
+        grid: Cells, cell size and boundary.
+        save_every: Give the frames after each so many steps, a divisor of `steps`, in place of the last state.
+        stepper: Time stepping: euler, rk4 or etdrk4.
+        engine: What computes: auto takes the fastest that serves the state's device.
+        clip: Clamp every field to [0, 1] after each step.
+
+    Raises `BadInput`.
     """
     if steps < 0:
         raise BadInput("steps", "must not be negative", steps)

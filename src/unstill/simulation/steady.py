@@ -28,7 +28,13 @@ def polish(
     doi:10.1137/S0036142996304796). Small steps follow the dynamics, long ones are Newton's; soft modes
     (translations, a labyrinth's defects) feel 1/τ and are not thrown far away.
 
-    Arguments: `state` of shape (C, H, W); `tolerance` on the drift, the rms over cells of ∂c/∂t, largest of the fields.
+    Args:
+        system: Kinetics and diffusion.
+        grid: Cells, cell size and boundary.
+        state: Where to begin, (C, H, W).
+        tolerance: Drift at which to end: the rms over cells of ∂c/∂t, largest of the fields, per unit time.
+        max_iterations: Implicit steps at most.
+
     Returns the state of least drift that was met (float64), its drift, and `STEADY`, `NOT_CONVERGED`, or `DEAD` where
     no pattern is left.
     The steady state need not be stable: a wave or a chaotic state may be led to an unstable one, so

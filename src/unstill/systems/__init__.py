@@ -36,7 +36,13 @@ SYSTEMS: dict[str, type[AbstractSystem]] = {
 
 
 def find_system(name: str) -> type[AbstractSystem]:
-    """The class behind a built-in name or `file.py:NAME`; raises `BadInput` where there is none."""
+    """The class behind a name.
+
+    Args:
+        name: One of `SYSTEMS`, or `file.py:NAME`.
+
+    Raises `BadInput` where there is none.
+    """
     if ".py:" in name:
         cls = from_file("system", name, _is_system, "a system class")
         check_complete(cls, name)

@@ -44,8 +44,12 @@ def parameter(
 ) -> Any:
     """A parameter of a system: a field of the class body, a pytree leaf of the instance.
 
-    Arguments: the default value, the range (low, high) that a user may ask for, what it means in words, the symbol
-    for tables (the name when empty) and the unit.
+    Args:
+        default: The default value.
+        range: The values (low, high) that a user may ask for.
+        meaning: What it means, in words.
+        symbol: How tables show it (default: the name).
+        unit: Its unit.
     """
     info = ParameterInfo(symbol, float(range[0]), float(range[1]), unit, meaning)
     return eqx.field(default=default, metadata={"parameter": info})

@@ -78,7 +78,7 @@ def test_unknown_names(refused, verb, name):
 
 def assigned():
     """(verb, option) of every option of NAME=VALUE tokens."""
-    return [(verb, a.name) for verb, a in EVERY if a.repeated]
+    return [(verb, a.name) for verb, a in EVERY if a.repeated and a.metavar != "RUN"]
 
 
 BAD_TOKENS = (

@@ -43,7 +43,7 @@ CALLS = {
     "flow": "flow {kit}/plane.npz --score {kit}/score",
     "lyapunov": "lyapunov {kit}/flow",
     "uniqueness": "uniqueness {kit}/plane.npz --score {kit}/score --flows {kit}/flow",
-    "agree": "agree {kit}/run --flows {kit}/rule",
+    "agree": "agree {kit}/held --flows {kit}/rule",
     "animate": "animate gray-scott --size 16 --time 5",
 }
 RUNNING = {verb: call for verb, call in CALLS.items() if verb != "animate"}  # animate makes a file, not a folder
@@ -68,6 +68,7 @@ def make_kit(tmp_path_factory):
     write_model(kit / "flow-of-three", "flows.npz", npz(**some_flows(3)))
     write_model(kit / "score-of-three", "score.npz", npz(**some_score(3)))
     assert main(["simulate", "--steps", "2", "--size", "16", "--init", "noise", "--quiet", "--out", f"{kit}/run"]) == 0
+    shutil.copytree(kit / "run", kit / "held")
     for fault, (file, content) in RUNS.items():
         copy_with(kit / "run", kit / fault, file, content)
     (kit / "empty").mkdir()

@@ -2,8 +2,8 @@
 
 from .discover import discover
 from .field_library import FieldEquations, FieldLibrary
+from .from_pictures import discover_pictures
 from .library import LIBRARIES, Library, Term, find_library
-from .pictures import discover_pictures
 from .result import Discovery, Equations, Sparsity
 
 __all__ = [

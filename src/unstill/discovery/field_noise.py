@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from jaxtyping import Float
 
-from .._errors import BadInput, nearest
-from ..observations.noise import white_noise_levels
+from .._errors import BadInput
+from ..observations.noise import known_noise, white_noise_levels
 from ..simulation import Grid
 
 
@@ -20,12 +20,8 @@ def noise_levels(
         if noise not in ("auto", "estimate", "none"):
             raise BadInput("noise", "must be a number for each field, or auto, estimate or none", repr(noise))
         return np.zeros(len(fields)) if noise == "none" else np.asarray(white_noise_levels(grid, pictures))
-    for name, value in noise.items():
-        if name not in fields:
-            raise BadInput("noise", "must name fields", repr(name), nearest(name, fields))
-        if not (value >= 0 and np.isfinite(value)):
-            raise BadInput("noise", "must be 0 or positive", f"{name}={value}")
-    levels = np.array([float(noise.get(name, 0.0)) for name in fields])
+    known = known_noise(noise, fields)
+    levels = np.array([float(known.get(name, 0.0)) for name in fields])
     spread = pictures.std((0, 2, 3))
     if (levels >= spread).any():
         worst = int(np.argmax(levels / spread))

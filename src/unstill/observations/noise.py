@@ -8,11 +8,13 @@ bound in doubt: it weighs pictures, and says when they are all noise. (Noise of 
 
 import dataclasses
 import itertools
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import scipy.optimize
 from jaxtyping import Float
 
+from .._errors import BadInput, nearest
 from ..systems.grid import Grid
 from .spectrum import inverse, transform
 
@@ -31,6 +33,16 @@ class Noise:
     std: float
     detected: bool
     relative_error: float
+
+
+def known_noise(noise: Mapping[str, float] | None, names: Collection[str], what: str = "fields") -> dict[str, float]:
+    """Standard deviations that a caller knows, by name, checked; raises `BadInput`."""
+    for name, level in (noise or {}).items():
+        if name not in names:
+            raise BadInput("noise", f"must name {what}", repr(name), nearest(name, names))
+        if not (np.isfinite(level) and level >= 0):
+            raise BadInput("noise", "must be 0 or positive", f"{name}={level}")
+    return dict(noise or {})
 
 
 def estimate_noise(grid: Grid, pictures: Float[np.ndarray, "M H W"]) -> Noise:

@@ -9,6 +9,7 @@ import numpy as np
 from .._arguments import Names, listed
 from .._errors import BadInput, nearest
 from ..systems import AbstractSystem, Grid, ReactionDiffusion, find_system
+from .noise import known_noise
 
 
 @runtime_checkable
@@ -59,7 +60,7 @@ def check(system, pictures, *, observe=None, grid=None, start=None, fix=None, no
     start, fix = _known(cls, "start", start), _known(cls, "fix", fix)
     if set(fix) == set(cls.parameters()):
         raise BadInput("fix", "must leave a parameter to be found")
-    return Task(cls, arrays, grid, start, fix, _noise(noise, arrays))
+    return Task(cls, arrays, grid, start, fix, known_noise(noise, arrays, "observed fields"))
 
 
 def system_class(system: str | type[AbstractSystem]) -> type[ReactionDiffusion]:
@@ -105,12 +106,3 @@ def _known(cls, argument: str, values: Mapping[str, float] | None) -> dict[str, 
             raise BadInput(argument, f"must name parameters of {cls.name}", repr(name), nearest(name, cls.parameters()))
     cls.make(**values)  # raises for a value outside its range
     return values
-
-
-def _noise(noise: Mapping[str, float] | None, arrays: Mapping[str, Any]) -> dict[str, float]:
-    for name, level in (noise or {}).items():
-        if name not in arrays:
-            raise BadInput("noise", "must name an observed field", repr(name), nearest(name, arrays))
-        if not (np.isfinite(level) and level >= 0):
-            raise BadInput("noise", "must be 0 or positive", level)
-    return dict(noise or {})

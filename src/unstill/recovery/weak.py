@@ -9,7 +9,7 @@ from jaxtyping import Float
 from .._errors import BadInput, nearest
 from .._types import Status
 from ..balance.moments import Model
-from ..observations.noise import denoise, white_noise_levels
+from ..observations.noise import denoise, known_noise, white_noise_levels
 from ..observations.steadiness import contrast, contrast_floor
 from ..simulation import Grid
 from ..systems import ReactionDiffusion
@@ -105,14 +105,8 @@ def _checked(system_class, grid, states) -> np.ndarray:
 
 
 def _noise_levels(system_class, grid, states, noise) -> tuple[float, ...]:
-    noise = dict(noise or {})
-    for name, value in noise.items():
-        if name not in system_class.fields:
-            raise BadInput("noise", "must name fields", repr(name), nearest(name, system_class.fields))
-        if not (np.isfinite(value) and value >= 0):
-            raise BadInput("noise", "must be at least 0", value)
-    levels = white_noise_levels(grid, states)
-    return tuple(float(noise.get(f, level)) for f, level in zip(system_class.fields, levels, strict=True))
+    known, levels = known_noise(noise, system_class.fields), white_noise_levels(grid, states)
+    return tuple(float(known.get(f, level)) for f, level in zip(system_class.fields, levels, strict=True))
 
 
 def _is_dead(states, clean, levels) -> bool:

@@ -106,7 +106,7 @@ def _checked(system_class, grid, states) -> np.ndarray:
 
 def _noise_levels(system_class, grid, states, noise) -> tuple[float, ...]:
     known, levels = known_noise(noise, system_class.fields), white_noise_levels(grid, states)
-    return tuple(float(known.get(f, level)) for f, level in zip(system_class.fields, levels, strict=True))
+    return tuple(known[f] if f in known else float(level) for f, level in zip(system_class.fields, levels, strict=True))
 
 
 def _is_dead(states, clean, levels) -> bool:

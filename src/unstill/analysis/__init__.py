@@ -7,6 +7,6 @@ from .lyapunov import Exponent, Spectrum, leading_exponent, lyapunov_spectrum
 from .two_trajectories import ShearRotation, two_trajectory_exponent
 
 __all__ = [
-    "Exponent", "ShearRotation", "Spectrum", "bifurcations", "growth_rates", "leading_exponent",
+    "Agreement", "Exponent", "ShearRotation", "Spectrum", "agree", "bifurcations", "growth_rates", "leading_exponent",
     "lyapunov_spectrum", "reaction_jacobian", "two_trajectory_exponent",
 ]  # fmt: skip

@@ -3,10 +3,10 @@
 import dataclasses
 
 import numpy as np
-import scipy.fft
 from scipy.optimize import lsq_linear
 from scipy.stats import qmc
 
+from ..observations.spectrum import inverse, transform
 from ..simulation.jacobian import parameter_slopes
 from ..training import damped
 from .hidden_elimination import Problem, Route, Unsolvable, hidden_slopes, solve_hidden, test_residual
@@ -67,11 +67,6 @@ class Balance:
     def __init__(self, problem: Problem, route: Route, pictures: np.ndarray):
         self.problem, self.route, self.pictures = problem, route, pictures
         self.K = -problem.grid.symbol
-        periodic = problem.grid.boundary == "periodic"
-        self.forward = (lambda x: scipy.fft.fft2(x)) if periodic else (lambda x: scipy.fft.dctn(x, axes=(-2, -1)))
-        self.backward = (
-            (lambda x: scipy.fft.ifft2(x).real) if periodic else (lambda x: scipy.fft.idctn(x, axes=(-2, -1)))
-        )
 
     def residual(self, values: np.ndarray, starts=None):
         """Residuals (M, H, W), their derivatives (P, M, H, W) along θ, and the full states (M, C, H, W)."""
@@ -83,10 +78,10 @@ class Balance:
             follow = hidden_slopes(self.problem, self.route, factor, values, state)
             (raw, scale), (draw, dscale) = test_residual(self.problem, self.route, values, state, follow)
             weight = 1 / (scale[0] * self.K + scale[1])
-            spectrum = weight * self.forward(raw)
+            spectrum = weight * transform(self.problem.grid, raw)
             change = weight * (dscale[:, 0, None, None] * self.K + dscale[:, 1, None, None])
-            residuals.append(self.backward(spectrum))
-            slopes.append(self.backward(weight * self.forward(draw) - change * spectrum))
+            residuals.append(inverse(self.problem.grid, spectrum))
+            slopes.append(inverse(self.problem.grid, weight * transform(self.problem.grid, draw) - change * spectrum))
             states.append(state)
         return np.array(residuals), np.stack(slopes, 1), np.array(states)
 

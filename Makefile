@@ -3,13 +3,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
+# A version of Python, such as 3.11; by default the newest that works.
+VERSION :=
 
-.PHONY: setup demo test lint format bench docs clean
+.PHONY: setup demo test test-fast test-3.11 lint format bench docs clean
 
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt scripts/find-python
-	@python=$$(scripts/find-python) || exit 1; echo "Using $$python"; \
+	@python=$$(scripts/find-python $(VERSION)) || exit 1; echo "Using $$python"; \
 	$$python -m venv --clear $(VENV)
 	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
@@ -20,6 +22,12 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(PYTEST) -n 2 --dist loadfile
+
+test-fast: $(STAMP)
+	$(PYTEST) -n 2 --dist loadfile -m 'not slow'
+
+test-3.11:  # the oldest Python, which ends at an older JAX, in an environment of its own
+	$(MAKE) VENV=.venv-3.11 VERSION=3.11 test-fast
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -38,4 +46,4 @@ docs: $(STAMP)
 	$(BIN)/zensical build
 
 clean:
-	rm -rf $(VENV) runs site .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-3.11 runs site .pytest_cache .ruff_cache .hypothesis

@@ -9,6 +9,7 @@ import re
 import shlex
 from pathlib import Path
 
+import jax
 import jsonschema
 import pytest
 
@@ -244,9 +245,54 @@ def test_every_error_that_is_shown_is_one_that_the_code_can_print(verb, message)
 
 
 def blocks():
+    """Every block of Python by page and number; of a tutorial, all blocks as one, as they are read."""
     for page in PAGES:
-        for number, code in enumerate(re.findall(r"```python\n(.*?)```", text_of(page), re.DOTALL)):
-            yield pytest.param(code, id=f"{page} {number}")
+        codes = re.findall(r"```python\n(.*?)```", text_of(page), re.DOTALL)
+        codes = ["\n".join(codes)] if page.startswith("docs/tutorials/") else codes
+        for number, code in enumerate(codes):
+            yield f"{page} {number}", code
+
+
+BLOCKS = dict(blocks())
+# What cannot run everywhere, and why.
+NEEDS = {
+    "docs/gpu.md 0": ("a CUDA device", lambda: jax.default_backend() == "gpu"),
+    "docs/layer.md 1": ("PyTorch", lambda: importlib.util.find_spec("torch") is not None),
+}
+LONG = {
+    "README.md 0", "README.md 1", "docs/discover.md 0", "docs/fit.md 0", "docs/getting-started.md 0",
+    "docs/gradients.md 0", "docs/layer.md 0", "docs/recover.md 0", "docs/score.md 0",
+    *(name for name in BLOCKS if "/tutorials/" in name),
+}  # fmt: skip
+PRINTED = {
+    "docs/getting-started.md 0": ("taken as v of gray-scott", "(4, 1, 48, 48) (1, 2, 48, 48)"),
+}
+
+
+@pytest.fixture
+def as_a_user(tmp_path, monkeypatch):
+    """JAX as it comes, an empty folder, and the examples where the pages have them."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    jax.config.update("jax_enable_x64", False)
+    jax.config.update("jax_numpy_rank_promotion", "allow")
+    yield
+    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in LONG)) for n in BLOCKS])
+def test_python_on_the_pages_runs(name, as_a_user, capsys):
+    what, there_is = NEEDS.get(name, ("", lambda: True))
+    if not there_is():
+        pytest.skip(f"needs {what}")
+    exec(compile(BLOCKS[name], name, "exec"), {"__name__": "__main__"})
+    shown = capsys.readouterr().out
+    assert all(words in shown for words in PRINTED.get(name, ()))
+
+
+def test_what_the_lists_say_of_blocks_is_of_blocks_that_there_are():
+    assert {*NEEDS, *LONG, *PRINTED} <= set(BLOCKS)
 
 
 def used_names(tree: ast.Module) -> set[str]:
@@ -266,22 +312,22 @@ def calls(tree: ast.Module):
             yield function.attr, node
 
 
-@pytest.mark.parametrize("code", list(blocks()))
-def test_python_on_the_pages_uses_names_and_arguments_that_there_are(code):
-    tree = ast.parse(code)
-    for name in used_names(tree):
-        if name != "TorchSimulator":  # needs PyTorch
-            assert hasattr(us, name), name
-    for name, call in calls(tree):
-        if name == "TorchSimulator":
+@pytest.mark.parametrize("name", BLOCKS)
+def test_python_on_the_pages_uses_names_and_arguments_that_there_are(name):
+    tree = ast.parse(BLOCKS[name])
+    for used in used_names(tree):
+        if used != "TorchSimulator":  # needs PyTorch
+            assert hasattr(us, used), used
+    for called, call in calls(tree):
+        if called == "TorchSimulator":
             continue
-        signature = inspect.signature(getattr(us, name))
+        signature = inspect.signature(getattr(us, called))
         if any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords):
             continue
         try:
             signature.bind(*call.args, **{k.arg: None for k in call.keywords if k.arg})
         except TypeError as error:
-            raise AssertionError(f"us.{name}: {error}") from error
+            raise AssertionError(f"us.{called}: {error}") from error
 
 
 def test_every_public_name_is_on_a_page_of_the_docs():
@@ -301,11 +347,3 @@ def test_the_reference_is_what_the_signatures_and_docstrings_say():
 @pytest.mark.parametrize("name", [n for n in us.__all__ if inspect.isfunction(getattr(us, n))])
 def test_every_public_function_stands_in_the_reference(name):
     assert f"### us.{name}\n" in text_of("docs/reference.md")
-
-
-def test_the_first_steps_run(capsys):
-    (code,) = re.findall(r"```python\n(.*?)```", text_of("docs/getting-started.md"), re.DOTALL)
-    exec(compile(code, "getting-started.md", "exec"), {})
-    shown = capsys.readouterr().out
-    assert "taken as v of gray-scott" in shown
-    assert "(4, 1, 48, 48) (1, 2, 48, 48)" in shown

@@ -32,7 +32,7 @@ class Equations(eqx.Module):
         """The variables."""
         return self.library.variables[: self.coefficients.shape[0]]
 
-    def drift(self, state: Float[Array, "*M D"]) -> Float[Array, "*M D"]:
+    def drift(self, state: Float[Array | np.ndarray, "*M D"]) -> Float[Array, "*M D"]:
         """f(x)."""
         import jax.numpy as jnp
 
@@ -122,7 +122,7 @@ class Discovery(Result):
         """coefficients[i, j] multiplies term j in dx_i/dt, in the input's own units."""
         return np.asarray(self.equations.coefficients)
 
-    def drift(self, state: Float[Array, "*M D"]) -> Float[Array, "*M D"]:
+    def drift(self, state: Float[Array | np.ndarray, "*M D"]) -> Float[Array, "*M D"]:
         """The drift of `equations`: a discovery is a `Dynamics` too."""
         return self.equations.drift(state)
 

@@ -124,7 +124,9 @@ class Discovery(Result):
 
     def drift(self, state: Float[Array | np.ndarray, "*M D"]) -> Float[Array, "*M D"]:
         """The drift of `equations`: a discovery is a `Dynamics` too."""
-        return self.equations.drift(state)
+        import jax.numpy as jnp
+
+        return self.equations.drift(jnp.asarray(state))
 
     @property
     def parameters(self) -> dict[str, Estimate]:

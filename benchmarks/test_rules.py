@@ -109,3 +109,47 @@ def test_two_regimes_in_one_heap(benchmark, figure, pair):
     found = benchmark.pedantic(learnt, (pair[0], mixed), rounds=1)
     told = f"{found.status}, χ² {found.chi2:.0f} with {found.dof} degrees of freedom"
     figure(f"rule, {' and '.join(pair)} in one heap", "no-fit", told, "", "", found.status is us.Status.NO_FIT)
+
+
+def spectra(states: np.ndarray) -> np.ndarray:
+    """Mean power by shell of wavenumbers 1 to 39, field by field."""
+    power = (np.abs(np.fft.fft2(states - states.mean((2, 3), keepdims=True))) ** 2).mean(0)
+    k = np.fft.fftfreq(GRID.shape[0]) * GRID.shape[0]
+    shell = np.rint(np.hypot(k[:, None], k)).astype(int).ravel()
+    return np.array([np.bincount(shell, p.ravel())[1:40] / np.bincount(shell)[1:40] for p in power])
+
+
+@pytest.mark.parametrize(("name", "Du"), [("chaos", 0.1), ("waves", 0.16)])
+def test_moved_pictures_keep_their_spectra(benchmark, figure, name, Du):
+    """Mean |log ratio| of spectra after 5,000 time units to the heap's, against that of other pictures."""
+    pictures, held = heap(name, 0)
+    rule = learn_rule({"u": pictures[:, 0], "v": pictures[:, 1]}, fix={"u:lap u": Du}).rule
+    moved = benchmark.pedantic(us.simulate, (rule, held[:4]), {"grid": GRID, "time": 5000, "dt": 1.0}, rounds=1)
+    rest = spectra(pictures[4:])
+    off, floor = (float(np.abs(np.log(spectra(c) / rest)).mean()) for c in (moved.state, pictures[:4]))
+    figure(
+        f"rule, {name}, spectra after 5,000 time units",
+        "≤ 2 × floor",
+        f"{off:.3f}",
+        "",
+        f"floor {floor:.3f}",
+        off <= 2 * floor,
+    )
+
+
+def test_the_exponent_of_chaos(benchmark, figure):
+    pictures, _ = heap("chaos", 0)
+    rule = learn_rule({"u": pictures[:, 0], "v": pictures[:, 1]}, fix={"u:lap u": 0.1}).rule
+    small = us.Grid((64, 64))
+    state = us.simulate(REGIMES["chaos"], grid=small, steps=15_000, init="discs", seed=4).state[0]
+    true = us.leading_exponent(REGIMES["chaos"], state, time=20_000, grid=small, dt=1.0)
+    options = {"time": 20_000, "dt": 1.0, "transient": 1000, "stepper": "euler"}
+    found = benchmark.pedantic(us.leading_exponent, (rule, state), options, rounds=1)
+    met = (
+        found.interval95[0] <= true.value <= found.interval95[1]
+        and true.interval95[0] <= found.value <= true.interval95[1]
+    )
+    told = "{:.5f} to {:.5f}, 95 %; truth {:.5f} in {:.5f} to {:.5f}".format(
+        *found.interval95, true.value, *true.interval95
+    )
+    figure("rule, chaos, largest exponent", "both in both intervals", f"{found.value:.5f}", "", told, met)

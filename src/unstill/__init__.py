@@ -102,7 +102,7 @@ _ROOMS = {
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 
 _OPTIONAL = {"TorchSimulator"}  # `import *` must not ask for PyTorch
-__all__ = ["__version__", *(_HOME.keys() - _OPTIONAL)]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = ["__version__", *sorted(_HOME.keys() - _OPTIONAL)]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,5 @@
 """The rule behind unordered pictures: against the truth on held-out ones, hints, refusals, files. Small versions of
-`benchmarks/bench_rules.py`."""
+`benchmarks/test_rules.py`."""
 
 import dataclasses
 import json

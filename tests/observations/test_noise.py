@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from unstill.observations.noise import denoise, estimate_noise, white_noise_level, white_noise_levels
+from unstill._errors import BadInput
+from unstill.observations.noise import denoise, estimate_noise, known_noise, white_noise_level, white_noise_levels
 from unstill.observations.spectrum import transform
 from unstill.simulation import Grid
 
@@ -73,3 +74,11 @@ def test_denoising_keeps_the_mean_and_takes_nothing_where_there_is_no_noise(boun
     out = denoise(grid, noisy, 0.02)
     np.testing.assert_allclose(out.mean((1, 2)), noisy.mean((1, 2)), atol=2e-3)
     assert np.std(out - clean) < 0.35 * np.std(noisy - clean)
+
+
+def test_known_noise_is_of_known_names_and_not_negative():
+    assert known_noise(None, ("u",)) == {}
+    assert known_noise({"v": 0.0, "u": 2}, ("u", "v")) == {"u": 2, "v": 0.0}
+    for wrong, rule in (({"w": 1.0}, "must name fields"), ({"u": -1.0}, "0 or positive"), ({"u": np.inf}, "0 or pos")):
+        with pytest.raises(BadInput, match=rule):
+            known_noise(wrong, ("u", "v"))

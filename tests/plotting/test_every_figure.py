@@ -189,6 +189,7 @@ ELSEWHERE = {
     "plot_picture_discovery",
     "plot_motions",
     "plot_rule",
+    "plot_agreement",
 }  # by the tests of their verbs
 CASES = pytest.mark.parametrize(
     "draw",

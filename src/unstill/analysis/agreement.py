@@ -200,7 +200,9 @@ def _cosine_of(f: np.ndarray, g: np.ndarray) -> float:
 
 
 def _cosine(f: np.ndarray, g: np.ndarray, rng: np.random.Generator) -> Cosine:
-    """With its interval over resampled pictures; NaN where a displacement is not finite."""
+    """With its interval over resampled pictures; NaN where a displacement is not finite: diffusion run backwards."""
+    if not np.isfinite(f).all():
+        return Cosine(np.nan, np.nan, np.nan)
     parts = np.stack([(a * b).sum((1, 2, 3)) for a, b in ((f, g), (f, f), (g, g))])
     drawn = parts[:, rng.integers(0, len(f), (_DRAWS, len(f)))].sum(2)
     low, high = np.quantile(drawn[0] / np.sqrt(drawn[1] * drawn[2]), (0.025, 0.975))

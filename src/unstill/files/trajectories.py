@@ -12,7 +12,6 @@ import numpy as np
 from .._errors import BadInput
 from .._types import Status
 from .arrays import read_npz
-from .models import is_rule, load_rule
 from .runs import read_result
 
 if TYPE_CHECKING:  # the rest of this room does without JAX
@@ -31,6 +30,7 @@ def load_trajectory(path: str | os.PathLike) -> Trajectory:
     """
     from ..simulation import Grid
     from ..systems import find_system
+    from .models import is_rule  # its rooms import JAX, which reading a file does not need
 
     folder = Path(path)
     if is_rule(folder):
@@ -84,6 +84,7 @@ def _simulated(folder: Path, result: dict[str, Any], cls, grid: Grid | None) -> 
 
 def _under_rule(folder: Path) -> Trajectory:
     from ..simulation import Grid, Trajectory
+    from .models import load_rule
 
     rule, kept = load_rule(folder), read_npz(folder / "states.npz")
     state = np.stack([kept[name] for name in rule.fields], 1)

@@ -53,8 +53,12 @@ _PLAIN = ("tau", "experiments", "flip", "hidden", "epochs", "steps", "batch", "r
 
 def run(given: Given) -> int:
     """Learn, write the run folder; returns the exit code."""
+    from pathlib import Path
+
     from ..files.heaps import is_pictures
 
+    if not Path(given.source).expanduser().exists():
+        raise BadInput("source", "must be an existing file or folder", given.source)
     if is_pictures(given.source):
         _refuse(given, _OF_POINTS, "points")
         return _of_pictures(given)

@@ -11,6 +11,7 @@ from .._errors import BadInput
 from .arrays import read_npy, read_npz_headers
 from .loading import load
 from .points import POINTS_FILE
+from .runs import RUN
 from .trajectories import load_trajectory
 
 
@@ -58,7 +59,10 @@ def load_pictures(
 
 def _frames(source: str, fields: tuple[str, ...]):
     """Pictures (T, C, H, W) in order of time, and their interval where a run folder tells it."""
-    if not (Path(source).expanduser() / "frames.npz").exists():
+    folder = Path(source).expanduser()
+    if not (folder / "frames.npz").exists():
+        if (folder / RUN).exists():  # its states are samples, in no order
+            raise BadInput("ordered", "must have saved frames", source, "Run simulate with --save-every.")
         return load(source).states(fields), None
     run = load_trajectory(source)
     assert run.frames is not None

@@ -9,12 +9,11 @@ so that one smoothing of each term serves all functionals. Bounded functionals s
 do not let the tails of the density rule, as monomials do.
 
 Noise. Pictures y = c + η with white η of standard deviations s: F(y + i s ξ) with an independent white ξ has the mean
-F(c) for every entire F, since all moments of η + iξ vanish: (exp(i s ξ·∂) undoes exp(s η·∂); the heat equation run
-backwards). Sines, Gaussians and polynomials are entire: the real part of each row at y + i s ξ is a row of the
-noise-free pictures, in expectation, whatever the noise correlates. It is exact, and costs scatter. Splines are not
-entire, and see the pictures as they are.
+F(c) for every entire F, since all moments of η + iξ vanish: the heat equation run backwards. Sines, Gaussians and
+polynomials are entire: the real part of each row at y + i s ξ is a row of the noise-free pictures, in expectation,
+whatever the noise correlates. It is exact, and costs scatter. Splines are not entire: they see the real parts.
 
-An explicit Euler scheme of step h keeps E[φ(c + h f) − φ(c)] = 0, which adds h ½ f·∇²φ·f = −h/4 … see `second_order`.
+An explicit Euler scheme of step h keeps E[φ(c + h f) − φ(c)] = 0, which adds h ½ f·∇²φ·f (`second_order`).
 """
 
 from __future__ import annotations

@@ -34,6 +34,7 @@ _SAMPLES_A_FUNCTIONAL = 3  # to know how functionals scatter together
 _FREEDOM = 15  # functionals more than numbers
 _AT_REST = 1e-8  # E|f|² of a field in units of its terms': no moving system is as slow
 _ERROR = 0.35  # of the field, relative: more is no field
+_MOST_NOISE = 0.5  # of a field's standard deviation
 _DEAD = 1e-3  # of a field's standard deviation in the heap: less in one picture is uniform
 
 
@@ -73,16 +74,17 @@ def learn_rule(
         progress: Called with the pictures done and in all.
 
     Returns a `LearntRule` with status `converged`, `no-fit` (no rule of the family preserves the pictures),
-    `unidentifiable` (several do, or the pictures are at rest) or `not-converged`. Fails, and says so, where pictures
-    are too near in time, hold several dynamics, or where the rule sees further than its neighbourhood. Raises
-    `BadInput`.
+    `unidentifiable` (several do) or `not-converged`. Fails, and says so, where pictures are too near in time, hold
+    several dynamics, lack a field, or where the rule sees further than its neighbourhood. Raises `BadInput`, also for
+    pictures at rest and for noise.
     """
     from threadpoolctl import threadpool_limits
 
     began = time.perf_counter()
-    heap, dead = _checked(pictures, grid, most)
+    heap, given, dead = _checked(pictures, grid, most)
     states, where = heap.states(tuple(heap.fields)), Neighbourhood.make(tuple(heap.fields), neighbourhood, heap.grid)
     levels = noise_levels(noise, where.fields, heap.grid, states)  # pyright: ignore[reportArgumentType]
+    _refuse_noise(where.fields, levels, states)
     families = _families(family, where, states, degree)
     functionals = Functionals.make(heap.grid, states, levels, _count(heap, families), seed)  # pyright: ignore[reportArgumentType]
     with threadpool_limits(1):  # threads that wait for each other on a busy machine cost ten times what they gain
@@ -90,12 +92,16 @@ def learn_rule(
         found = _concluded(chosen(tried), tried, family, heap, fix or {}, ordered)
     if dead:
         found = dataclasses.replace(found, message=f"{found.message}; {dead} uniform pictures left out")
+    if left := given - dead - heap.count:
+        found = dataclasses.replace(found, message=f"{found.message}; {left} not used: `most` takes more")
     noisy = {name: float(s) for name, s in zip(where.fields, levels, strict=True) if s}
     return dataclasses.replace(found, noise=noisy, seconds=time.perf_counter() - began)
 
 
-def _checked(pictures: Snapshots | Mapping[str, np.ndarray], grid: Grid | None, most: int) -> tuple[Snapshots, int]:
-    """The pictures that are used, in an order that does not depend on theirs, and how many are uniform (left out)."""
+def _checked(
+    pictures: Snapshots | Mapping[str, np.ndarray], grid: Grid | None, most: int
+) -> tuple[Snapshots, int, int]:
+    """The pictures that are used, in an order that does not depend on theirs; how many were given, and are uniform."""
     heap = pictures if isinstance(pictures, Snapshots) else Snapshots(dict(pictures))
     heap = dataclasses.replace(heap, grid=grid or heap.grid or Grid(heap.shape))
     states = heap.states(tuple(heap.fields))
@@ -112,7 +118,16 @@ def _checked(pictures: Snapshots | Mapping[str, np.ndarray], grid: Grid | None, 
     order = order[alive[order]]
     order = order[np.unique(np.linspace(0, len(order) - 1, min(most, len(order))).round().astype(int))]
     fields = {name: values[order] for name, values in heap.fields.items()}
-    return dataclasses.replace(heap, fields=fields), int(np.sum(~alive))
+    return dataclasses.replace(heap, fields=fields), len(states), int(np.sum(~alive))
+
+
+def _refuse_noise(fields: tuple[str, ...], levels: np.ndarray, states: np.ndarray) -> None:
+    """Raise `BadInput` where a field is mostly white noise: what is left after it scatters without bound."""
+    share = levels / states.std((0, 2, 3))
+    worst = int(np.argmax(share))
+    if share[worst] > _MOST_NOISE:
+        value = f"{share[worst]:.0%} of the standard deviation of {fields[worst]}"
+        raise BadInput("noise", f"must be below {_MOST_NOISE:.0%} of every field's standard deviation", value)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

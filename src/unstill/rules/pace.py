@@ -14,6 +14,7 @@ from .equation import natural_coefficients
 from .rule import Rule
 from .terms import Polynomials
 
+_FOLLOWS = 0.5  # cosine of the steps between ordered frames with the rule's rates
 _STABLE = 0.5  # of the largest time step at which explicit Euler damps the shortest diffusive wave
 
 
@@ -35,7 +36,9 @@ def pace(rule: Rule, pictures: Float[np.ndarray, "M C H W"], fix: Mapping[str, f
     if ordered is not None:
         T, size = len(ordered.x), np.broadcast_to(spread[:, None, None], ordered.x.shape[1:]).ravel()
         flat = Ordered(ordered.x.reshape(T, -1), ordered.interval)
-        factor = float(flat.combine(rule.on_host(ordered.x).reshape(1, T, -1), size)[0])
+        rates = rule.on_host(ordered.x).reshape(1, T, -1)
+        _refuse_jumps(flat, rates[0], size)
+        factor = float(flat.combine(rates, size)[0])
         known = ordered.interval is not None
         if not fix or known:
             told = "fixed by the ordered frames"
@@ -45,6 +48,15 @@ def pace(rule: Rule, pictures: Float[np.ndarray, "M C H W"], fix: Mapping[str, f
     D = rule.diffusivities(pictures[:: max(1, len(pictures) // 16)])
     arrow = "fixed by diffusion > 0" if D.any() else "free"
     return Pace(_unit(rule) * (np.sign(D.sum()) or 1.0), "free", arrow)
+
+
+def _refuse_jumps(frames: Ordered, rates: Float[np.ndarray, "T D"], size: Float[np.ndarray, " D"]) -> None:
+    """Raise `BadInput` where the steps from frame to frame do not follow the rule: their sign would be chance."""
+    mean, step = ((rates[1:] + rates[:-1]) / 2 / size).ravel(), (np.diff(frames.x, axis=0) / size).ravel()
+    cosine = float(abs(mean @ step) / max(np.sqrt((mean @ mean) * (step @ step)), 1e-300))
+    if cosine < _FOLLOWS:
+        rule = f"must be frames near in time: their steps must follow the rule with a |cosine| of {_FOLLOWS:g} at least"
+        raise BadInput("ordered", rule, f"{cosine:.2f}", "Take frames closer together.")
 
 
 def _unit(rule: Rule) -> float:

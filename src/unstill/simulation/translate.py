@@ -82,7 +82,8 @@ _CALL_PRIMITIVES = {
 }  # fmt: skip
 
 
-def _inner(equation):
+def inner_jaxpr(equation):
+    """The jaxpr that an equation calls once, and its constants; None where it is no such call."""
     if equation.primitive.name not in _CALL_PRIMITIVES:
         return None
     for key in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
@@ -115,7 +116,7 @@ def _emit(jaxpr, consts, arguments: Sequence[str], lines: list[tuple[str, str]],
 
     for equation in jaxpr.eqns:
         values = [read(atom) for atom in equation.invars]
-        if (inner := _inner(equation)) is not None:
+        if (inner := inner_jaxpr(equation)) is not None:
             results = _emit(*inner, values[: len(inner[0].invars)], lines, language)
             names.update(zip(equation.outvars, results, strict=True))
             continue

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from ..kernel_source import KernelSpec, pointwise, with_parameters
+from ..polynomial import NotPolynomial, Powers, horner, polynomials
 from ..translate import translate
 
 Part = Literal["forward", "tangent", "adjoint"]
@@ -51,7 +52,7 @@ def source(spec: KernelSpec, area: float, dt: float, shape: Shape, part: Part) -
     knows only whether it is 1, which saves an instruction a cell and field."""
     folder = resources.files("unstill.simulation.gpu")
     files = [folder.joinpath(f"{name}.cu").read_text() for name in ("card", "stencil", part)]
-    return "\n".join([_sizes(spec, area, dt == 1, shape, part), _functions(spec, part), *files])
+    return "\n".join([_sizes(spec, area, dt == 1, shape, part), _functions(spec, dt == 1, part), *files])
 
 
 def _sizes(spec: KernelSpec, area: float, unit_step: bool, shape: Shape, part: Part) -> str:
@@ -105,7 +106,7 @@ def _traced(spec: KernelSpec):
     return diffusivities, kinetics, pointwise(spec)[1], adjoint
 
 
-def _functions(spec: KernelSpec, part: Part) -> str:
+def _functions(spec: KernelSpec, unit_step: bool, part: Part) -> str:
     C, names = len(spec.system.fields), list(spec.system.parameters())
     diffusivities, kinetics, tangent, adjoint = _traced(spec)
     cellwise = [names.index(name) for name in spec.cellwise]
@@ -120,6 +121,7 @@ def _functions(spec: KernelSpec, part: Part) -> str:
         ),
         _pointwise("diffusivities", diffusivities, theta, {"D": C}),
         _pointwise("kinetics", kinetics, {"c": C, **theta}, {"out": C}),
+        *_local(spec, kinetics, unit_step),
     ]
     if part == "tangent":
         given = {"c": C, "l": C, **theta, "e": C, "k": C, "dtheta": len(names)}
@@ -140,6 +142,62 @@ def _functions(spec: KernelSpec, part: Part) -> str:
             )
         )
     return "\n".join(blocks)
+
+
+def _local(spec: KernelSpec, kinetics: Callable, unit_step: bool) -> list[str]:
+    """`fold`, which prepares numbers `k` once, and `local`: own c + h R(c), a step without its neighbours.
+
+    Polynomial kinetics take part of their linear terms into `own` and need `k` alone; others are written as they are.
+    """
+    fields = list(range(len(spec.system.fields)))
+    folded = None if spec.cellwise else _folded(spec, kinetics, unit_step)
+    if folded is None:
+        step = "out[{0}] = own[{0}] * c[{0}] + " + ("out[{0}];" if unit_step else "h * out[{0}];")
+        coefficients, lines = [], ["kinetics(c, theta, out);", *(step.format(f) for f in fields)]
+    else:
+        coefficients, lines = folded
+    sizes = "const REAL (&theta)[PARAMETERS], const REAL (&own)[FIELDS], REAL h"
+    return [
+        f"constexpr int FOLDED = {max(1, sum(line.startswith('k[') for line in coefficients))};",
+        _function(f"fold({sizes}, REAL (&k)[FOLDED])", coefficients),
+        _function(f"local(const REAL (&c)[FIELDS], {sizes}, const REAL (&k)[FOLDED], REAL (&out)[FIELDS])", lines),
+    ]
+
+
+def _folded(spec: KernelSpec, kinetics: Callable, unit_step: bool) -> tuple[list[str], list[str]] | None:
+    """The lines of `fold` and of `local` for polynomial kinetics; None for others, and where it would take longer."""
+    C, P = len(spec.system.fields), len(spec.system.parameters())
+    monomials: list[list[Powers]] = []
+
+    def coefficients(*theta):
+        found = polynomials(kinetics, C, theta)
+        for f, polynomial in enumerate(found):  # each has its own linear term, into which `own` goes
+            polynomial.setdefault(_linear(C, f), 0.0)
+        monomials[:] = [sorted(polynomial) for polynomial in found]
+        return [jnp.asarray(polynomial[m], jnp.float64) for polynomial in found for m in sorted(polynomial)]
+
+    try:
+        lines, values = translate(coefficients, [f"theta[{i}]" for i in range(P)], "c++")
+    except NotPolynomial:
+        return None
+    lines, names, given = [f"const auto {line};" for line in lines], [f"c[{f}]" for f in range(C)], iter(values)
+    steps, stored = [], 0
+    for f in range(C):
+        terms = {}
+        for powers in monomials[f]:
+            value, linear = next(given), powers == _linear(C, f)
+            if linear or not unit_step or not value.startswith("REAL("):
+                lines.append(f"k[{stored}] = {f'own[{f}] + ' if linear else ''}h * {value};")
+                value, stored = f"k[{stored}]", stored + 1
+            terms[powers] = value
+        steps.append(f"out[{f}] = {horner(terms, names)};")
+    written = "".join(translate(kinetics, [*names, *(f"theta[{i}]" for i in range(P))], "c++")[0])
+    longer = sum(step.count("*") for step in steps) > sum(map(written.count, "*/+-(")) / 2 + C
+    return None if longer else (lines, steps)
+
+
+def _linear(fields: int, f: int) -> Powers:
+    return tuple(int(i == f) for i in range(fields))
 
 
 def _function(head: str, body: Iterable[str]) -> str:

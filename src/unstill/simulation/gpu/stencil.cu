@@ -1,5 +1,6 @@
 // What all kernels share: explicit Euler steps on a five-point stencil. `source.py` puts a prelude in front: the sizes
-// below, and the pointwise functions `kinetics`, `diffusivities`, `tangent` and `adjoint`, all derived from a system's kinetics.
+// below, and the pointwise functions `kinetics`, `diffusivities`, `fold`, `local`,
+// `tangent` and `adjoint`, all derived from a system's kinetics.
 //
 //   REAL                     float or double
 //   FIELDS, PARAMETERS       of the system; UNIFORM of the parameters are one number a sample, CELLWISE one a cell
@@ -205,9 +206,9 @@ template <int N, class Visit> __device__ __forceinline__ void sweep(Patch<N>& c,
 
 __device__ __forceinline__ REAL laplacian(REAL sum, REAL here) { return (sum - REAL(4.0) * here) * AREA; }
 
-// c + h (D ∇²c + rest) as (1 − 4 h D/dx²) c + (h D/dx²) Σ neighbours + h rest.
+// c + h (D ∇²c + rest) as (1 − 4 h D/dx²) c + (h D/dx²) Σ neighbours + h rest, where `local` is all but the neighbours.
 struct Spread {
-    REAL own[FIELDS], neighbour[FIELDS], h;
+    REAL own[FIELDS], neighbour[FIELDS], h, folded[FOLDED];
 
     __device__ __forceinline__ Spread(const REAL (&theta)[PARAMETERS], REAL h) : h(h) {
         REAL D[FIELDS];
@@ -217,6 +218,7 @@ struct Spread {
             neighbour[f] = h * D[f] * AREA;
             own[f] = ONE - REAL(4.0) * neighbour[f];
         }
+        fold(theta, own, h, folded);
     }
     __device__ __forceinline__ REAL step(int f, REAL here, REAL sum, REAL rest) const {
         return neighbour[f] * sum + (own[f] * here + (UNIT_STEP ? rest : h * rest));
@@ -236,9 +238,9 @@ __device__ __forceinline__ void euler(Patch<FIELDS>& c, Post<FIELDS>& post, cons
         #pragma unroll
         for (int f = 0; f < FIELDS; f++) here[f] = c.row[f][r].at[v];
         if (CELLWISE) read_cellwise(theta, q + post.at.cell(r, v), post.at.cells());
-        kinetics(here, theta, out);
+        local(here, theta, spread.own, spread.h, spread.folded, out);
         #pragma unroll
-        for (int f = 0; f < FIELDS; f++) c.row[f][r].at[v] = clamped(spread.step(f, here[f], sum[f], out[f]));
+        for (int f = 0; f < FIELDS; f++) c.row[f][r].at[v] = clamped(spread.neighbour[f] * sum[f] + out[f]);
     });
 }
 

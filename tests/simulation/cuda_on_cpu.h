@@ -1,5 +1,5 @@
 // CUDA's words for one core: threads are fibers that take turns, so that the GPU kernels' own source runs without a GPU.
-// All blocks of a cluster run together, one cluster after the other. Every barrier or shuffle gives way once to all other
+// All blocks of a cluster, or of a launch of standing tiles, run together, one cluster after the other. Every barrier or shuffle gives way once to all other
 // threads of the cluster; since all of them meet the same ones in the same order, that is a barrier. So this shows
 // whether a kernel computes the right thing, not whether it lacks a barrier.
 #include <ucontext.h>
@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+using std::max;
 using std::min;
 
 #define __device__
@@ -48,6 +49,9 @@ static void wait_for(Flag*, int, bool) { give_way(); }
 static void cluster_ready() { give_way(); }
 static void block_meets() { give_way(); }
 static void fetched() {}
+static void publish(unsigned* flag, unsigned turn, bool me) { if (me) *flag = turn; }
+static void seen(const unsigned*, unsigned, bool) { give_way(); }
+template <class T> T fresh(const T* from) { return *from; }
 
 template <class S> void fetch(S* to, const S* from) { *to = *from; }
 

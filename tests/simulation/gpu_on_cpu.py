@@ -39,12 +39,12 @@ def _library(source: str, entry: str):
     return ctypes.CDLL(str(library)).emulate
 
 
-def _launcher(source, entry, arguments, *, threads, cluster=1, shared=0, blocks, stream):
+def _launcher(source, entry, arguments, *, threads, cluster=1, shared=0, blocks, together=False, stream):
     emulate = _library(source, entry)
     addresses = (ctypes.c_void_p * len(arguments))(*map(ctypes.addressof, arguments))
 
     def launch(kept=(addresses, arguments)):
-        emulate(kept[0], blocks, cluster, threads, shared)
+        emulate(kept[0], blocks, blocks if together else cluster, threads, shared)
 
     return launch
 

@@ -1,6 +1,7 @@
 """The GPU engine: its kernels' own source run on the CPU (`gpu_on_cpu.py`) against the native engine, and on a card
 where there is one. What the emulation cannot see, a missing barrier, shows on a card as a difference between runs."""
 
+import dataclasses
 import functools
 
 import gpu_on_cpu
@@ -22,7 +23,8 @@ needs_card = pytest.mark.skipif(not ON_CARD, reason=str(gpu.missing()))
 # Of the largest value, after up to 51 steps: a few units in the last place a step, which gradients of 1 enlarge.
 ROUND_OFF = {"float32": 1e-5, "float64": 1e-12}
 FULL = gpu_on_cpu.HOPPER
-ONE = gpu_on_cpu.Machine(processors=1, shared=FULL.shared, clusters=True, memory=FULL.memory)  # as if all were busy
+ONE = dataclasses.replace(FULL, processors=1)  # as if all others were busy
+CROWDED = dataclasses.replace(FULL, processors=0)  # not all tiles fit at once
 
 
 @pytest.fixture
@@ -71,20 +73,24 @@ def compare(system, grid, dtype, machine, *, samples=2, frames=2, every=7, clip=
 @needs_compiler
 @pytest.mark.parametrize("boundary", ["periodic", "no-flux"])
 @pytest.mark.parametrize(
-    ("shape", "machine", "resident"),
+    ("shape", "machine", "kind"),
     [
-        ((32, 32), FULL, True),
-        ((48, 64), ONE, True),
-        ((21, 37), FULL, False),
-        ((140, 9), gpu_on_cpu.AMPERE, False),  # several tiles down
-        ((9, 150), FULL, False),  # several across
+        ((32, 32), FULL, "resident"),
+        ((48, 64), ONE, "resident"),
+        ((21, 37), FULL, "standing"),
+        ((70, 41), FULL, "standing"),  # several tiles down and across
+        ((21, 37), CROWDED, "tiled"),
+        ((140, 9), dataclasses.replace(gpu_on_cpu.AMPERE, processors=0), "tiled"),  # several tiles down
+        ((9, 150), CROWDED, "tiled"),  # several across
     ],
 )
-def test_the_kernels_compute_what_the_native_ones_do(card, boundary, shape, machine, resident):
-    job = compare(GrayScott(), Grid(shape, 1.0, boundary), "float64", machine)
+def test_the_kernels_compute_what_the_native_ones_do(card, boundary, shape, machine, kind):
+    job = compare(GrayScott(), Grid(shape, 1.0, boundary), "float64", machine, every=25 if kind == "standing" else 7)
     for part in ("forward", "tangent", "adjoint"):
-        assert job.plan(part, 2).shape.resident == resident
-    assert (job.plan("forward", 2).shape.cluster > 1) == (machine is FULL and resident)
+        assert job.plan(part, 2).shape.resident == (kind == "resident")
+    forward = job.plan("forward", 2).shape
+    assert forward.standing == (kind == "standing")
+    assert (forward.cluster > 1) == (machine is FULL and kind == "resident")
 
 
 @needs_compiler
@@ -156,6 +162,9 @@ def test_plans_fit_the_machine(part, dtype, shape):
             assert chosen.shared <= machine.shared // chosen.shape.together
             assert min(chosen.owned) > 0
             assert chosen.shape.cluster == 1 or machine.clusters
+            if chosen.shape.standing:
+                assert samples * chosen.blocks <= machine.processors * chosen.shape.together
+                assert chosen.reaches_neighbours_alone
             if chosen.shape.resident:
                 assert chosen.shape.size == shape
             depths.add(chosen.depth)

@@ -10,6 +10,19 @@ __device__ __forceinline__ void block_meets() { __syncthreads(); }
 __device__ __forceinline__ void warp_meets() { __syncwarp(); }
 __device__ __forceinline__ unsigned address(const void* shared) { return __cvta_generic_to_shared(shared); }
 
+// Between blocks of one launch, through device memory: what was stored before `publish` is there for whoever has `seen`
+// its flag, if it reads `fresh`, past the first-level cache.
+__device__ __forceinline__ void publish(unsigned* flag, unsigned turn, bool me) {
+    if (!me) return;
+    __threadfence();
+    asm volatile("st.release.gpu.global.u32 [%0], %1;" ::"l"(flag), "r"(turn) : "memory");
+}
+__device__ __forceinline__ void seen(const unsigned* flag, unsigned turn, bool needed) {
+    unsigned now = needed ? 0 : turn;
+    while (now < turn) asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(now) : "l"(flag) : "memory");
+}
+template <class T> __device__ __forceinline__ T fresh(const T* from) { return __ldcg(from); }
+
 // Shared memory filled from device memory while the thread goes on; `fetched` waits for its own.
 #if __CUDA_ARCH__ >= 800
 __device__ __forceinline__ void fetch(Strip* to, const Strip* from) {

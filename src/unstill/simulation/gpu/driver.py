@@ -119,10 +119,11 @@ def launcher(
     cluster: int = 1,
     shared: int = 0,
     blocks: int,
+    together: bool = False,
     stream: int,
 ) -> Callable[[], None]:
     """A function that queues one launch of the kernel `entry`, with the values that its `arguments` have at that
-    moment; they are ctypes objects.
+    moment; they are ctypes objects. `together`: all blocks run at once, or none.
 
     The kernel is compiled and loaded for the device that the stream belongs to. Raises `CudaError`.
     """
@@ -131,7 +132,7 @@ def launcher(
     handle = _loaded(source, entry, shared, int(_checked(driver.cuCtxGetDevice())))
     function = driver.CUfunction(int(handle))  # pyright: ignore[reportArgumentType]
     on = driver.CUstream(stream)
-    config = _config(blocks, threads, cluster, shared, on) if cluster > 1 else None
+    config = _config(blocks, threads, cluster, shared, together, on) if cluster > 1 or together else None
 
     addresses = (ctypes.c_void_p * len(arguments))(*map(ctypes.addressof, arguments))
     given = ctypes.addressof(addresses)
@@ -145,18 +146,24 @@ def launcher(
     return launch
 
 
-def _config(blocks: int, threads: int, cluster: int, shared: int, stream):
-    """A launch in clusters of blocks."""
+def _config(blocks: int, threads: int, cluster: int, shared: int, together: bool, stream):
+    """A launch in clusters of blocks, or of all blocks together."""
     driver, _ = _bindings()
-    config, attribute = driver.CUlaunchConfig(), driver.CUlaunchAttribute()
+    config, kinds, attributes = driver.CUlaunchConfig(), driver.CUlaunchAttributeID, []
     config.gridDimX, config.gridDimY, config.gridDimZ = blocks, 1, 1
     config.blockDimX, config.blockDimY, config.blockDimZ = threads, 1, 1
     config.sharedMemBytes, config.hStream = shared, stream
-    attribute.id = driver.CUlaunchAttributeID.CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION
-    value = attribute.value
-    value.clusterDim.x, value.clusterDim.y, value.clusterDim.z = cluster, 1, 1
-    attribute.value = value
-    config.attrs, config.numAttrs = [attribute], 1
+    if cluster > 1:
+        attributes.append(attribute := driver.CUlaunchAttribute())
+        attribute.id, value = kinds.CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION, attribute.value
+        value.clusterDim.x, value.clusterDim.y, value.clusterDim.z = cluster, 1, 1
+        attribute.value = value
+    if together:
+        attributes.append(attribute := driver.CUlaunchAttribute())
+        attribute.id, value = kinds.CU_LAUNCH_ATTRIBUTE_COOPERATIVE, attribute.value
+        value.cooperative = 1
+        attribute.value = value
+    config.attrs, config.numAttrs = attributes, len(attributes)
     return config
 
 

@@ -75,30 +75,36 @@ class _Kernel:
         shape = self.plan.shape
         return driver.launcher(
             self.source, self.entry, arguments, threads=shape.threads, cluster=shape.cluster, shared=self.plan.shared,
-            blocks=self.blocks, stream=stream,
+            blocks=self.blocks, together=shape.standing, stream=stream,
         )  # fmt: skip
 
 
 def _forward(
-    kernel: _Kernel, stream, x, x_sample, p, q, *, steps, frames=0, every=1, kept=0, stride=1, kept_sample=0, scratch
+    kernel: _Kernel, stream, x, x_sample, p, q, *, steps, frames=0, every=1, kept=0, stride=1, kept_sample=0, spare
 ) -> None:
-    """Queue a whole motion, all buffers by their addresses. `scratch`: two, for the states between launches."""
-    state, depth = kernel.job.state, kernel.plan.depth
+    """Queue a whole motion, all buffers by their addresses, `spare` those that `_spare` asked for."""
+    job, plan, (scratch, flags) = kernel.job, kernel.plan, spare
+    halves, at_once = _pair(job, scratch), steps if plan.shape.standing else plan.depth
     here, here_sample, there, now, some = c_void_p(x), c_longlong(x_sample), c_void_p(), c_int(0), c_int()
     launch = kernel.on(stream, [
-        here, here_sample, there, c_void_p(frames), c_longlong(steps // every * state), c_int(every), c_void_p(kept),
-        c_longlong(kept_sample), c_int(stride), c_void_p(p), c_void_p(q), *kernel.geometry, now, some,
+        here, here_sample, there, c_void_p(frames), c_longlong(steps // every * job.state), c_int(every), c_void_p(kept),
+        c_longlong(kept_sample), c_int(stride), c_void_p(p), c_void_p(q), c_void_p(halves[0]),
+        c_longlong(math.prod(scratch.shape) // 2), c_void_p(driver.pointer(flags)), c_int(plan.depth), *kernel.geometry, now, some,
     ])  # fmt: skip
-    for start in range(0, steps, depth):
-        now.value, some.value = start, min(depth, steps - start)
-        there.value = 0 if start + depth >= steps else scratch[start // depth % 2]
+    driver.clear(stream, flags)
+    for start in range(0, steps, at_once):
+        now.value, some.value = start, min(at_once, steps - start)
+        there.value = 0 if start + at_once >= steps else halves[start // at_once % 2]
         launch()
-        here.value, here_sample.value = there.value, state
+        here.value, here_sample.value = there.value, job.state
 
 
-def _spare(plan: Plan, steps: int) -> int:
-    """States between launches: none where one launch does all steps."""
-    return 0 if steps <= plan.depth else 2
+def _spare(kernel: _Kernel, x, samples: int, steps: int) -> list[jax.ShapeDtypeStruct]:
+    """What a motion needs for itself: two states, between launches or for the rims of standing tiles, and their flags;
+    nothing where one launch does all steps alone."""
+    alone = steps <= kernel.plan.depth
+    flags = kernel.blocks if kernel.plan.shape.standing and not alone else 0
+    return [_like(x, 0 if alone else 2, samples), jax.ShapeDtypeStruct((flags,), np.uint32)]
 
 
 def rollout(job: Job, x, p, q, *, frames: int, every: int, keep: bool):
@@ -107,18 +113,18 @@ def rollout(job: Job, x, p, q, *, frames: int, every: int, keep: bool):
     stride = job.checkpoint_stride(steps, B) if keep else 1
     count = -(-steps // stride) if keep else 0
     kernel = _Kernel(job, "forward", B)
-    outputs = [_like(x, B, frames), _like(x, B, count), _like(x, _spare(kernel.plan, steps), B)]
+    outputs = [_like(x, B, frames), _like(x, B, count), *_spare(kernel, x, B, steps)]
 
     def run(context, out, x, p, q):
-        to, kept, scratch = out
+        to, kept, *spare = out
         stream = driver.stream(context)
         _forward(
             kernel, stream, driver.pointer(x), job.state, driver.pointer(p), driver.pointer(q), steps=steps,
             frames=driver.pointer(to), every=every, kept=driver.pointer(kept) if keep else 0, stride=stride,
-            kept_sample=count * job.state, scratch=_pair(job, scratch),
+            kept_sample=count * job.state, spare=spare,
         )  # fmt: skip
 
-    to, kept, _ = buffer_callback(run, outputs)(x, p, q)
+    to, kept, *_ = buffer_callback(run, outputs)(x, p, q)
     return (to, kept) if keep else (to,)
 
 
@@ -136,7 +142,7 @@ def tangent(job: Job, dx, dp, dq, x, p, q, *, frames: int, every: int):
     """(tangents (B, K, T, C, H, W) of the frames,)."""
     B, K, steps = len(x), dx.shape[1], frames * every
     kernel = _Kernel(job, "tangent", B * K)
-    spare = _spare(kernel.plan, steps)
+    spare = 0 if steps <= kernel.plan.depth else 2  # states between launches
     outputs = [_like(x, B, K, frames), _like(x, spare, B), _like(x, spare, B, K)]
 
     def run(context, out, dx, dp, dq, x, p, q):
@@ -175,11 +181,11 @@ def adjoint(job: Job, bars, kept, p, q, *, every: int):
         _like(kept, B), jax.ShapeDtypeStruct(p.shape, p.dtype), jax.ShapeDtypeStruct(q.shape, q.dtype),
         # float64 sums, as pairs: without `jax_enable_x64` JAX has no such dtype
         jax.ShapeDtypeStruct((B, entries, p.shape[1], 2), np.uint32),
-        _like(kept, B), _like(kept, B, inner), _like(kept, _spare(forth.plan, stride) if inner else 0, B),
+        _like(kept, B), _like(kept, B, inner), *_spare(forth, kept, B, stride if inner else 0),
     ]  # fmt: skip
 
     def run(context, out, bars, kept, p, q):
-        gx, gp, gq, sums, other, between, scratch = out
+        gx, gp, gq, sums, other, between, *spare = out
         stream = driver.stream(context)
         driver.clear(stream, sums)
         driver.clear(stream, gq)
@@ -192,7 +198,7 @@ def adjoint(job: Job, bars, kept, p, q, *, every: int):
                 _forward(
                     forth, stream, source + segment * job.state * job.dtype.itemsize, source_sample,
                     driver.pointer(p), driver.pointer(q), steps=some, every=some, kept=driver.pointer(between),
-                    stride=depth, kept_sample=inner * job.state, scratch=_pair(job, scratch),
+                    stride=depth, kept_sample=inner * job.state, spare=spare,
                 )  # fmt: skip
                 source, source_sample = driver.pointer(between), inner * job.state
             walk.over(source, source_sample, first, some)

@@ -2,11 +2,13 @@
 
 Resident: registers hold the fields for all steps. A 128² box of two float32 fields fills one multiprocessor; while
 multiprocessors would idle, a box is spread over a cluster of up to 8. Tiled: any grid; a launch does `depth` steps on
-tiles with a margin that is computed twice, so memory is passed once for `depth` steps.
+tiles with a margin that is computed twice, so memory is passed once for `depth` steps. Standing: tiles that all fit the
+machine at once stay in its registers and hand each other their margins every `depth` steps.
 """
 
 import dataclasses
 import functools
+import itertools
 import math
 
 import numpy as np
@@ -20,6 +22,8 @@ _TILE_WARPS = 8  # two tiles a multiprocessor: one loads while the other compute
 _TILE_SHARE = 6  # of a tile's smaller side, what a launch may spoil at each edge
 _STATE_REGISTERS = 64  # of these, for the fields; the rest is for neighbours and the kinetics
 _CLUSTERS = (1, 2, 4, 8)  # 8 blocks is what every GPU with clusters allows
+# What a step of standing tiles takes, roughly, in ns: a cell of a multiprocessor; a step at least; a meeting.
+_CELL, _STEP, _MEETING = 0.07, 250.0, 3500.0
 _PATCHES: dict[Part, int] = {"forward": 1, "tangent": 2, "adjoint": 2}  # of FIELDS each, in registers
 
 
@@ -46,9 +50,16 @@ class Plan:
 
     @property
     def owned(self) -> tuple[int, int]:
-        """Rows and columns of a tile that are right after `depth` steps."""
-        tall, wide = self.shape.size
-        return tall - 2 * self.margin, wide - 2 * self.margin
+        """Rows and columns that a tile answers for: at most those that are right after `depth` steps, all tiles alike."""
+        right = (side - 2 * self.margin for side in self.shape.size)
+        tall, wide = (-(-n // -(-n // most)) for n, most in zip(self.grid, right, strict=True))
+        return tall, wide
+
+    @property
+    def reaches_neighbours_alone(self) -> bool:
+        """Whether every tile, the last ones too, is as wide as the margin of the next."""
+        last = (n - (-(-n // own) - 1) * own for n, own in zip(self.grid, self.owned, strict=True))
+        return min(last) >= self.margin
 
     @property
     def blocks(self) -> int:
@@ -62,7 +73,8 @@ def plan(spec: KernelSpec, grid: Grid, part: Part, samples: int, machine: Machin
     """The plan for `samples` of them at once."""
     plans = _resident_plans(spec, grid, part, machine)
     if not plans:
-        return _tiled(spec, grid, part, machine)
+        standing = _standing_plans(spec, grid, samples, machine) if part == "forward" else []
+        return min(standing, key=lambda p: _time_of_a_step(p, samples, machine), default=_tiled(spec, grid, part, machine))
     # Many samples: few large patches, which post little. Few: as many blocks and warps as there are.
     crowded = min(plans, key=lambda p: (p.shape.cluster, p.shape.warps))
     # One depth whatever the number of samples: checkpoints are laid for it, and a tangent's transpose repeats samples.
@@ -109,6 +121,23 @@ def _with_shared_memory(spec: KernelSpec, part: Part, shape: Shape, machine: Mac
 def _recorded(spec: KernelSpec, shape: Shape) -> int:
     """Steps of one pass of the adjoint: the last state stays in registers, unless clamping needs the one after."""
     return max(1, shape.slots if spec.clip else shape.slots + 1)
+
+
+def _standing_plans(spec: KernelSpec, grid: Grid, samples: int, machine: Machine) -> list[Plan]:
+    plans = []
+    for V, warps in itertools.product((1, 2, 4) if spec.dtype == "float32" else (1, 2), (4, _TILE_WARPS, _WARPS)):
+        for rows in range(1, _most_rows(spec, "forward", V) + 1):
+            shape, shared = _with_shared_memory(spec, "forward", Shape(V, rows, warps, 1, False, standing=True), machine)
+            for depth in range(2, min(shape.size) // 4):
+                plan = Plan(shape, grid.shape, depth, depth, shared)
+                if samples * plan.blocks <= machine.processors * shape.together and plan.reaches_neighbours_alone:
+                    plans.append(plan)
+    return plans
+
+
+def _time_of_a_step(plan: Plan, samples: int, machine: Machine) -> float:
+    crowd = -(-samples * plan.blocks // machine.processors)  # tiles of a multiprocessor
+    return max(_STEP, crowd * math.prod(plan.shape.size) * _CELL) + _MEETING / plan.depth
 
 
 def _tiled(spec: KernelSpec, grid: Grid, part: Part, machine: Machine) -> Plan:

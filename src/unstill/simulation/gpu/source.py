@@ -30,6 +30,7 @@ class Shape:
     cluster: int = 1
     resident: bool = True
     slots: int = 0
+    standing: bool = False
 
     @property
     def threads(self) -> int:
@@ -62,7 +63,7 @@ def _sizes(spec: KernelSpec, area: float, unit_step: bool, shape: Shape, part: P
     whole = {
         "FIELDS": len(spec.system.fields), "PARAMETERS": parameters, "UNIFORM": parameters - cellwise,
         "CELLWISE": cellwise, "V": shape.columns, "R": shape.rows, "WARPS": shape.warps, "CLUSTER": shape.cluster,
-        "RESIDENT": int(shape.resident), "PERIODIC": int(spec.boundary == "periodic"), "CLIP": int(spec.clip),
+        "RESIDENT": int(shape.resident), "STANDING": int(shape.standing), "PERIODIC": int(spec.boundary == "periodic"), "CLIP": int(spec.clip),
         "SLOTS": shape.slots, "BLOCKS": shape.together, "UNIT_STEP": int(unit_step), "ALIGN": min(16, strip & -strip),
     }  # fmt: skip
     lines = [f"// {spec.system.name}, {part}", f"typedef {real} REAL;"]

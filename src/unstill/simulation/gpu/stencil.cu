@@ -9,13 +9,15 @@
 //                            the other and reach each other's shared memory
 //   BLOCKS                   that share a multiprocessor, so that one may load while another computes
 //   RESIDENT                 1: the cluster holds the whole grid for all steps; 0: a tile with a margin, for a few steps
+//   STANDING                 1: tiles stay for all steps and hand each other their margins (forward.cu)
 //   PERIODIC, CLIP, AREA     the boundary, clamping to [0, 1], 1/dx²
 //   UNIT_STEP                1: the time step h is 1
 //   SLOTS                    states that the adjoint records in shared memory
 //
 // Neighbours: columns by shuffles inside a warp, rows in the thread's own registers; only the first and the last row of
-// a warp are posted to the warps above and below, with one barrier a step. A tile's margin is loaded with the boundary's own wrapping (a mirror image stays one under these equations), becomes wrong from the
-// outside by one cell a step, and is never stored.
+// a warp are posted to the warps above and below, with one barrier a step. A tile's margin is loaded with the boundary's
+// own wrapping (a mirror image stays one under these equations), becomes wrong from the outside by one cell a step, and
+// is never stored.
 
 constexpr int LANES = 32, COLUMNS = LANES * V, ROWS = WARPS * R;
 
@@ -30,15 +32,19 @@ __device__ __forceinline__ int wrap(int i, int n) {
 
 // What a thread works on: cells (top + r, left + v) of a sample, of which a tile owns those inside its margin.
 struct Place {
-    int H, W, sample, rank, warp, lane, top, left;
+    int H, W, sample, rank, warp, lane, top, left, margin;
+    int down, across, tile;  // tiles of a sample; which of them
     int row_from, row_to, column_from, column_to;  // owned, in the grid's own rows and columns
 
-    __device__ __forceinline__ Place(int height, int width, int tall, int wide, int margin) {
+    __device__ __forceinline__ Place(int height, int width, int tall, int wide, int rim) {
         H = RESIDENT ? CLUSTER * ROWS : height;  // known to the compiler where the tile is the grid
         W = RESIDENT ? COLUMNS : width;
-        if (RESIDENT) tall = H, wide = W, margin = 0;
-        int down = (H + tall - 1) / tall, across = (W + wide - 1) / wide, block = blockIdx.x / CLUSTER;
-        int tile = block % (down * across);
+        margin = RESIDENT ? 0 : rim;
+        if (RESIDENT) tall = H, wide = W;
+        down = (H + tall - 1) / tall;
+        across = (W + wide - 1) / wide;
+        int block = blockIdx.x / CLUSTER;
+        tile = block % (down * across);
         rank = blockIdx.x % CLUSTER;
         warp = shuffle(int(threadIdx.x) / LANES, 0);  // so that the compiler knows it to be one number
         lane = threadIdx.x % LANES;

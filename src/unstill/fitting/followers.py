@@ -102,7 +102,7 @@ def relax(
             rate = max(rate, np.log(max(before / max(change, 1e-300), 1.0)) / _CHUNK)
             tail = _FORGOTTEN / max(rate, 1e-4)
             size = 2 ** int(np.ceil(np.log2(np.clip(tail, _SHORTEST_TAIL, _LONGEST_TAIL))))
-            return state, size, steps
+            return np.asarray(state), size, steps
         rate, before = np.log(max(before / change, 1.0)) / _CHUNK if np.isfinite(before) else 0.0, change
     names = ", ".join(frozen.fields)
     raise NumericalFailure(

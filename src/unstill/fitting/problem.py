@@ -93,7 +93,7 @@ class Problem:
             change = np.abs(state - before).max()
             if not np.isfinite(change) or change <= self.until_change:
                 break
-        return state, steps
+        return np.asarray(state), steps
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """Kinetics as polynomials in the fields, where they are: c + h R(c) then takes the fewest multiplications.
 
-Most of the field's kinetics are polynomials (Gray–Scott: u' = F + u (−F − v²)), though they are written for reading. Here
-their jaxpr is run on polynomials instead of numbers, so that the coefficients of each monomial are found as functions of
-the parameters, and written in Horner's form for several variables (M. Ceberio, V. Kreinovich, "Greedy algorithms for
-optimizing multivariate Horner schemes", SIGSAM Bulletin 38, 8 (2004), doi:10.1145/980175.980179): the variable in the most
-terms is taken out first. This changes the order of roundings and nothing else.
+Most of the field's kinetics are polynomials (Gray–Scott: u' = F + u (−F − v²)), though they are written for reading.
+Here their jaxpr is run on polynomials instead of numbers, so that the coefficients of each monomial are found as
+functions of the parameters, and written in Horner's form for several variables (M. Ceberio, V. Kreinovich, "Greedy
+algorithms for optimizing multivariate Horner schemes", SIGSAM Bulletin 38(1), 8 (2004)): the variable in the most terms
+is taken out first. This changes the order of roundings and nothing else.
 """
 
 from collections import Counter

@@ -21,7 +21,20 @@ __device__ __forceinline__ void seen(const unsigned* flag, unsigned turn, bool n
     unsigned now = needed ? 0 : turn;
     while (now < turn) asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(now) : "l"(flag) : "memory");
 }
-template <class T> __device__ __forceinline__ T fresh(const T* from) { return __ldcg(from); }
+template <class T> __device__ __forceinline__ T fresh(const T* from) {
+    T value;
+    if constexpr (sizeof(T) == 16) {
+        uint4 words = __ldcg(reinterpret_cast<const uint4*>(from));
+        memcpy(&value, &words, 16);
+    } else if constexpr (sizeof(T) == 8) {
+        uint2 words = __ldcg(reinterpret_cast<const uint2*>(from));
+        memcpy(&value, &words, 8);
+    } else {
+        for (int i = 0; i < int(sizeof(T)) / 4; i++)
+            reinterpret_cast<unsigned*>(&value)[i] = __ldcg(reinterpret_cast<const unsigned*>(from) + i);
+    }
+    return value;
+}
 
 // Shared memory filled from device memory while the thread goes on; `fetched` waits for its own.
 #if __CUDA_ARCH__ >= 800

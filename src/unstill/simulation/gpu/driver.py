@@ -3,12 +3,15 @@
 Machine code lies beside the native kernels' in the cache, by a digest of the source, the card and the compiler.
 """
 
+import contextlib
 import ctypes
 import functools
 import hashlib
 import importlib.util
 import os
+import signal
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -183,6 +186,23 @@ def clear(stream: int, buffer) -> None:
     size = int(np.prod(buffer.shape)) * np.dtype(buffer.dtype).itemsize
     if size:
         _checked(driver.cuMemsetD8Async(driver.CUdeviceptr(pointer(buffer)), 0, size, driver.CUstream(stream)))
+
+
+@contextlib.contextmanager
+def uninterrupted():
+    """Ctrl-C waits until a callback has queued all its launches, and then comes once more: raised amid them it would end
+    up inside XLA, as an error of its own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came = []
+    before = signal.signal(signal.SIGINT, lambda *_: came.append(True)) or signal.SIG_DFL
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            threading.Timer(0.05, signal.raise_signal, [signal.SIGINT]).start()
 
 
 def pointer(buffer) -> int:

@@ -6,36 +6,30 @@ __device__ __forceinline__ int neighbour(const Place& at, int i) {
     return (at.sample * at.down + row) * at.across + column;
 }
 
-// Whether a cell that the tile owns lies in a neighbour's margin.
-__device__ __forceinline__ bool shared_with_others(const Place& at, int r, int v) {
-    int row = at.top + r, column = at.left + v;
-    return row < at.row_from + at.margin || row >= at.row_to - at.margin || column < at.column_from + at.margin ||
-           column >= at.column_to - at.margin;
-}
-
 // All tiles of a sample at once: each lays its rim down in device memory and takes its margin from its neighbours' rims.
 // `rims` has room for two turns: a tile lays the next but one when its neighbours have begun the next, and so have read.
 __device__ __forceinline__ void meet(Patch<FIELDS>& c, const Place& at, REAL* rims, unsigned* flags, unsigned turn) {
+    bool at_side = at.left < at.column_from + at.side || at.left + V > at.column_to - at.side;
     #pragma unroll
-    for (int r = 0; r < R; r++)
-        #pragma unroll
-        for (int v = 0; v < V; v++)
-            if (at.owns(r, v) && shared_with_others(at, r, v)) {
-                #pragma unroll
-                for (int f = 0; f < FIELDS; f++) rims[f * at.cells() + at.cell(r, v)] = c.row[f][r].at[v];
-            }
+    for (int r = 0; r < R; r++) {
+        int row = at.top + r;
+        bool at_end = row < at.row_from + at.margin || row >= at.row_to - at.margin;
+        if (at.owns_row(r) && at.owns_of_strip() && (at_end || at_side)) {
+            #pragma unroll
+            for (int f = 0; f < FIELDS; f++) at.write(rims + f * at.cells() + Offset(row) * at.W, c.row[f][r]);
+        }
+    }
     block_meets();
     publish(flags + blockIdx.x, turn, threadIdx.x == 0);
     seen(flags + neighbour(at, min(int(threadIdx.x), 8)), turn, threadIdx.x < 9);
     block_meets();
     #pragma unroll
     for (int r = 0; r < R; r++)
-        #pragma unroll
-        for (int v = 0; v < V; v++)
-            if (!at.owns(r, v)) {
-                #pragma unroll
-                for (int f = 0; f < FIELDS; f++) c.row[f][r].at[v] = fresh(rims + f * at.cells() + at.cell(r, v));
-            }
+        if (!at.owns_row(r) || !at.owns_strip()) {
+            #pragma unroll
+            for (int f = 0; f < FIELDS; f++)
+                c.row[f][r] = at.read(rims + f * at.cells() + at.row(r), [](auto* cell) { return fresh(cell); });
+        }
 }
 
 // Steps `first` … `first + steps` of the whole motion, from x to y (unless null). After every `every` steps a frame is

@@ -87,9 +87,10 @@ def _forward(
     halves, at_once = _pair(job, scratch), steps if plan.shape.standing else plan.depth
     here, here_sample, there, now, some = c_void_p(x), c_longlong(x_sample), c_void_p(), c_int(0), c_int()
     launch = kernel.on(stream, [
-        here, here_sample, there, c_void_p(frames), c_longlong(steps // every * job.state), c_int(every), c_void_p(kept),
-        c_longlong(kept_sample), c_int(stride), c_void_p(p), c_void_p(q), c_void_p(halves[0]),
-        c_longlong(math.prod(scratch.shape) // 2), c_void_p(driver.pointer(flags)), c_int(plan.depth), *kernel.geometry, now, some,
+        here, here_sample, there, c_void_p(frames), c_longlong(steps // every * job.state), c_int(every),
+        c_void_p(kept), c_longlong(kept_sample), c_int(stride), c_void_p(p), c_void_p(q), c_void_p(halves[0]),
+        c_longlong(math.prod(scratch.shape) // 2), c_void_p(driver.pointer(flags)), c_int(plan.depth),
+        *kernel.geometry, now, some,
     ])  # fmt: skip
     driver.clear(stream, flags)
     for start in range(0, steps, at_once):
@@ -115,6 +116,7 @@ def rollout(job: Job, x, p, q, *, frames: int, every: int, keep: bool):
     kernel = _Kernel(job, "forward", B)
     outputs = [_like(x, B, frames), _like(x, B, count), *_spare(kernel, x, B, steps)]
 
+    @driver.uninterrupted()
     def run(context, out, x, p, q):
         to, kept, *spare = out
         stream = driver.stream(context)
@@ -145,6 +147,7 @@ def tangent(job: Job, dx, dp, dq, x, p, q, *, frames: int, every: int):
     spare = 0 if steps <= kernel.plan.depth else 2  # states between launches
     outputs = [_like(x, B, K, frames), _like(x, spare, B), _like(x, spare, B, K)]
 
+    @driver.uninterrupted()
     def run(context, out, dx, dp, dq, x, p, q):
         to, scratch, dscratch = out
         stream = driver.stream(context)
@@ -184,6 +187,7 @@ def adjoint(job: Job, bars, kept, p, q, *, every: int):
         _like(kept, B), _like(kept, B, inner), *_spare(forth, kept, B, stride if inner else 0),
     ]  # fmt: skip
 
+    @driver.uninterrupted()
     def run(context, out, bars, kept, p, q):
         gx, gp, gq, sums, other, between, *spare = out
         stream = driver.stream(context)

@@ -50,10 +50,10 @@ class Plan:
 
     @property
     def owned(self) -> tuple[int, int]:
-        """Rows and columns that a tile answers for: at most those that are right after `depth` steps, all tiles alike."""
-        right = (side - 2 * self.margin for side in self.shape.size)
-        tall, wide = (-(-n // -(-n // most)) for n, most in zip(self.grid, right, strict=True))
-        return tall, wide
+        """Rows and columns of a tile's own, as even as whole strips allow; they are right after `depth` steps."""
+        (tall, wide), V = self.shape.size, self.shape.columns
+        side = -(-self.margin // V) * V
+        return _even(self.grid[0], tall - 2 * self.margin, 1), _even(self.grid[1], wide - 2 * side, V)
 
     @property
     def reaches_neighbours_alone(self) -> bool:
@@ -68,13 +68,20 @@ class Plan:
         return 1 if self.shape.resident and self.shape.cluster == 1 else tiles * self.shape.cluster
 
 
+def _even(cells: int, most: int, unit: int) -> int:
+    """The length of parts, all the same, that cover so many cells: a multiple of `unit`, and `most` at most."""
+    parts = -(-cells // most)
+    return -(-cells // (parts * unit)) * unit
+
+
 @functools.lru_cache(maxsize=1024)
 def plan(spec: KernelSpec, grid: Grid, part: Part, samples: int, machine: Machine) -> Plan:
     """The plan for `samples` of them at once."""
     plans = _resident_plans(spec, grid, part, machine)
     if not plans:
         standing = _standing_plans(spec, grid, samples, machine) if part == "forward" else []
-        return min(standing, key=lambda p: _time_of_a_step(p, samples, machine), default=_tiled(spec, grid, part, machine))
+        tiled = _tiled(spec, grid, part, machine)
+        return min(standing, key=lambda p: _time_of_a_step(p, samples, machine), default=tiled)
     # Many samples: few large patches, which post little. Few: as many blocks and warps as there are.
     crowded = min(plans, key=lambda p: (p.shape.cluster, p.shape.warps))
     # One depth whatever the number of samples: checkpoints are laid for it, and a tangent's transpose repeats samples.
@@ -127,7 +134,8 @@ def _standing_plans(spec: KernelSpec, grid: Grid, samples: int, machine: Machine
     plans = []
     for V, warps in itertools.product((1, 2, 4) if spec.dtype == "float32" else (1, 2), (4, _TILE_WARPS, _WARPS)):
         for rows in range(1, _most_rows(spec, "forward", V) + 1):
-            shape, shared = _with_shared_memory(spec, "forward", Shape(V, rows, warps, 1, False, standing=True), machine)
+            tile = Shape(V, rows, warps, 1, resident=False, standing=True, whole=grid.shape[1] % V == 0)
+            shape, shared = _with_shared_memory(spec, "forward", tile, machine)
             for depth in range(2, min(shape.size) // 4):
                 plan = Plan(shape, grid.shape, depth, depth, shared)
                 if samples * plan.blocks <= machine.processors * shape.together and plan.reaches_neighbours_alone:
@@ -136,19 +144,19 @@ def _standing_plans(spec: KernelSpec, grid: Grid, samples: int, machine: Machine
 
 
 def _time_of_a_step(plan: Plan, samples: int, machine: Machine) -> float:
+    """Of standing tiles, in ns."""
     crowd = -(-samples * plan.blocks // machine.processors)  # tiles of a multiprocessor
     return max(_STEP, crowd * math.prod(plan.shape.size) * _CELL) + _MEETING / plan.depth
 
 
 def _tiled(spec: KernelSpec, grid: Grid, part: Part, machine: Machine) -> Plan:
-    V = 4 if spec.dtype == "float32" else 2
+    V, (H, W) = 4 if spec.dtype == "float32" else 2, grid.shape
     rows = max(1, _most_rows(spec, part, V))
     largest = _deepest(spec, part, grid, Shape(V, rows, _TILE_WARPS, resident=False), machine)
-    tall, wide = (n + 2 * largest.margin for n in grid.shape)  # a small grid needs no large tile
-    shape = dataclasses.replace(
-        largest.shape, rows=min(rows, -(-tall // _TILE_WARPS)), columns=min(V, -(-wide // 32)), slots=0
-    )
-    return _deepest(spec, part, grid, shape, machine)
+    tall, wide = H + 2 * largest.margin, W + 2 * largest.margin  # a small grid needs no large tile
+    V = min(V, -(-wide // 32))
+    tile = Shape(V, min(rows, -(-tall // _TILE_WARPS)), _TILE_WARPS, resident=False, whole=W % V == 0)
+    return _deepest(spec, part, grid, tile, machine)
 
 
 def _deepest(spec: KernelSpec, part: Part, grid: Grid, shape: Shape, machine: Machine) -> Plan:

@@ -31,6 +31,7 @@ class Shape:
     resident: bool = True
     slots: int = 0
     standing: bool = False
+    whole: bool = True
 
     @property
     def threads(self) -> int:
@@ -63,7 +64,8 @@ def _sizes(spec: KernelSpec, area: float, unit_step: bool, shape: Shape, part: P
     whole = {
         "FIELDS": len(spec.system.fields), "PARAMETERS": parameters, "UNIFORM": parameters - cellwise,
         "CELLWISE": cellwise, "V": shape.columns, "R": shape.rows, "WARPS": shape.warps, "CLUSTER": shape.cluster,
-        "RESIDENT": int(shape.resident), "STANDING": int(shape.standing), "PERIODIC": int(spec.boundary == "periodic"), "CLIP": int(spec.clip),
+        "RESIDENT": int(shape.resident), "STANDING": int(shape.standing), "WHOLE": int(shape.whole),
+        "PERIODIC": int(spec.boundary == "periodic"), "CLIP": int(spec.clip),
         "SLOTS": shape.slots, "BLOCKS": shape.together, "UNIT_STEP": int(unit_step), "ALIGN": min(16, strip & -strip),
     }  # fmt: skip
     lines = [f"// {spec.system.name}, {part}", f"typedef {real} REAL;"]

@@ -9,6 +9,7 @@
 //                            the other and reach each other's shared memory
 //   BLOCKS                   that share a multiprocessor, so that one may load while another computes
 //   RESIDENT                 1: the cluster holds the whole grid for all steps; 0: a tile with a margin, for a few steps
+//   WHOLE                    1: the grid's width is a multiple of V
 //   STANDING                 1: tiles stay for all steps and hand each other their margins (forward.cu)
 //   PERIODIC, CLIP, AREA     the boundary, clamping to [0, 1], 1/dx²
 //   UNIT_STEP                1: the time step h is 1
@@ -30,16 +31,19 @@ __device__ __forceinline__ int wrap(int i, int n) {
     return i < n ? i : 2 * n - 1 - i;
 }
 
-// What a thread works on: cells (top + r, left + v) of a sample, of which a tile owns those inside its margin.
+// What a thread works on: cells (top + r, left + v) of a sample, of which a tile owns those inside its margin. Margins
+// and what a tile owns are whole strips wide; where the grid is not (WHOLE = 0), its last strip is owned in part.
 struct Place {
-    int H, W, sample, rank, warp, lane, top, left, margin;
-    int down, across, tile;  // tiles of a sample; which of them
+    int H, W, sample, rank, warp, lane, top, left;
+    int down, across, tile;                        // tiles of a sample; which of them
+    int margin, side;                              // rows and columns of a tile's margin
     int row_from, row_to, column_from, column_to;  // owned, in the grid's own rows and columns
 
     __device__ __forceinline__ Place(int height, int width, int tall, int wide, int rim) {
         H = RESIDENT ? CLUSTER * ROWS : height;  // known to the compiler where the tile is the grid
         W = RESIDENT ? COLUMNS : width;
         margin = RESIDENT ? 0 : rim;
+        side = (margin + V - 1) / V * V;
         if (RESIDENT) tall = H, wide = W;
         down = (H + tall - 1) / tall;
         across = (W + wide - 1) / wide;
@@ -54,51 +58,68 @@ struct Place {
         row_to = min(row_from + tall, H);
         column_to = min(column_from + wide, W);
         top = row_from - margin + (rank * WARPS + warp) * R;
-        left = column_from - margin + lane * V;
+        left = column_from - side + lane * V;
     }
     __device__ __forceinline__ Offset cells() const { return Offset(H) * W; }
     __device__ __forceinline__ Offset state() const { return FIELDS * cells(); }
-    __device__ __forceinline__ bool owns(int r, int v) const {
-        if (RESIDENT) return true;
-        return top + r >= row_from && top + r < row_to && left + v >= column_from && left + v < column_to;
+    __device__ __forceinline__ bool owns_row(int r) const {
+        return RESIDENT || (top + r >= row_from && top + r < row_to);
     }
+    __device__ __forceinline__ bool owns_of_strip() const { return RESIDENT || (left >= column_from && left < column_to); }
+    __device__ __forceinline__ bool owns_strip() const { return owns_of_strip() && (WHOLE || left + V <= column_to); }
+    __device__ __forceinline__ bool owns(int r, int v) const {
+        return RESIDENT || (owns_row(r) && left + v >= column_from && left + v < column_to);
+    }
+    __device__ __forceinline__ Offset row(int r) const { return RESIDENT ? Offset(top + r) * W : Offset(wrap(top + r, H)) * W; }
     __device__ __forceinline__ Offset cell(int r, int v) const {
-        if (RESIDENT) return Offset(top + r) * W + left + v;
-        return Offset(wrap(top + r, H)) * W + wrap(left + v, W);
+        return row(r) + (RESIDENT ? left + v : wrap(left + v, W));
     }
     __device__ __forceinline__ const Strip* strip(const REAL* of, int f, int r) const {
         return reinterpret_cast<const Strip*>(of + f * cells() + cell(r, 0));
     }
-    template <int N> __device__ __forceinline__ void load(Patch<N>& c, int field, const REAL* from) const {
-        int columns[V];
-        #pragma unroll
-        for (int v = 0; v < V; v++) columns[v] = wrap(left + v, W);
-        #pragma unroll
-        for (int r = 0; r < R; r++) {
-            const REAL* row = from + Offset(wrap(top + r, H)) * W;
-            #pragma unroll
-            for (int f = 0; f < FIELDS; f++)
-                if (RESIDENT) {
-                    c.row[field + f][r] = *strip(from, f, r);
-                } else {
-                    #pragma unroll
-                    for (int v = 0; v < V; v++) c.row[field + f][r].at[v] = row[f * cells() + columns[v]];
+    // The strip of a row of the grid, as `get` reads memory.
+    template <class Get> __device__ __forceinline__ Strip read(const REAL* row, Get get) const {
+        if (RESIDENT) return get(reinterpret_cast<const Strip*>(row + left));
+        Strip strip;
+        if (WHOLE) {
+            int first = wrap(left, W), last = wrap(left + V - 1, W);
+            strip = get(reinterpret_cast<const Strip*>(row + min(first, last)));
+            if (!PERIODIC && last < first)  // beyond an edge without flux lies the mirror image
+                #pragma unroll
+                for (int v = 0; v < V / 2; v++) {
+                    REAL other = strip.at[v];
+                    strip.at[v] = strip.at[V - 1 - v];
+                    strip.at[V - 1 - v] = other;
                 }
+        } else {
+            #pragma unroll
+            for (int v = 0; v < V; v++) strip.at[v] = get(row + wrap(left + v, W));
+        }
+        return strip;
+    }
+    __device__ __forceinline__ void write(REAL* row, const Strip& strip) const {
+        if (RESIDENT || WHOLE) {
+            *reinterpret_cast<Strip*>(row + left) = strip;
+        } else {
+            #pragma unroll
+            for (int v = 0; v < V; v++)
+                if (left + v < column_to) row[left + v] = strip.at[v];
         }
     }
-    template <int N> __device__ __forceinline__ void store(const Patch<N>& c, int field, REAL* to) const {
+    template <int N> __device__ __forceinline__ void load(Patch<N>& c, int field, const REAL* from) const {
         #pragma unroll
         for (int r = 0; r < R; r++)
             #pragma unroll
             for (int f = 0; f < FIELDS; f++)
-                if (RESIDENT) {
-                    *const_cast<Strip*>(strip(to, f, r)) = c.row[field + f][r];
-                } else {
-                    REAL* row = to + f * cells() + Offset(top + r) * W + left;
-                    #pragma unroll
-                    for (int v = 0; v < V; v++)
-                        if (owns(r, v)) row[v] = c.row[field + f][r].at[v];
-                }
+                c.row[field + f][r] = read(from + f * cells() + row(r), [](auto* cell) { return *cell; });
+    }
+    template <int N> __device__ __forceinline__ void store(const Patch<N>& c, int field, REAL* to) const {
+        #pragma unroll
+        for (int r = 0; r < R; r++)
+            if (owns_row(r) && owns_of_strip()) {
+                #pragma unroll
+                for (int f = 0; f < FIELDS; f++) write(to + f * cells() + Offset(top + r) * W, c.row[field + f][r]);
+            }
     }
 };
 

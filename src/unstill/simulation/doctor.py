@@ -78,6 +78,7 @@ class Doctor(Result):
             ("python", f"{self.python} on {self.system}"),
             ("versions", ", ".join(f"{name} {version}" for name, version in self.versions.items())),
             ("devices", ", ".join(self.devices)),
+            ("engines", ", ".join(self.engines)),
             ("float64", "yes" if self.float64 else "no: this device rounds to float32"),
             ("engines agree", f"{'yes' if self.agree else 'no'}: {agree}"),
             ("engine chosen", self.chosen),
@@ -92,7 +93,7 @@ def doctor() -> Doctor:
     import jax
 
     from .._jax import platform_of
-    from .gpu import machine, missing
+    from .gpu import description, missing
     from .kernels import cache_folder
     from .native import threads
 
@@ -109,7 +110,7 @@ def doctor() -> Doctor:
         difference=difference,
         error=error,
         chosen="native" if platform_of(None) == "cpu" else "xla" if lacks else "gpu",
-        gpu=None if lacks else str(machine()),
+        gpu=None if lacks else description(),
         missing=lacks or None,
         threads=threads(),
         cache=str(cache_folder()),

@@ -82,6 +82,13 @@ def machine() -> Machine:
     return _attributes(jax.devices("cuda")[0].local_hardware_id)[1]
 
 
+def description() -> str:
+    """That device in words: name, multiprocessors, memory."""
+    found = machine()
+    kind = jax.devices("cuda")[0].device_kind
+    return f"{kind}, {found.processors} multiprocessors, {found.memory / 2**30:.0f} GiB"
+
+
 def _cubin(source: str, capability: tuple[int, int]) -> bytes:
     _, nvrtc = _bindings()
     version = _checked(nvrtc.nvrtcVersion())

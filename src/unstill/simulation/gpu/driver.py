@@ -197,8 +197,8 @@ def clear(stream: int, buffer) -> None:
 
 @contextlib.contextmanager
 def uninterrupted():
-    """Ctrl-C waits until a callback has queued all its launches, and then comes once more: raised amid them it would end
-    up inside XLA, as an error of its own."""
+    """Ctrl-C waits until a callback has queued all its launches, and then comes once more: raised amid them it would
+    end up inside XLA, as an error of its own."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -28,7 +28,7 @@ __device__ __forceinline__ void meet(Patch<FIELDS>& c, const Place& at, REAL* ri
         if (!at.owns_row(r) || !at.owns_strip()) {
             #pragma unroll
             for (int f = 0; f < FIELDS; f++)
-                c.row[f][r] = at.read(rims + f * at.cells() + at.row(r), [](auto* cell) { return fresh(cell); });
+                c.row[f][r] = at.read(rims + f * at.cells() + at.row(r), Freshly());
         }
 }
 

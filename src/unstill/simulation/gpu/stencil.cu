@@ -31,6 +31,14 @@ __device__ __forceinline__ int wrap(int i, int n) {
     return i < n ? i : 2 * n - 1 - i;
 }
 
+// How memory is read: by way of all caches, or past those that do not hear of other multiprocessors' writing.
+struct Plainly {
+    template <class T> __device__ __forceinline__ T operator()(const T* from) const { return *from; }
+};
+struct Freshly {
+    template <class T> __device__ __forceinline__ T operator()(const T* from) const { return fresh(from); }
+};
+
 // What a thread works on: cells (top + r, left + v) of a sample, of which a tile owns those inside its margin. Margins
 // and what a tile owns are whole strips wide; where the grid is not (WHOLE = 0), its last strip is owned in part.
 struct Place {
@@ -111,7 +119,7 @@ struct Place {
         for (int r = 0; r < R; r++)
             #pragma unroll
             for (int f = 0; f < FIELDS; f++)
-                c.row[field + f][r] = read(from + f * cells() + row(r), [](auto* cell) { return *cell; });
+                c.row[field + f][r] = read(from + f * cells() + row(r), Plainly());
     }
     template <int N> __device__ __forceinline__ void store(const Patch<N>& c, int field, REAL* to) const {
         #pragma unroll

@@ -60,7 +60,7 @@ def start(batch: int, size: int, dtype=np.float32):
     return jnp.asarray(tiled, dtype)
 
 
-def race(batch: int, size: int, ends: float) -> None:
+def race(batch: int, size: int, ends: float, wanted: list[str] | None) -> None:
     x, cells = start(batch, size), batch * size**2
     many = max(48, int(min(4000, 3e12 / cells / 40)) // 48 * 48)
     rivals = {
@@ -73,6 +73,8 @@ def race(batch: int, size: int, ends: float) -> None:
         "torch compiled": lambda n: gpu_rivals.torch_compiled(x, n),
     }
     for name, make in rivals.items():
+        if wanted and name not in wanted:
+            continue
         if time.perf_counter() > ends:
             print(f"{size}² × {batch:5d}  {name:26s} not run: out of time", flush=True)
             continue
@@ -107,15 +109,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=150, help="no further rival starts after so long")
     parser.add_argument("--size", type=int, help="only one sample of this size, e.g. 4096")
+    parser.add_argument("--rivals", nargs="+", metavar="NAME", help="only these, e.g. ours 'torch compiled'")
     given = parser.parse_args()
     ends = time.perf_counter() + given.seconds
     gpu_ceilings.show(gpu_ceilings.measure())
     if given.size:
-        return race(1, given.size, ends)
+        return race(1, given.size, ends, given.rivals)
     for batch in (132, 1056, 1, 8):
-        race(batch, 128, ends)
-    for size in (1024, 4096):
-        race(1, size, ends)
+        race(batch, 128, ends, given.rivals)
+    for size in (512, 1024, 4096):
+        race(1, size, ends, given.rivals)
+    if given.rivals and "ours" not in given.rivals:
+        return
     jax.config.update("jax_enable_x64", True)
     x = start(132, 128, np.float64)
     print(f"float64, 128² × 132: ours {nanoseconds(ours(x, 2000), x[:, 0].size * 2000):.6f}", flush=True)

@@ -8,7 +8,6 @@ machine at once stay in its registers and hand each other their margins every `d
 
 import dataclasses
 import functools
-import itertools
 import math
 
 import numpy as np
@@ -22,8 +21,9 @@ _TILE_WARPS = 8  # two tiles a multiprocessor: one loads while the other compute
 _TILE_SHARE = 6  # of a tile's smaller side, what a launch may spoil at each edge
 _STATE_REGISTERS = 64  # of these, for the fields; the rest is for neighbours and the kinetics
 _CLUSTERS = (1, 2, 4, 8)  # 8 blocks is what every GPU with clusters allows
-# What a step of standing tiles takes, roughly, in ns: a cell of a multiprocessor; a step at least; a meeting.
-_CELL, _STEP, _MEETING = 0.07, 250.0, 3500.0
+# What a step of standing tiles takes, in ns, as measured on one H100: by itself, for each cell of a multiprocessor, and
+# for that part which a thread does only once for all V columns; and what a meeting takes.
+_STEP, _CELL, _ROW, _MEETING = 450.0, 0.047, 0.093, 1200.0
 _PATCHES: dict[Part, int] = {"forward": 1, "tangent": 2, "adjoint": 2}  # of FIELDS each, in registers
 
 
@@ -132,9 +132,9 @@ def _recorded(spec: KernelSpec, shape: Shape) -> int:
 
 def _standing_plans(spec: KernelSpec, grid: Grid, samples: int, machine: Machine) -> list[Plan]:
     plans = []
-    for V, warps in itertools.product((1, 2, 4) if spec.dtype == "float32" else (1, 2), (4, _TILE_WARPS, _WARPS)):
+    for V in (1, 2, 4) if spec.dtype == "float32" else (1, 2):
         for rows in range(1, _most_rows(spec, "forward", V) + 1):
-            tile = Shape(V, rows, warps, 1, resident=False, standing=True, whole=grid.shape[1] % V == 0)
+            tile = Shape(V, rows, _TILE_WARPS, 1, resident=False, standing=True, whole=grid.shape[1] % V == 0)
             shape, shared = _with_shared_memory(spec, "forward", tile, machine)
             for depth in range(2, min(shape.size) // 4):
                 plan = Plan(shape, grid.shape, depth, depth, shared)
@@ -145,8 +145,9 @@ def _standing_plans(spec: KernelSpec, grid: Grid, samples: int, machine: Machine
 
 def _time_of_a_step(plan: Plan, samples: int, machine: Machine) -> float:
     """Of standing tiles, in ns."""
-    crowd = -(-samples * plan.blocks // machine.processors)  # tiles of a multiprocessor
-    return max(_STEP, crowd * math.prod(plan.shape.size) * _CELL) + _MEETING / plan.depth
+    tiles_of_a_processor = -(-samples * plan.blocks // machine.processors)
+    cells = tiles_of_a_processor * math.prod(plan.shape.size)
+    return _STEP + cells * (_CELL + _ROW / plan.shape.columns) + _MEETING / plan.depth
 
 
 def _tiled(spec: KernelSpec, grid: Grid, part: Part, machine: Machine) -> Plan:

@@ -121,19 +121,28 @@ def spectra(states: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("name", "Du"), [("chaos", 0.1), ("waves", 0.16)])
 def test_moved_pictures_keep_their_spectra(benchmark, figure, name, Du):
-    """Mean |log ratio| of spectra after 5,000 time units to the heap's, against that of other pictures."""
+    """Mean |log ratio| of spectra of 8 pictures, 5,000 time units on, to the heap's.
+
+    The floor is the median of the same for the heap's own pictures of one time; the truth is moved beside the rule.
+    """
     pictures, held = heap(name, 0)
     rule = learn_rule({"u": pictures[:, 0], "v": pictures[:, 1]}, fix={"u:lap u": Du}).rule
-    moved = benchmark.pedantic(us.simulate, (rule, held[:4]), {"grid": GRID, "time": 5000, "dt": 1.0}, rounds=1)
-    rest = spectra(pictures[4:])
-    off, floor = (float(np.abs(np.log(spectra(c) / rest)).mean()) for c in (moved.state, pictures[:4]))
+    moved = benchmark.pedantic(us.simulate, (rule, held), {"grid": GRID, "time": 5000, "dt": 1.0}, rounds=1)
+    true = us.simulate(REGIMES[name], held, grid=GRID, time=5000, dt=1.0)
+    times = pictures.reshape(-1, RUNS, *pictures.shape[1:])
+
+    def off(states: np.ndarray, others: np.ndarray) -> float:
+        return float(np.abs(np.log(spectra(states) / spectra(others))).mean())
+
+    own = [off(times[i], np.concatenate(np.delete(times, i, 0))) for i in range(len(times))]
+    found, truth, floor = off(moved.state, pictures), off(true.state, pictures), float(np.median(own))
     figure(
         f"rule, {name}, spectra after 5,000 time units",
         "≤ 2 × floor",
-        f"{off:.3f}",
+        f"{found:.3f}",
         "",
-        f"floor {floor:.3f}",
-        off <= 2 * floor,
+        f"floor {floor:.3f} ({min(own):.3f} to {max(own):.3f}); the truth, moved as far, {truth:.3f}",
+        found <= 2 * floor,
     )
 
 

@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from .analysis import Agreement, agree, growth_rates, leading_exponent, lyapunov_spectrum
     from .discovery import Discovery, Equations, discover
     from .discovery.point_sets import POINT_SETS, DrawnPoints, draw_points
+    from .field_flows import (
+        ConvolutionFlow,
+        FieldScore,
+        LearntFieldFlow,
+        LearntFieldScore,
+        langevin,
+        learn_field_flow,
+        learn_field_score,
+    )
     from .files import Checkpoint, load, load_trajectory, save
     from .files.models import load_flow, load_score
     from .files.points import load_points, save_points
@@ -78,6 +87,10 @@ _ROOMS = {
     "files.points": ("load_points", "save_points"),
     "discovery": ("Discovery", "Equations", "discover"),
     "discovery.point_sets": ("POINT_SETS", "DrawnPoints", "draw_points"),
+    "field_flows": (
+        "ConvolutionFlow", "FieldScore", "LearntFieldFlow", "LearntFieldScore", "langevin", "learn_field_flow",
+        "learn_field_score",
+    ),
     "fitting": (
         "LOSSES", "STRATEGIES", "Comparison", "Fit", "Landscape", "Viability", "compare", "find_loss", "fit",
         "landscape", "viability",

@@ -24,7 +24,7 @@ def run(given: Given) -> int:
     """Compare, write agree.png and result.json; returns the exit code."""
     from ..analysis import agree
     from ..files import load, load_trajectory
-    from ..files.models import is_rule, load_rule
+    from ..files.models import is_picture_flow, load_picture_flow
     from ..simulation import sample
     from ..systems import ReactionDiffusion
     from .sources import one_set
@@ -33,9 +33,9 @@ def run(given: Given) -> int:
     if not names:
         raise BadInput("flows", "must name runs of `unstill flow` on pictures", None)
     for path in names:
-        if not is_rule(path):
+        if not is_picture_flow(path):
             raise BadInput("flows", "must be runs of `unstill flow` on pictures", path)
-    flows = {Path(path).name: load_rule(path) for path in names}
+    flows = {Path(path).name: load_picture_flow(path) for path in names}
     if len(flows) < len(names):
         raise BadInput("flows", "must have different names", ", ".join(names))
     one_set(given.source)

@@ -3,9 +3,11 @@
     unstill animate runs/x --out x.mp4
     unstill animate --set F=.03 k=.057 --set F=.035 k=.065 --time 5000 --out two.mp4
     unstill animate runs/fit --iterations 0,10,100 --out fit.mp4
+    unstill animate runs/conv --size 256 --steps 2000 --eta 0.1 --out conv.mp4
 
 A folder with saved frames is filmed as it stands; one without, or with --time or --steps, is moved on first. A fit's
-rollouts are computed anew, bit for bit as training did (a checksum holds it), one panel an iteration.
+rollouts are computed anew, bit for bit as training did (a checksum holds it), one panel an iteration. A flow of pictures
+moves from pure noise, on a torus of any size, and is shown denoised.
 """
 
 import sys
@@ -26,6 +28,9 @@ ARGUMENTS = known_arguments(
     (
         option("iterations", (), "Lines of a fit's log, as 0,10,100 or 0:100:5 (default: five over the whole fit).",
                kind="Names"),
+        option("eta", None, "Strength of the noise that a flow of pictures moves with (default: 0.1).",
+               kind="NonNegative"),
+        option("reverse", False, "Run a flow of pictures backwards."),
         option("sample", 0, "Which sample of an iteration's batch.", kind="Whole"),
         option("field", "", "The field to show (default: v, or the last)."),
         option("fps", 30, "Pictures a second; fewer where the film would last less than two.", kind="Count"),
@@ -45,7 +50,7 @@ def run(given: Given) -> int:
         return _film_fit(given, path)
     if given.iterations:
         raise BadInput("iterations", "must be left out: the source is no fit", given.source)
-    film = _of_folder(given) if Path(given.source or " ").is_dir() else _of_parameters(given)
+    film = _film_of(given)
     if Status.INTERRUPTED in film.status:
         raise KeyboardInterrupt
     animate(film, path, field=given.field or None, fps=given.fps)
@@ -55,6 +60,42 @@ def run(given: Given) -> int:
     assert film.ts is not None
     say(given, f"{path}: {len(film.ts)} pictures of {len(film)} samples, time {film.ts[0]:g} to {film.ts[-1]:g}")
     return 0
+
+
+def _film_of(given: Given):
+    """The motion to be filmed."""
+    folder = Path(given.source or " ").is_dir()
+    if folder and _is_field_flow(given.source):
+        return _of_field_flow(given)
+    for name in ("eta", "reverse"):
+        if getattr(given, name) not in (None, False):
+            raise BadInput(name, "is for flows of pictures that are built from their score", getattr(given, name))
+    return _of_folder(given) if folder else _of_parameters(given)
+
+
+def _is_field_flow(source: str) -> bool:
+    from ..files.models import is_field_flow
+
+    return is_field_flow(source)
+
+
+def _of_field_flow(given: Given):
+    from ..field_flows import langevin
+    from ..files.models import load_field_flow
+
+    for name in ("set", "preset", "dx", "boundary", "time"):
+        if getattr(given, name):
+            raise BadInput(name, f"must be left out: {given.source} is a flow of pictures")
+    size = given.size or (128, 128)
+    if size[0] != size[1]:
+        raise BadInput("size", "must be one number for a flow of pictures", f"{size[0]}x{size[1]}")
+    options = {name: getattr(given, name) for name in ("samples", "frames", "seed", "dt", "reverse")}
+    strength = {} if given.eta is None else {"eta": given.eta}
+    with progress_bar(given, "steps") as progress:
+        return langevin(
+            load_field_flow(given.source), size=size[0], steps=given.steps or 1000, **options, **strength,
+            progress=progress,
+        )  # fmt: skip
 
 
 def _is_fit(source: str) -> bool:

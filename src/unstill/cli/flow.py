@@ -2,6 +2,7 @@
 
 unstill flow runs/waves --out runs/rule
 unstill flow runs/waves --field kinetics --fix "u:lap u=0.16" --out runs/kinetics
+unstill flow runs/waves --score runs/waves-score --field convolution --radius 1 --out runs/conv
 unstill flow runs/ring --score runs/ring-score --out runs/ring-flow
 unstill flow runs/lorenz --score kernel --tau 0.2 --experiments 100 --out runs/flow
 unstill flow runs/lorenz --score kernel --tau 0.2 --field polynomial --out runs/quadratic
@@ -10,24 +11,34 @@ unstill flow runs/lorenz --score runs/score --training-free --experiments 20 --o
 """
 
 from .._errors import BadInput
-from .arguments import Argument, Given, assignments, option, positional
+from .arguments import Given, assignments, option, positional
 from .dynamics import CELLS
-from .runs import RUN, Run, known_arguments, progress_bar
+from .runs import RUN, Run, known_arguments, progress_bar, refuse_of
 from .signatures import meanings, options_of
 from .tokens import values_of
 
 KERNEL = "kernel"
 _FLOW, _RULE = "flows.learn_flow:learn_flow", "rules.learn_rule:learn_rule"
+_OF_SCORES = "field_flows.learn_field_flow:learn_field_flow"
+CONVOLUTION = "convolution"
+_SHARED = (
+    option("score", "", "A run of `unstill score`, or kernel for the closed form of points.", metavar="RUN"),
+    option("tau", None, "Noise level of the density that is preserved (default: 0.1 of points, 0.214 of pictures).",
+           kind="Share"),
+)  # fmt: skip
 _OF_POINTS = known_arguments(
-    (option("score", "", "A run of `unstill score`, or kernel for the closed form.", metavar="RUN"),),
-    options_of(_FLOW, leave_out=("points", "score", "field", "prior", "known", "optimiser")),
+    options_of(_FLOW, leave_out=("points", "score", "tau", "field", "prior", "known", "optimiser")),
     (
         option("training_free", False, "Constant antisymmetric matrices times the score: the family constant."),
         assignments("prior", meanings(_FLOW)["prior"], metavar="NAME"),
         option("known", "", "The known part: a run of `unstill flow`, a system, or file.py:NAME.", metavar="WHAT"),
     ),
 )
-_OF_PICTURES = known_arguments(
+_OF_CONVOLUTIONS = known_arguments(
+    tuple(each for each in options_of(_OF_SCORES) if each.name == "radius"),
+    (option("uneven", False, "One number a cell of the kernel instead of one a distance."),),
+)
+_OF_RULES = known_arguments(
     options_of(_RULE, leave_out=("pictures", "family", "grid", "ordered", "noise")),
     (
         option("observe", "", "Fields of the pictures (default: all)."),
@@ -43,12 +54,12 @@ ARGUMENTS = known_arguments(
             "source", ..., "points: .csv, .npz, .npy or a folder of `unstill points`; or pictures of all fields: "
             ".npz, .npy or a run folder",
         ),
-        option("field", "", "Family: rule or kinetics of pictures (default: rule); plain, encoded, polynomial, "
-               "antisymmetric or constant of points (default: plain)."),
+        option("field", "", "Family: rule, kinetics or convolution of pictures (default: rule); plain, encoded, "
+               "polynomial, antisymmetric or constant of points (default: plain)."),
     ),
-    _OF_POINTS, _OF_PICTURES, RUN,
+    _SHARED, _OF_POINTS, _OF_RULES, _OF_CONVOLUTIONS, RUN,
 )  # fmt: skip
-_PLAIN = ("tau", "experiments", "flip", "hidden", "epochs", "steps", "batch", "rate", "time", "integrator", "seed")
+_PLAIN = ("experiments", "flip", "hidden", "epochs", "steps", "batch", "rate", "time", "integrator", "seed")
 
 
 def run(given: Given) -> int:
@@ -59,18 +70,19 @@ def run(given: Given) -> int:
 
     if not Path(given.source).expanduser().exists():
         raise BadInput("source", "must be an existing file or folder", given.source)
-    if is_pictures(given.source):
-        _refuse(given, _OF_POINTS, "points")
-        return _of_pictures(given)
-    _refuse(given, _OF_PICTURES, "pictures")
-    return _of_points(given)
+    if not is_pictures(given.source):
+        refuse_of(given, (*_OF_RULES, *_OF_CONVOLUTIONS), "pictures")
+        return _of_points(given)
+    refuse_of(given, _OF_POINTS, "points")
+    if given.field == CONVOLUTION:
+        refuse_of(given, tuple(each for each in _OF_RULES if each.name != "observe"), "rules")
+        return _of_their_score(given)
+    refuse_of(given, (*_SHARED, *_OF_CONVOLUTIONS), "the family convolution")
+    return _of_pictures(given)
 
 
-def _refuse(given: Given, arguments: tuple[Argument, ...], kind: str) -> None:
-    """Raise `BadInput` for an argument that is for the other kind of source."""
-    for each in arguments:
-        if getattr(given, each.name) != each.default:
-            raise BadInput(each.name, f"is for {kind} only", getattr(given, each.name))
+def _level(given: Given) -> dict:
+    return {} if given.tau is None else {"tau": given.tau}
 
 
 def _of_points(given: Given) -> int:
@@ -94,10 +106,25 @@ def _of_points(given: Given) -> int:
             prior=[word for words in given.prior for text in words for word in text.split(",") if word],
             known=known_part(given.known, points.dimension) if given.known else None,
             **given.only(_PLAIN),
+            **_level(given),
             progress=progress,
             resume=command,
         )
     return command.conclude(found)
+
+
+def _of_their_score(given: Given) -> int:
+    from ..field_flows import learn_field_flow
+    from ..files import load
+    from ..files.models import load_field_score
+
+    if not given.score:
+        raise BadInput("score", "must be a run of `unstill score` on pictures", None)
+    score, pictures = load_field_score(given.score), load(given.source, observe=given.observe or None)
+    command = Run("flow", given)
+    command.claim()
+    plain = given.only(("radius", "seed"))
+    return command.conclude(learn_field_flow(pictures, score, isotropic=not given.uneven, **plain, **_level(given)))
 
 
 def _of_pictures(given: Given) -> int:

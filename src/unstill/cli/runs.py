@@ -158,3 +158,10 @@ def known_arguments(*groups: tuple[Argument, ...]) -> tuple[Argument, ...]:
     names = [each.name for group in groups for each in group]
     assert len(set(names)) == len(names), names
     return tuple(each for group in groups for each in group)
+
+
+def refuse_of(given: Given, arguments: tuple[Argument, ...], kind: str) -> None:
+    """Raise `BadInput` for an argument that was given though it is for another kind of source."""
+    for each in arguments:
+        if getattr(given, each.name) != each.default:
+            raise BadInput(each.name, f"is for {kind} only", getattr(given, each.name))

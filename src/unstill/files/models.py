@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .._errors import BadInput
+from ..field_flows.arrays import FIELD_FLOW_FILE, FIELD_SCORE_FILE
 from ..flows.arrays import FLOWS_FILE, SCORE_FILE
 from ..rules.arrays import RULE_FILE
 from .arrays import read_npz
@@ -18,14 +19,18 @@ from .runs import asked_path, read_run
 
 
 def load_score(path: str | os.PathLike, names: Sequence[str] | None = None):
-    """The `Score` that `unstill score` learnt.
+    """The `Score` of points, or the `FieldScore` of pictures, that `unstill score` learnt.
 
     Args:
-        path: Its run folder, or the file `score.npz`.
+        path: Its run folder, or the file `score.npz` or `field-score.npz`.
         names: Names that its variables must have (default: any).
 
     Raises `BadInput`.
     """
+    if _holds(path, FIELD_SCORE_FILE):
+        if names is not None:
+            raise BadInput("score", f"must be one of points of {', '.join(names)}", path)
+        return load_field_score(path)
     about, arrays = _read(path, SCORE_FILE, "score")
     if names is not None and list(names) != list(about["names"]):
         given = f"{', '.join(about['names'])} in {path}"
@@ -36,31 +41,69 @@ def load_score(path: str | os.PathLike, names: Sequence[str] | None = None):
 def load_flow(path: str | os.PathLike):
     """What `unstill flow` has learnt, from its run folder or file: `load_flow(path)[i](x)` is dx/dt.
 
-    The `Flows` of points, or the one `Rule` of pictures in a tuple.
+    The `Flows` of points; of pictures, the one `Rule` or `ConvolutionFlow` in a tuple.
 
     Args:
-        path: The run folder, or the file `flows.npz` or `rule.npz`.
+        path: The run folder, or the file `flows.npz`, `rule.npz` or `field-flow.npz`.
 
     Raises `BadInput`.
     """
-    return (load_rule(path),) if is_rule(path) else load_flows(path)
+    return (load_picture_flow(path),) if is_picture_flow(path) else load_flows(path)
 
 
 def is_rule(path: str | os.PathLike) -> bool:
     """Whether a run folder or file holds a rule."""
-    path = Path(path).expanduser()
-    return (path / RULE_FILE).is_file() if path.is_dir() else path.name == RULE_FILE
+    return _holds(path, RULE_FILE)
+
+
+def is_field_flow(path: str | os.PathLike) -> bool:
+    """Whether a run folder or file holds a flow of pictures that is built from their score."""
+    return _holds(path, FIELD_FLOW_FILE)
+
+
+def is_picture_flow(path: str | os.PathLike) -> bool:
+    """Whether a run folder or file holds dynamics of pictures."""
+    return is_rule(path) or is_field_flow(path)
+
+
+def load_picture_flow(path: str | os.PathLike):
+    """The dynamics of pictures in a run folder or file; raises `BadInput`."""
+    return load_rule(path) if is_rule(path) else load_field_flow(path)
 
 
 def load_rule(path: str | os.PathLike):
     """The `Rule` of a run folder or file of `unstill flow`; raises `BadInput`."""
     from ..rules.arrays import rule_of
 
-    about, arrays = _read(path, RULE_FILE, "rule")
+    return _built(path, RULE_FILE, "rule", rule_of)
+
+
+def load_field_score(path: str | os.PathLike):
+    """The `FieldScore` of a run folder or file of `unstill score` on pictures; raises `BadInput`."""
+    from ..field_flows.arrays import field_score_of
+
+    return _built(path, FIELD_SCORE_FILE, "field-score", field_score_of)
+
+
+def load_field_flow(path: str | os.PathLike):
+    """The `ConvolutionFlow` of a run folder or file of `unstill flow` on pictures; raises `BadInput`."""
+    from ..field_flows.arrays import field_flow_of
+
+    return _built(path, FIELD_FLOW_FILE, "field-flow", field_flow_of)
+
+
+def _holds(path: str | os.PathLike, name: str) -> bool:
+    path = Path(path).expanduser()
+    return (path / name).is_file() if path.is_dir() else path.name == name
+
+
+def _built(path: str | os.PathLike, name: str, kind: str, build: Callable):
+    """What `build` makes of a file's facts and arrays; raises `BadInput`."""
+    about, arrays = _read(path, name, kind)
     try:
-        return rule_of(about, arrays)
+        return build(about, arrays)
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise BadInput("path", "must hold a rule whose arrays fit together", path, "Write it again.") from error
+        raise BadInput("path", f"must hold a {kind} whose arrays fit together", path, "Write it again.") from error
 
 
 def load_flows(path: str | os.PathLike):

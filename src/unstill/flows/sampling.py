@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -22,12 +24,14 @@ def sample(score: Score, count: int, *, schedule: str = "even", seed: int = 0) -
     levels = find_schedule(schedule)[::-1]
     with enable_x64():
         z = jax.random.normal(jax.random.key(seed), (count, len(score.mean)), jnp.float64)
-        z = np.asarray(_denoised(score, z, jnp.asarray(levels)))
+        z = np.asarray(probability_flow(score, z, jnp.asarray(levels)))
     return z * np.asarray(score.scale) + np.asarray(score.mean)
 
 
 @eqx.filter_jit
-def _denoised(score: Score, z: Array, levels: Array) -> Array:
+def probability_flow(score: Any, z: Array, levels: Array) -> Array:
+    """From noise at the first level to what is clean below the last; `score.at(z, τ)` of points or of pictures."""
+
     def clean(y, tau):
         """E[z₀ | z]: since s is per z = √a y, (z + τ² s)/√a = y + (τ²/√a) s."""
         root = jnp.sqrt(1 - tau**2)

@@ -24,6 +24,8 @@ FIGURES: dict[str, dict[str, Callable[[Any], Figure | None]]] = {
     "score": {"score.png": _figure("flows", "plot_score")},
     "flow": {"flow.png": _figure("flows", "plot_flows"), "motions.png": _figure("flows", "plot_motions")},
     "rule": {"rule.png": _figure("rules", "plot_rule")},
+    "field_score": {"score.png": _figure("field_flows", "plot_field_score")},
+    "field_flow": {"flow.png": _figure("field_flows", "plot_field_flow")},
     "agree": {"agree.png": _figure("agreement", "plot_agreement")},
     "lyapunov": {"lyapunov.png": _figure("lyapunov", "plot_spectra")},
     "uniqueness": {"uniqueness.png": _figure("uniqueness", "plot_uniqueness")},

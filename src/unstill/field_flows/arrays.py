@@ -1,0 +1,60 @@
+"""Scores of pictures and flows on them as named arrays, with a line of JSON: what their files hold. Never a pickle."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from ..flows.schedule import check_level
+from .convolution import ConvolutionFlow
+from .field_score import FieldScore
+from .local_network import LocalNetwork
+from .spectral_normal import SpectralNormal
+
+FIELD_SCORE_FILE, FIELD_FLOW_FILE = "field-score.npz", "field-flow.npz"
+
+
+def field_score_arrays(score: FieldScore) -> dict[str, np.ndarray]:
+    """The arrays of `field-score.npz`: the network's weights with the normalisation that belongs to them."""
+    about = np.array(json.dumps({"kind": "field-score", "names": list(score.fields)}))
+    return {"about": about} | score_parts(score)
+
+
+def score_parts(score: FieldScore) -> dict[str, np.ndarray]:
+    """A score's numbers, for the files of flows that are built on it too."""
+    vectors = {"mean": np.asarray(score.mean), "scale": np.asarray(score.scale)}
+    normal = {"variances": np.asarray(score.normal.variances), "axes": np.asarray(score.normal.axes)}
+    return vectors | normal | score.network.arrays()
+
+
+def field_score_of(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> FieldScore:
+    """From what was kept; raises `KeyError`, `ValueError` or `TypeError` for anything else."""
+    names = tuple(about["names"])
+    normal = SpectralNormal(*(np.asarray(arrays[name], np.float64) for name in ("variances", "axes")))
+    network = LocalNetwork.of({name: np.asarray(a, np.float32) for name, a in arrays.items() if name.startswith("n_")})
+    mean, scale = (np.asarray(arrays[name], np.float64) for name in ("mean", "scale"))
+    C = len(names)
+    if mean.shape != (C,) or scale.shape != (C,) or not (scale > 0).all():
+        raise ValueError("no normalisation of these fields")
+    if normal.axes.shape != (len(normal.variances), C, C) or normal.variances.shape[1:] != (C,):
+        raise ValueError("no spectrum of these fields")
+    if network.last.shape[0] != C or network.first.shape[1] != C:
+        raise ValueError("arrays do not fit together")
+    return FieldScore(network, normal, mean, scale, names)
+
+
+def field_flow_arrays(flow: ConvolutionFlow) -> dict[str, np.ndarray]:
+    """The arrays of `field-flow.npz`: the kernel, and the score that it is applied to."""
+    facts = {"kind": "field-flow", "names": list(flow.fields), "family": flow.name, "tau": flow.tau}
+    return {"about": np.array(json.dumps(facts)), "kernel": np.asarray(flow.kernel)} | score_parts(flow.score)
+
+
+def field_flow_of(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> ConvolutionFlow:
+    """From what was kept; raises `KeyError`, `ValueError` or `TypeError` for anything else."""
+    score, kernel = field_score_of(about, arrays), np.asarray(arrays["kernel"], np.float64)
+    C, side = len(score.fields), kernel.shape[-1]
+    if about["family"] != ConvolutionFlow.name or kernel.shape != (C, C, side, side) or side % 2 == 0:
+        raise ValueError("no kernel of these fields")
+    return ConvolutionFlow(score, kernel, check_level(float(about["tau"])))

@@ -20,7 +20,7 @@ FUNCTIONS = {
     "Move": ("simulate",),
     "Find": ("recover", "fit", "discover"),
     "Look before a fit": ("landscape", "compare", "viability"),
-    "Learn": ("learn_score", "learn_flow", "learn_rule"),
+    "Learn": ("learn_score", "learn_flow", "learn_rule", "learn_field_score", "learn_field_flow", "langevin"),
     "Judge": ("lyapunov", "uniqueness", "agree"),
     "Try out": ("draw_points", "doctor"),
     "Read and write": (
@@ -35,7 +35,7 @@ FUNCTIONS = {
 LIKE = {"leading_exponent"}  # whose docstring says that its arguments are another function's
 RESULTS = (
     "Trajectory", "Recovery", "Fit", "Discovery", "Landscape", "Comparison", "Viability", "LearntScore", "LearntFlows",
-    "LearntRule", "Lyapunov", "Uniqueness", "DrawnPoints", "Doctor",
+    "LearntRule", "LearntFieldScore", "LearntFieldFlow", "Lyapunov", "Uniqueness", "DrawnPoints", "Doctor",
 )  # fmt: skip
 _DEFAULT = re.compile(r" ?\(default: ([^()]*(?:\([^()]*\))?[^()]*)\)")
 

@@ -26,6 +26,10 @@ def moving() -> np.ndarray:
     return waves.state
 
 
+def pictures() -> dict[str, np.ndarray]:
+    return {"u": np.tile(moving()[:, 0], (2, 1, 1)), "v": np.tile(moving()[:, 1], (2, 1, 1))}
+
+
 def on_grid(preset: str):
     return us.OnGrid(us.GrayScott.make(preset), us.Grid((64, 64)))
 
@@ -50,6 +54,8 @@ RESULTS = {
     "score": lambda: us.learn_score(ring(), epochs=2, steps=2, hidden=(8, 8), samples=20),
     "flow": lambda: us.learn_flow(ring(), tau=0.3, epochs=2, steps=2, hidden=8, time=0.2),
     "flow on pictures": lambda: us.learn_rule({"u": moving()[:, 0], "v": moving()[:, 1]}, degree=2),
+    "score of pictures": lambda: us.learn_field_score(pictures(), width=4, depth=1, epochs=2, steps=2, batch=4),
+    "flow of a score": lambda: us.learn_field_flow(pictures(), found("score of pictures"), radius=0),
     "agree": lambda: us.agree(
         {"u": moving()[:4, 0], "v": moving()[:4, 1]},
         {"waves": on_grid("waves"), "maze": on_grid("maze")},

@@ -6,8 +6,8 @@
     unstill animate runs/conv --size 256 --steps 2000 --eta 0.1 --out conv.mp4
 
 A folder with saved frames is filmed as it stands; one without, or with --time or --steps, is moved on first. A fit's
-rollouts are computed anew, bit for bit as training did (a checksum holds it), one panel an iteration. A flow of pictures
-moves from pure noise, on a torus of any size, and is shown denoised.
+rollouts are computed anew, bit for bit as training did (a checksum holds it), one panel an iteration. A flow of
+pictures moves from pure noise, on a torus of any size, and is shown denoised.
 """
 
 import sys

@@ -1,9 +1,9 @@
 """Flows v = K ∗ s without training: antisymmetric convolutions of the score.
 
-With a matrix A of the whole state space that is antisymmetric, v = A ∇log p gives ∇·(p v) = ∇·(A ∇p) = Σ A_ij ∂ᵢ∂ⱼp = 0:
-the distribution stands still whatever A is (founding system B, arXiv 2509.17990, section 3; the curl forces of
-J. Ao, J. Phys. A 37, L25 (2004), eq. 4). Among convolutions on a torus these are K_ij(x) = −K_ji(−x). Isotropic ones,
-K_ij(x) = κ_ij(|x|), have κ antisymmetric, hence need two fields or more.
+With an antisymmetric matrix A of the whole state space v = A ∇log p gives ∇·(p v) = ∇·(A ∇p) = Σ A_ij ∂ᵢ∂ⱼp = 0: the
+distribution stands still whatever A is (founding system B, arXiv:2509.17990; P. Ao, J. Phys. A 37, L25 (2004)). Among
+convolutions on a torus these are K_ij(x) = −K_ji(−x). Isotropic ones, K_ij(x) = κ_ij(|x|), have κ antisymmetric, hence
+need two fields or more.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class ConvolutionFlow(eqx.Module):
         """dc/dt at every cell."""
         c = jnp.asarray(state)
         many = c.reshape(-1, *c.shape[-3:])
-        scale = jnp.asarray(self.score.scale, c.dtype)[:, None, None]
+        scale = jnp.asarray(self.score.scale, c.dtype)[None, :, None, None]
         return (scale * self.standardised_drift(self.score.standardised(many))).reshape(c.shape)
 
     def __call__(self, state: Any) -> Any:

@@ -30,7 +30,7 @@ LOOKED_AT = (0.05, 0.1, 0.214, 0.5)  # levels in results; .214 is founding syste
 
 
 class FieldScore(eqx.Module):
-    """∇log p_τ of pictures; `score(c, tau)` in their own units, `at(z, tau)` of standardised ones, on grids of any size."""
+    """∇log p_τ of pictures on grids of any size; `score(c, tau)` in their units, `at(z, tau)` of standardised ones."""
 
     network: LocalNetwork
     normal: SpectralNormal
@@ -73,11 +73,13 @@ class FieldScore(eqx.Module):
 def check_pictures(fields: tuple[str, ...], c: Any) -> None:
     """Raise `BadInput` for anything but pictures (M, C, H, W) of these fields."""
     if np.ndim(c) != 4 or c.shape[1] != len(fields):
-        raise BadInput("state", f"must have shape (M, {len(fields)}, H, W) with fields {', '.join(fields)}", np.shape(c))
+        raise BadInput(
+            "state", f"must have shape (M, {len(fields)}, H, W) with fields {', '.join(fields)}", np.shape(c)
+        )
 
 
 def _column(values: Any, like: Array) -> Array:
-    return jnp.asarray(values, like.dtype)[:, None, None]
+    return jnp.asarray(values, like.dtype)[None, :, None, None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +111,11 @@ def train_field_score(
     """min E|w_θ(z_τ, τ) − w|² over pictures, their turns and mirror images, noise and levels. A tenth is held out."""
     z = np.random.default_rng(seed).permutation(z).astype(np.float32)
     part = max(1, len(z) // 10)
-    watched, kept, ladder = jnp.asarray(z[:part]), jnp.asarray(z[part:]), jnp.asarray(find_schedule("even"), jnp.float32)
+    watched, kept, ladder = (
+        jnp.asarray(z[:part]),
+        jnp.asarray(z[part:]),
+        jnp.asarray(find_schedule("even"), jnp.float32),
+    )
     normal, key = SpectralNormal.of(z[part:]), jax.random.key(seed)
 
     def loss(network: LocalNetwork, clean: Array, key: Array) -> Array:
@@ -128,8 +134,8 @@ def train_field_score(
     first = LocalNetwork.make(jax.random.fold_in(key, 1), len(fields), width, depth)
     only = jax.tree.map(lambda leaf: leaf[None], first)
     trained = train_epochs(
-        lambda params, key: training(_first(params), key)[None], lambda params: held_out(_first(params))[None], only, plan,
-        key=jax.random.fold_in(key, 2), record=record, keep=keep, resume=resume,
+        lambda params, key: training(_first(params), key)[None], lambda params: held_out(_first(params))[None],
+        only, plan, key=jax.random.fold_in(key, 2), record=record, keep=keep, resume=resume,
     )  # fmt: skip
     best = jax.tree.map(lambda leaf: np.asarray(leaf[0], np.float32), trained.params)
     losses = np.concatenate([trained.training, trained.validation], 1)

@@ -64,15 +64,7 @@ def langevin(
     (`interrupted`). Raises `BadInput`, and `NumericalFailure` where nothing finite follows the first state.
     """
     began, key = time.perf_counter(), jax.random.key(seed)
-    if state is None:
-        z = jax.random.normal(jax.random.fold_in(key, 0), (samples, len(flow.fields), size, size), jnp.float32)
-    else:
-        check_pictures(flow.fields, state)
-        clean = flow.score.standardised(jnp.asarray(state, jnp.float32))
-        z, _ = noised_pictures(clean, jnp.full(len(clean), flow.tau, jnp.float32), jax.random.fold_in(key, 0))
-    least = 2 * flow.score.network.radius + 1
-    if min(z.shape[-2:]) < least:
-        raise BadInput("size", f"must be {least} at least, which the score sees", min(z.shape[-2:]))
+    z = _noised(flow, state, samples, size, jax.random.fold_in(key, 0))
     step, every, done = dt or flow.dt / (1 + eta), max(1, -(-steps // frames)), 0
     kept, ts, status = [_shown(flow, z)], [0.0], Status.MOVING
     for first in range(0, steps, every):
@@ -105,6 +97,20 @@ def langevin(
         drift=np.sqrt((np.asarray(flow.drift(jnp.asarray(last))) ** 2).mean((2, 3))).max(1).astype(np.float64),
         seconds=time.perf_counter() - began,
     )
+
+
+def _noised(flow: ConvolutionFlow, state: np.ndarray | None, samples: int, size: int, key: Array) -> Array:
+    """Where the motion begins, standardised; raises `BadInput`."""
+    if state is None:
+        z = jax.random.normal(key, (samples, len(flow.fields), size, size), jnp.float32)
+    else:
+        check_pictures(flow.fields, state)
+        clean = flow.score.standardised(jnp.asarray(state, jnp.float32))
+        z, _ = noised_pictures(clean, jnp.full(len(clean), flow.tau, jnp.float32), key)
+    least = 2 * flow.score.network.radius + 1
+    if min(z.shape[-2:]) < least:
+        raise BadInput("size", f"must be {least} at least, which the score sees", min(z.shape[-2:]))
+    return z
 
 
 @eqx.filter_jit

@@ -31,9 +31,9 @@ _PROBES = 8  # in each half
 class LearntFieldFlow(Result):
     """A flow of pictures built from their score.
 
-    `residual` is R = E r²/E|v|², r = ∇·v + v·s, over noised pictures: 0 where the score is exactly a gradient, 1 or more
-    for a field that knows nothing; `residual_std` is its standard deviation over pictures. Pace and arrow are free:
-    standardised pictures move by one standard deviation a unit of time at first.
+    `residual` is R = E r²/E|v|², r = ∇·v + v·s, over noised pictures: 0 where the score is exactly a gradient, 1 or
+    more for a field that knows nothing; `residual_std` is its standard deviation over pictures. Pace and arrow are
+    free: noised pictures move by one standard deviation a unit of time at first.
     """
 
     verb: ClassVar = "flow"
@@ -71,7 +71,8 @@ class LearntFieldFlow(Result):
         return {FIELD_FLOW_FILE: field_flow_arrays(self.flow)}
 
     def notes(self) -> list[str]:
-        return [f"residual {self.residual:.3g} ± {self.residual_std:.2g} (0: the distribution stands still)"]
+        told = "0: the distribution stands still, as it does where the score is exactly a gradient"
+        return [f"residual {self.residual:.3g} ± {self.residual_std:.2g} ({told})"]
 
 
 @checked
@@ -109,7 +110,7 @@ def learn_field_flow(
         flow=flow,
         pictures=heap,
         status=Status.CONVERGED,
-        message=f"an antisymmetric convolution of radius {radius} preserves the pictures' density at τ = {tau:g}",
+        message=f"an antisymmetric convolution of radius {radius} of the score at τ = {tau:g}",
         residual=residual,
         residual_std=std,
         isotropic=isotropic,

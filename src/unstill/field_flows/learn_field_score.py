@@ -1,11 +1,11 @@
-"""`learn_field_score`: a heap of pictures → the gradient of their log density at every noise level, by local networks."""
+"""`learn_field_score`: a heap of pictures → the gradient of their log density at every noise level."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import equinox as eqx
@@ -20,7 +20,7 @@ from .._types import Status
 from ..observations import Snapshots
 from ..training.epochs import Epochs, logged
 from .arrays import FIELD_SCORE_FILE, field_score_arrays
-from .field_score import FieldScore, denoising_losses, train_field_score
+from .field_score import FieldScore, TrainedFieldScore, denoising_losses, train_field_score
 from .sampling import density_distance, sample_pictures, spectral_distance
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ class LearntFieldScore(Result):
     """A score of pictures, how it was learnt, and how far pictures that are drawn from it are from them.
 
     `losses` (training, held out) are epoch by epoch. By level τ: `denoising` is the held-out loss of the score and
-    `gaussian` that of the Gaussian field of the same spectrum. `spectra` is the mean |log ratio| of the power of `drawn`
-    pictures and the heap, `spectra_floor` that of as many of the heap's own; `densities` the same for the values at a
-    cell, in standard deviations.
+    `gaussian` that of the Gaussian field of the same spectrum. `spectra` is the mean |log ratio| of the power of
+    `drawn` pictures and the heap, `spectra_floor` that of as many of the heap's own; `densities` the same for the
+    values at a cell, in standard deviations.
     """
 
     verb: ClassVar = "score"
@@ -134,24 +134,23 @@ def learn_field_score(
         progress: Called with one entry an epoch.
         resume: Keeps the state of the training, from which the same call goes on, to the same numbers.
 
-    Returns a `LearntFieldScore` with status `converged`, `not-converged` (its epochs were done while the loss still fell)
-    or `interrupted`. Raises `BadInput`.
+    Returns a `LearntFieldScore` with status `converged`, `not-converged` (its epochs were done while the loss still
+    fell) or `interrupted`. Raises `BadInput`.
     """
     began, kept = time.perf_counter(), Memory() if resume is None else resume
     heap = _checked(pictures, 2**depth)
     states, fields = heap.states(tuple(heap.fields)), tuple(heap.fields)
     mean, scale = states.mean((0, 2, 3)), states.std((0, 2, 3))
     z = (states - mean[:, None, None]) / scale[:, None, None]
-    options = {"width": width, "depth": depth, "batch": batch, "seed": seed}
 
-    def plan(count: int) -> Epochs:
-        return Epochs(count, steps, rate, max(10, count // 4), gain=0, optimiser=optimiser, stepwise=True)
+    def train(count: int, **logging: Any) -> TrainedFieldScore:
+        plan = Epochs(count, steps, rate, max(10, count // 4), gain=0, optimiser=optimiser, stepwise=True)
+        return train_field_score(
+            z, mean, scale, fields, width=width, depth=depth, plan=plan, batch=batch, seed=seed, **logging
+        )
 
-    if minutes is not None:
-        epochs = _epochs_in(60 * minutes, lambda n: train_field_score(z, mean, scale, fields, plan=plan(n), **options))
-    trained = train_field_score(
-        z, mean, scale, fields, plan=plan(epochs), **options, **logged(kept, epochs, progress)
-    )  # fmt: skip
+    epochs = epochs if minutes is None else _epochs_in(60 * minutes, train)
+    trained = train(epochs, **logged(kept, epochs, progress))
     drawn = sample_pictures(trained.score, _DRAWN, heap.shape, seed=seed)
     own = states[: len(drawn)]
     ended = Status.CONVERGED if trained.settled else Status.NOT_CONVERGED
@@ -186,7 +185,7 @@ def _checked(pictures: Snapshots | Mapping[str, np.ndarray], radius: int) -> Sna
     return heap
 
 
-def _epochs_in(seconds: float, train: Any) -> int:
+def _epochs_in(seconds: float, train: Callable[[int], Any]) -> int:
     """How many epochs fit: one is done to compile, and two more are timed."""
     train(1)
     begun = time.perf_counter()

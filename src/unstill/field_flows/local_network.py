@@ -68,8 +68,10 @@ class LocalNetwork(eqx.Module):
     def of(cls, arrays: dict[str, np.ndarray]) -> LocalNetwork:
         """From the arrays that `arrays` gave; raises `KeyError` or `ValueError` for anything else."""
         depth = sum(name.startswith("n_kernels_") for name in arrays)
-        layers = (tuple(arrays[f"n_{name}_{i}"] for i in range(depth)) for name in ("kernels", "mixes", "levels"))
-        found = cls(arrays["n_first"], *layers, arrays["n_last"])
+        kernels, mixes, levels = (
+            tuple(arrays[f"n_{name}_{i}"] for i in range(depth)) for name in ("kernels", "mixes", "levels")
+        )
+        found = cls(arrays["n_first"], kernels, mixes, levels, arrays["n_last"])
         width, channels = found.first.shape[:2]
         template = jax.eval_shape(lambda: cls.make(jax.random.key(0), channels, width, depth))
         if [np.shape(a) for a in jax.tree.leaves(found)] != [a.shape for a in jax.tree.leaves(template)]:

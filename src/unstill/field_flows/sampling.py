@@ -37,6 +37,7 @@ def _shells(c: np.ndarray) -> np.ndarray:
     power = (np.abs(np.fft.fft2(c - c.mean((2, 3), keepdims=True), norm="ortho")) ** 2).mean(0)
     k = wavenumbers(c.shape[-2:], half=False)
     which = np.minimum((k / (LARGEST / np.sqrt(2)) * _SHELLS).astype(int), _SHELLS).ravel()
+    which[0] = _SHELLS  # the mean is left out
     own = np.bincount(which, minlength=_SHELLS + 1)[:_SHELLS]
     sums = np.array([np.bincount(which, p.ravel(), minlength=_SHELLS + 1)[:_SHELLS] for p in power])
     return np.where(own > 0, sums / np.maximum(own, 1), np.nan)

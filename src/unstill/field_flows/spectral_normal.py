@@ -10,8 +10,6 @@ It is exact where the pictures are normal, and no network that sees two-point st
 
 from __future__ import annotations
 
-from typing import Any
-
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -31,7 +29,7 @@ class SpectralNormal(eqx.Module):
 
     @classmethod
     def of(cls, z: Float[np.ndarray, "M C H W"]) -> SpectralNormal:
-        """With the shell means of the pictures' periodograms; their imaginary parts vanish with the average over angles."""
+        """With the shell means of the pictures' periodograms, whose imaginary parts vanish in the mean over angles."""
         H, W = z.shape[-2:]
         modes = np.fft.fft2(z.astype(np.float64), norm="ortho")
         power = np.einsum("mahw,mbhw->abhw", modes, modes.conj()).real / len(z)
@@ -59,11 +57,12 @@ class SpectralNormal(eqx.Module):
         """E[w | z_τ] of pictures z at levels τ."""
         variances, axes = (jnp.asarray(part, z.dtype) for part in (self.variances, self.axes))
         t = tau[:, None, None]
-        share = t * jnp.sqrt(1 - t**2) * (1 - variances) / ((1 - t**2) * variances + t**2)
+        own = variances[None]
+        share = t * jnp.sqrt(1 - t**2) * (1 - own) / ((1 - t**2) * own + t**2)
         filters = jnp.einsum("sac,bsc,sdc->bsad", axes, share, axes)
         at = wavenumbers((int(z.shape[2]), int(z.shape[3])), half=True) / LARGEST * (len(variances) - 1)
         below = np.minimum(at.astype(int), len(variances) - 2)
-        above = jnp.asarray(at - below, z.dtype)[..., None, None]
+        above = jnp.asarray(at - below, z.dtype)[None, ..., None, None]
         filters = (1 - above) * filters[:, below] + above * filters[:, below + 1]
         return jnp.fft.irfft2(jnp.einsum("bhwad,bdhw->bahw", filters, jnp.fft.rfft2(z)), s=z.shape[-2:])
 

@@ -22,9 +22,9 @@ _OTHER = "#d95f02"
 def plot_field_score(found: LearntFieldScore) -> Figure:
     """Losses by epoch; what is left at each level beside the Gaussian field; a picture, and one that was drawn."""
     top = HEAD + TITLE
-    page = Page(MARGIN + 2 * (NUMBERS + _SIDE) + 2 * (_SIDE + 0.3) + BESIDE, top + _SIDE + AXIS)
+    page = Page(MARGIN + NUMBERS / 2 + 2 * (NUMBERS + _SIDE) + 2 * (_SIDE + 0.3) + BESIDE, top + _SIDE + AXIS)
     page.head(f"the score of {', '.join(found.score.fields)}: {found.status}, {found.message}", *found.notes())
-    left = MARGIN + NUMBERS / 2
+    left = MARGIN + NUMBERS
     axes = page.axes(left, top, _SIDE, _SIDE)
     epochs = np.arange(1, len(found.losses) + 1)
     axes.plot(epochs, found.losses[:, 0], color=INK, label="training")
@@ -39,6 +39,8 @@ def plot_field_score(found: LearntFieldScore) -> Figure:
     axes.plot(levels, list(found.denoising.values()), "o-", color=INK, label="score")
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.set_xticks(levels, [f"{level:g}" for level in levels])
+    axes.minorticks_off()
     axes.legend(frameon=False, fontsize=8)
     dress(axes, "held-out loss by noise level", "τ", "")
     name = "v" if "v" in found.score.fields else found.score.fields[0]

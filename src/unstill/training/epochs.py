@@ -30,7 +30,8 @@ class Epochs:
     """At most `epochs` epochs of `steps` Adam steps at `rate`, which falls to 1 % of itself along a half cosine.
 
     Training ends early when no member's held-out loss has fallen by the share `gain` for `patience` epochs. `stepwise`:
-    each step is a call of its own, for convolutions, whose gradients XLA computes 10 times slower within a loop on a CPU.
+    each step is a call of its own, for convolutions, whose gradients XLA computes 10 times slower within a loop on a
+    CPU.
     """
 
     epochs: int = 100

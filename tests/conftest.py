@@ -1,6 +1,7 @@
 """Tests run in float64, with JAX's strict rules on ranks, warnings as errors and shapes checked (pyproject.toml)."""
 
 import tempfile
+from pathlib import Path
 
 import hypothesis
 import jax
@@ -14,6 +15,15 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 _programs = tempfile.TemporaryDirectory(prefix="unstill-programs-")
 jax.config.update("jax_compilation_cache_dir", _programs.name)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+SLOW = frozenset(Path(__file__).with_name("slow.txt").read_text(encoding="utf-8").split())  # by scripts/slow-tests
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.nodeid.partition("[")[0] in SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_unconfigure():

@@ -13,7 +13,7 @@ from .._arguments import Count, Whole, checked
 from .._errors import BadInput
 from .._progress import Progress, silent
 from ..files.arrays import MOST_ELEMENTS
-from .icon import CHANNELS, Icon, find_icon
+from .icon import CHANNELS, Icon, find_icon, luminance
 from .painting import paint
 from .placing import TRIES, place_discs
 from .result import DrawnIcons
@@ -58,13 +58,15 @@ def draw_icons(
     Returns `DrawnIcons`. Raises `BadInput`, also where the icons do not fit: after 10,000 tries for one icon.
     """
     began = time.perf_counter()
-    under, clear = _colour("ground", ground), None if background is None else _colour("background", background)
+    below, clear = _colour("ground", ground), None if background is None else _colour("background", background)
     drawn, fields = _fitting(icon, count, size, icon_size, clear), CHANNELS[colour]
     if samples * len(fields) * size**2 > MOST_ELEMENTS:
         raise BadInput("samples", f"must make at most {MOST_ELEMENTS:.0e} values", f"{samples} of {size} × {size}")
     places, angles, tried = _placed(drawn, count, size, samples, seed)
+    under = np.array(below if colour == "rgb" else [luminance(np.array(below))], np.float32)
     pictures = paint(drawn, places, angles, under, size=size, colour=colour, progress=progress)
-    return DrawnIcons(drawn, fields, pictures, places, angles, ground, tried / count, time.perf_counter() - began)
+    told = {"under": under, "ground": ground, "tries": tried / count, "seconds": time.perf_counter() - began}
+    return DrawnIcons(drawn, fields, pictures, places, angles, **told)
 
 
 def _colour(argument: str, text: str) -> tuple[float, ...]:

@@ -30,6 +30,10 @@ def _left(x, y):
     return x
 
 
+def _right(x, y):
+    return -x - 0.1  # a little of it lies under the other half, so that no seam shows
+
+
 def _legs(*ends: tuple[float, float, float], width: float = 0.11) -> list[Layer]:
     """Legs above the axis: where each begins, and where it ends."""
     return [(line((x, 0.2), (x1, y1), width), _ORANGE) for x, x1, y1 in ends]
@@ -65,7 +69,7 @@ ICONS: dict[str, Drawing] = {
         Drawing(
             "yin-yang", "two halves that turn into each other: handed",
             [
-                (disc(0, 0, 1), _WHITE), (both(disc(0, 0, 1), _left), _BLUE),
+                (both(disc(0, 0, 1), _right), _WHITE), (both(disc(0, 0, 1), _left), _BLUE),
                 (disc(0, 0.5, 0.5), _WHITE), (disc(0, -0.5, 0.5), _BLUE),
                 (disc(0, 0.5, 0.17), _BLUE), (disc(0, -0.5, 0.17), _WHITE),
             ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import os
 from pathlib import Path
@@ -33,7 +34,7 @@ class Icon:
     layers: Float[np.ndarray, "4 H W"]
     size: int
 
-    @property
+    @functools.cached_property
     def radius(self) -> float:
         """Of the smallest circle about the middle beyond which nothing is drawn, in pixels of the heap."""
         seen = np.argwhere(self.layers[3] > 0)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
 
 from .._progress import Progress, silent
-from .icon import Icon, luminance
+from .icon import Icon
 
 _REPORT = 64  # pictures between two reports of progress
 
@@ -18,15 +17,14 @@ def paint(
     icon: Icon,
     places: Float[np.ndarray, "M N 2"],
     angles: Float[np.ndarray, "M N"],
-    ground: Sequence[float],
+    under: Float[np.ndarray, " C"],
     *,
     size: int,
     colour: str = "rgb",
     progress: Progress = silent,
 ) -> Float[np.ndarray, "M C size size"]:
-    """Pictures in float32 over a ground of red, green and blue; made in place, with no more memory than they take."""
+    """Pictures in float32 over a ground of `under` in each field; made in place, in no more memory than they take."""
     layers = icon.channels(colour)
-    under = np.array(ground if colour == "rgb" else [luminance(np.array(ground))], np.float32)
     pictures = np.empty((len(places), len(under), size, size), np.float32)
     pictures[:] = under[:, None, None]
     for m, picture in enumerate(pictures):

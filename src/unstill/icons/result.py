@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from .._result import Result
 from .._types import Status
-from .icon import Icon
+from .icon import CHANNELS, Icon
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -20,7 +20,8 @@ class DrawnIcons(Result):
 
     `places` are the middles of the icons as (row, column) in pixels, in [0, size): whole numbers are the middles of
     pixels, and row 0 is at the top. `angles` are in radians, in [0, 2π), counter-clockwise as the picture is shown; at
-    angle 0 an icon stands as it was drawn. `fields` are the pictures (M, H, W) by name, which `learn_rule` takes.
+    angle 0 an icon stands as it was drawn. `fields` are the pictures (M, H, W) by name, which `learn_rule` takes; `under` is the ground in
+    each of them.
     `tries` is how many places were tried for each icon: 1 where there is all the room, the more the denser they lie.
     """
 
@@ -32,6 +33,7 @@ class DrawnIcons(Result):
     pictures: Float[np.ndarray, "M C H W"]
     places: Float[np.ndarray, "M N 2"]
     angles: Float[np.ndarray, "M N"]
+    under: Float[np.ndarray, " C"]
     ground: str
     tries: float
     seconds: float = 0.0
@@ -40,6 +42,11 @@ class DrawnIcons(Result):
     def fields(self) -> dict[str, np.ndarray]:
         """Pictures (M, H, W) by the name of the field, without copying them."""
         return {name: self.pictures[:, i] for i, name in enumerate(self.names)}
+
+    @property
+    def colour(self) -> str:
+        """`rgb` or `grey`."""
+        return next(colour for colour, names in CHANNELS.items() if names == self.names)
 
     @property
     def coverage(self) -> float:

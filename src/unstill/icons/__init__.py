@@ -1,4 +1,4 @@
-"""Artificial life heaps: pictures of one icon at random places and angles. Stands above `files`: icons are read there."""
+"""Artificial life heaps: pictures of one icon at random places and angles. Above `files`, which reads icons."""
 
 from .draw import draw_icons
 from .drawings import ICONS

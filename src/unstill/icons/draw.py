@@ -51,7 +51,8 @@ def draw_icons(
         icon_size: Longer side of the icon in pixels (default: an eighth of `size`).
         colour: rgb, three fields r, g, b; or grey, one field ink, their luminance.
         ground: Colour that the icons are laid over: a name, or as #ff8800.
-        background: Colour that becomes transparent in an icon without an alpha channel (default: such icons are refused).
+        background: Colour that becomes transparent in an icon without an alpha channel (default: such an icon is
+            refused).
         seed: Seed of places and angles; the first pictures are the same, however many there are.
         progress: Called with the pictures done and in all.
 
@@ -111,7 +112,7 @@ def _placed(icon: Icon, count: int, size: int, samples: int, seed: int) -> tuple
         # A generator a picture: the m-th one depends on the seed and m alone.
         where, turned, tries = place_discs(np.random.default_rng((seed, m)), count, icon.radius, size)
         if len(where) < count:
-            fitted = f"{count}, of which {len(where)} fitted into picture {m} before {TRIES:,} tries for the next failed"
+            fitted = f"{count}, of which {len(where)} fitted into picture {m}, and {TRIES:,} tries for one more failed"
             raise BadInput("count", "must fit without overlap", fitted, _remedy())
         places[m], angles[m], tried = where, turned, tried + tries
     return places, angles, tried / samples

@@ -18,8 +18,9 @@ from .drawings import ICONS
 
 CHANNELS = {"rgb": ("r", "g", "b"), "grey": ("ink",)}
 FINE = 4  # an icon is kept with so many pixels to one of the heap, so that drawing it is smooth at every angle
-_BLUR, _TAIL = 0.4, 2.5  # standard deviation in the heap's pixels, and where the Gaussian is cut, in standard deviations
+_BLUR, _TAIL = 0.4, 2.5  # a Gaussian's standard deviation in the heap's pixels, and where it is cut, in units of it
 _SAME = 1.5 / 255  # colours nearer than this are one
+_UNSEEN = 0.5 / 255  # less alpha is nothing
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,8 +40,8 @@ class Icon:
         """Of the smallest circle about the middle beyond which nothing is drawn, in pixels of the heap."""
         seen = np.argwhere(self.layers[3] > 0)
         middle = (np.array(self.layers.shape[1:]) - 1) / 2
-        # One more point: between the last one and the next, zero one the interpolation still draws.
-        return (float(np.linalg.norm(seen - middle, axis=1).max()) + 1) / FINE
+        # Bilinear interpolation still draws something up to one point further in either direction.
+        return (float(np.linalg.norm(seen - middle, axis=1).max()) + math.sqrt(2)) / FINE
 
     def channels(self, colour: str) -> np.ndarray:
         """The channels of a colour model, multiplied by alpha, and alpha: (C + 1, H, W)."""
@@ -122,17 +123,17 @@ def _icon(name: str, picture: np.ndarray, size: int) -> Icon:
     """
     rows, columns = (np.flatnonzero(picture[..., 3].any(axis)) for axis in (1, 0))
     cut = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    scale = FINE * size / max(cut.shape[:2])
-    shape = tuple(max(1, round(n * scale)) for n in cut.shape[:2])
-    spread = _BLUR * FINE
+    scale, spread = FINE * size / max(cut.shape[:2]), _BLUR * FINE
+    height, width = (max(1, round(n * scale)) for n in cut.shape[:2])
     margin = math.ceil(_TAIL * spread) + 1
-    layers = np.stack([np.pad(_resized(cut[..., i], shape), margin) for i in range(4)])
+    layers = np.stack([np.pad(_resized(cut[..., i], height, width), margin) for i in range(4)])
     smooth = ndimage.gaussian_filter(layers, spread, axes=(1, 2), truncate=_TAIL, mode="constant")
-    return Icon(name, np.clip(smooth, 0, 1).astype(np.float32), size)
+    return Icon(name, np.where(smooth[3] < _UNSEEN, 0, np.clip(smooth, 0, 1)).astype(np.float32), size)
 
 
-def _resized(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _resized(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """By means over areas, which keeps the sum of the ink; to more pixels, by repeating them."""
     from PIL import Image
 
     picture = Image.fromarray(values.astype(np.float32))
-    return np.asarray(picture.resize(shape[::-1], Image.Resampling.BOX))
+    return np.asarray(picture.resize((columns, rows), Image.Resampling.BOX))

@@ -20,9 +20,9 @@ class DrawnIcons(Result):
 
     `places` are the middles of the icons as (row, column) in pixels, in [0, size): whole numbers are the middles of
     pixels, and row 0 is at the top. `angles` are in radians, in [0, 2π), counter-clockwise as the picture is shown; at
-    angle 0 an icon stands as it was drawn. `fields` are the pictures (M, H, W) by name, which `learn_rule` takes; `under` is the ground in
-    each of them.
-    `tries` is how many places were tried for each icon: 1 where there is all the room, the more the denser they lie.
+    angle 0 an icon stands as it was drawn. `fields` are the pictures (M, H, W) by name, which `learn_rule` takes;
+    `under` is the ground in each of them. `tries` is how many places were tried for each icon: 1 where there is all the
+    room, the more the denser they lie.
     """
 
     verb: ClassVar = "alife"

@@ -171,7 +171,7 @@ ALONE = {
     "alife {kit}/file": ["icon`", "must be a PNG picture"],
     "alife dot --background white": ["background`", "must be left out"],
     "alife dot --size 64 --icon-size 64": ["icon-size`", "below the 64 pixels"],
-    "alife dot --size 64 --icon-size 60": ["icon-size`", "icon's circle"],
+    "alife dot --size 64 --icon-size 62": ["icon-size`", "icon's circle"],
     "alife dot --size 64 --count 1000000000": ["count`", "not even the area"],
     "alife dot --size 64 --count 26": ["count`", "fitted into picture 0"],
     "alife dot --samples 1e12": ["samples`", "2e+09 values"],

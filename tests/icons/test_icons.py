@@ -236,6 +236,13 @@ def test_icons_that_are_refused(tmp_path):
             draw_icons(icon, count=1, size=32, samples=1, background=background)
 
 
+def test_an_icon_that_vanishes_is_refused():
+    specks = np.zeros((1000, 1000, 4))
+    specks[[0, -1], [0, -1]] = 1
+    with pytest.raises(BadInput, match="`icon_size` must leave something of the icon"):
+        draw_icons(specks, count=1, icon_size=16)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -128,7 +128,10 @@ def _icon(name: str, picture: np.ndarray, size: int) -> Icon:
     margin = math.ceil(_TAIL * spread) + 1
     layers = np.stack([np.pad(_resized(cut[..., i], height, width), margin) for i in range(4)])
     smooth = ndimage.gaussian_filter(layers, spread, axes=(1, 2), truncate=_TAIL, mode="constant")
-    return Icon(name, np.where(smooth[3] < _UNSEEN, 0, np.clip(smooth, 0, 1)).astype(np.float32), size)
+    seen = smooth[3] >= _UNSEEN
+    if not seen.any():
+        raise BadInput("icon_size", "must leave something of the icon to be seen", size, "Take a larger one.")
+    return Icon(name, np.where(seen, np.clip(smooth, 0, 1), 0).astype(np.float32), size)
 
 
 def _resized(values: np.ndarray, rows: int, columns: int) -> np.ndarray:

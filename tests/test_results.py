@@ -51,6 +51,7 @@ RESULTS = {
     "compare": lambda: us.compare(pattern(), loss="pixel,moments"),
     "discover": lambda: us.discover({"u": pattern()[0], "v": pattern()[1]}, fix={"u:u v^2": -1, "v:u v^2": 1}),
     "points": lambda: us.draw_points("ring", count=60),
+    "alife": lambda: us.draw_icons("dot", count=2, size=32, samples=3),
     "score": lambda: us.learn_score(ring(), epochs=2, steps=2, hidden=(8, 8), samples=20),
     "flow": lambda: us.learn_flow(ring(), tau=0.3, epochs=2, steps=2, hidden=8, time=0.2),
     "flow on pictures": lambda: us.learn_rule({"u": moving()[:, 0], "v": moving()[:, 1]}, degree=2),

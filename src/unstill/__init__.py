@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         lyapunov,
         uniqueness,
     )
+    from .icons import ICONS, DrawnIcons, draw_icons
     from .observations import Ordered, Points, Snapshots
     from .plotting import animate, plot_recovery, plot_states, save_figure
     from .recovery import Estimate, Recovery, recover
@@ -99,6 +100,7 @@ _ROOMS = {
         "Flow", "Flows", "LearntFlows", "LearntScore", "Lyapunov", "Score", "Uniqueness", "learn_flow", "learn_score",
         "lyapunov", "uniqueness",
     ),
+    "icons": ("ICONS", "DrawnIcons", "draw_icons"),
     "plotting": ("animate", "plot_recovery", "plot_states", "save_figure"),
     "recovery": ("Estimate", "Recovery", "recover"),
     "rules": ("LearntRule", "Rule", "learn_rule"),

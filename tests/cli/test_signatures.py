@@ -20,6 +20,7 @@ FUNCTIONS = {
     "recovery.recover:recover": {"system": "gray-scott", "pictures": {}},
     "discovery.discover:discover": {"points": np.zeros((9, 2))},
     "discovery.point_sets:draw_points": {"name": "ring"},
+    "icons.draw:draw_icons": {"icon": "dot"},
     "flows.learn_score:learn_score": {"points": POINTS},
     "flows.learn_flow:learn_flow": {"points": POINTS},
     "rules.learn_rule:learn_rule": {"pictures": {"u": np.zeros((9, 32, 32))}},

@@ -106,7 +106,7 @@ def test_unknown_options_and_words(refused, verb):
 
 
 @pytest.mark.parametrize(
-    "verb", [v for v in CALLS if v not in ("simulate", "viability", "points", "animate", "landscape")]
+    "verb", [v for v in CALLS if v not in ("simulate", "viability", "points", "alife", "animate", "landscape")]
 )
 def test_a_source_is_needed(refused, verb):
     refused(verb, expected=["source"])
@@ -166,6 +166,15 @@ ALONE = {
     "compare {kit}/pictures.npz --loss pixel,pixel": ["loss`", "once"],
     "points lorentz": ["name`", "Did you mean lorenz"],
     "points ring --count 1": ["count`", "at least 2"],
+    "alife arow": ["icon`", "Did you mean arrow"],
+    "alife {kit}/no-such.png": ["icon`", "must be an existing PNG"],
+    "alife {kit}/file": ["icon`", "must be a PNG picture"],
+    "alife dot --background white": ["background`", "must be left out"],
+    "alife dot --size 64 --icon-size 64": ["icon-size`", "below the 64 pixels"],
+    "alife dot --size 64 --icon-size 62": ["icon-size`", "icon's circle"],
+    "alife dot --size 64 --count 1000000000": ["count`", "not even the area"],
+    "alife dot --size 64 --count 26": ["count`", "fitted into picture 0"],
+    "alife dot --samples 1e12": ["samples`", "2e+09 values"],
     "discover {kit}/empty": ["empty"],
     "discover {kit}/plane.npz,{kit}/space.npz --condition a=1 --condition a=2": ["variables"],
     "discover {kit}/plane.npz --interval 0.1": ["interval`", "--ordered"],

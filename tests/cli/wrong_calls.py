@@ -38,6 +38,7 @@ CALLS = {
     "compare": "compare {kit}/pictures.npz --loss pixel",
     "viability": "viability --quick",
     "points": "points ring --count 50",
+    "alife": "alife dot --count 2 --samples 2 --size 32",
     "discover": "discover {kit}/plane.npz --library poly1",
     "score": "score {kit}/plane.npz --epochs 1",
     "flow": "flow {kit}/plane.npz --score {kit}/score",

@@ -14,12 +14,14 @@ from unstill._errors import BadInput
 from unstill._types import Status
 from unstill.analysis import Spectrum
 from unstill.flows.exponents import Lyapunov
+from unstill.icons import draw_icons
 from unstill.observations.points import Points
 from unstill.plotting.comparisons import plot_comparison
 from unstill.plotting.discoveries import plot_points
 from unstill.plotting.figures import DPI, rendered, save_figure
 from unstill.plotting.fits import plot_fit
 from unstill.plotting.flows import plot_flows, plot_score
+from unstill.plotting.icons import plot_icons
 from unstill.plotting.landscapes import plot_landscape
 from unstill.plotting.lyapunov import plot_spectra
 from unstill.plotting.recoveries import plot_recovery
@@ -176,6 +178,12 @@ FIGURES = {
         "with a gap": lambda: plot_viability(CELLS[:3], ["bptt", "observed"], ["spots", "maze"]),
     },
     "plot_points": {f"{d} variables": lambda d=d: plot_points(POINTS[d]) for d in POINTS},
+    "plot_icons": {
+        "colour": lambda: plot_icons(draw_icons("bug", count=2, size=64, samples=9)),
+        "grey on white, one": lambda: plot_icons(
+            draw_icons("yin-yang", count=2, size=64, samples=1, colour="grey", ground="white")
+        ),
+    },
     "plot_score": {f"{d} variables": lambda d=d: plot_score(score_of(d)) for d in POINTS},
     "plot_flows": {
         "trained": lambda: plot_flows(flows_of()),

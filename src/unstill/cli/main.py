@@ -15,6 +15,7 @@ VERBS = {
     "landscape": "map a loss along one parameter, over a list of sets, or over a section",
     "compare": "measure the pictures of a set against each other, by one or more losses",
     "points": "draw a point set: an unordered heap of points",
+    "alife": "draw an artificial life heap: pictures of an icon at random places and angles",
     "discover": "find the equations behind a heap of points, or pictures of all fields",
     "score": "learn the score of a heap of points",
     "flow": "learn fields that preserve points, or the local rule behind pictures",

@@ -25,6 +25,7 @@ from .learn_field_score import LearntFieldScore
 
 _LOOKED_AT = 64  # pictures
 _PROBES = 8  # in each half
+_KEPT = 0.05  # of the residual: less is told as kept
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -96,7 +97,8 @@ def learn_field_flow(
         tau: Noise level of the density that is preserved, between 0 and 1.
         seed: Seed of the kernel and of all other random numbers.
 
-    Returns a `LearntFieldFlow` with status `converged`. Raises `BadInput`, also where the pictures have another
+    Returns a `LearntFieldFlow` with status `converged`, or `not-converged` where the score is too far from a gradient
+    (residual above .05 by more than two standard deviations). Raises `BadInput`, also where the pictures have another
     normalisation than the score's.
     """
     began = time.perf_counter()
@@ -106,11 +108,15 @@ def learn_field_flow(
     kernel = antisymmetric_kernel(len(learnt.fields), radius, isotropic=isotropic, rng=np.random.default_rng(seed))
     some = states[np.unique(np.linspace(0, len(states) - 1, min(_LOOKED_AT, len(states))).round().astype(int))]
     flow, residual, std = _at_unit_speed(ConvolutionFlow(learnt, kernel, tau), some, seed)
+    message = f"an antisymmetric convolution of radius {radius} of the score at τ = {tau:g}"
+    kept = residual < _KEPT + 2 * std
+    if not kept:
+        message += ", which is too far from a gradient to keep the pictures: train it longer"
     return LearntFieldFlow(
         flow=flow,
         pictures=heap,
-        status=Status.CONVERGED,
-        message=f"an antisymmetric convolution of radius {radius} of the score at τ = {tau:g}",
+        status=Status.CONVERGED if kept else Status.NOT_CONVERGED,
+        message=message,
         residual=residual,
         residual_std=std,
         isotropic=isotropic,

@@ -13,7 +13,7 @@ from .arrays import MOST_ELEMENTS, decoding
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_LUMINANCE = np.array([0.299, 0.587, 0.114])  # Rec. 601, as Pillow, MATLAB and ImageJ's weighted conversion
+LUMINANCE = np.array([0.299, 0.587, 0.114])  # Rec. 601, as Pillow, MATLAB and ImageJ's weighted conversion
 
 
 def read_picture(path: Path) -> np.ndarray:
@@ -31,6 +31,22 @@ def read_picture(path: Path) -> np.ndarray:
             raise BadInput("path", "must be a PNG, JPEG or TIFF picture", path)
         _refuse_deep_colour(head, path)
         return _grey(_read_by_pillow(path))[None]
+
+
+def read_colours(path: Path) -> np.ndarray:
+    """Red, green, blue and, where the PNG has transparency, alpha in [0, 1], (H, W, 3 or 4); raises `BadInput`."""
+    from PIL import Image
+
+    with decoding(path):
+        with open(path, "rb") as stream:
+            head = stream.read(32)
+        if not head.startswith(_PNG):
+            raise BadInput("path", "must be a PNG picture", path)
+        if len(head) > 25 and head[24] == 16:  # Pillow would cut them to 8 bits, and grey ones to white
+            raise BadInput("path", "must not be a 16-bit PNG", path, "Save 8 bits a channel.")
+        with Image.open(path, formats=("PNG",)) as image:
+            clear = "A" in image.getbands() or "transparency" in image.info
+            return np.asarray(image.convert("RGBA" if clear else "RGB")) / 255
 
 
 def write_png(path: Path, values: np.ndarray) -> None:
@@ -115,7 +131,7 @@ def _grey(values: np.ndarray) -> np.ndarray:
     colour = values[..., : 1 if values.shape[-1] < 3 else 3]
     if (colour == colour[..., :1]).all():
         return colour[..., 0]
-    return colour @ _LUMINANCE
+    return colour @ LUMINANCE
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ def _figure(module: str, function: str) -> Callable[[Any], Figure | None]:
 FIGURES: dict[str, dict[str, Callable[[Any], Figure | None]]] = {
     "simulate": {"states.png": _figure("states", "plot_states")},
     "points": {"points.png": _figure("discoveries", "plot_points")},
+    "alife": {"icons.png": _figure("icons", "plot_icons")},
     "score": {"score.png": _figure("flows", "plot_score")},
     "flow": {"flow.png": _figure("flows", "plot_flows"), "motions.png": _figure("flows", "plot_motions")},
     "rule": {"rule.png": _figure("rules", "plot_rule")},

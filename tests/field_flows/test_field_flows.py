@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jsonschema
@@ -195,6 +196,35 @@ def test_training_lowers_the_loss_and_goes_on_where_it_stopped(tmp_path):
     assert us.load_score(tmp_path / "score").fields == ("u", "v")
     assert found.to_dict()["radius"] == 2
     assert "radius" not in found.summary() or found.plot() is not None
+
+
+def test_a_potential_gives_flows_that_preserve_exactly(rng, tmp_path):
+    """Whatever its numbers are: R = 0 but for Hutchinson's noise, while a network that is no gradient has R > 0."""
+    pictures = few(24)
+    states = np.stack(list(pictures.values()), 1)
+    mean, scale = states.mean((0, 2, 3)), states.std((0, 2, 3))
+    normal = SpectralNormal.of(standardised(states))
+    found = {}
+    for conservative in (True, False):
+        network = LocalNetwork.make(jax.random.key(0), 2, 6, 1, 1 if conservative else 2)
+        last = 0.5 * jax.random.normal(jax.random.key(1), network.last.shape, jnp.float32)
+        network = eqx.tree_at(lambda n: n.last, network, last)
+        score = FieldScore(network, normal, mean, scale, ("u", "v"), conservative)
+        found[conservative] = learn_field_flow(pictures, score, radius=1, tau=0.4)
+        found[conservative].save(tmp_path / str(conservative))
+        kept = us.load_flow(tmp_path / str(conservative))[0]
+        np.testing.assert_allclose(kept(states[:2]), found[conservative].flow(states[:2]), rtol=1e-6)
+    assert abs(found[True].residual) < 4 * found[True].residual_std
+    assert found[True].status is Status.CONVERGED
+    assert found[False].residual > 6 * found[True].residual_std
+    assert found[False].status is Status.NOT_CONVERGED
+
+
+def test_training_a_potential_lowers_the_loss():
+    pictures = {name: values**2 for name, values in few(40).items()}
+    options = {"width": 8, "depth": 1, "steps": 15, "batch": 8, "rate": 1e-2, "seed": 1, "epochs": 3}
+    found = learn_field_score(pictures, conservative=True, **options)
+    assert found.denoising[0.214] < found.gaussian[0.214]
 
 
 def test_refusals(score, tmp_path):

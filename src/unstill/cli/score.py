@@ -22,7 +22,7 @@ _OF_POINTS = known_arguments(
     ),
 )
 _OF_PICTURES = known_arguments(
-    tuple(each for each in options_of(_OF_FIELDS) if each.name in ("width", "depth", "minutes")),
+    tuple(each for each in options_of(_OF_FIELDS) if each.name in ("width", "depth", "conservative", "minutes")),
     (option("observe", "", "Fields of the pictures (default: all)."),),
 )
 ARGUMENTS = known_arguments(
@@ -79,7 +79,7 @@ def _of_pictures(given: Given, training: dict) -> int:
     pictures = load(given.source, observe=given.observe or None)
     command = Run("score", given)
     command.claim()
-    plain = given.only(("width", "depth", "minutes", "seed")) | training
+    plain = given.only(("width", "depth", "conservative", "minutes", "seed")) | training
     with progress_bar(given, "epochs") as progress:
         found = learn_field_score(pictures, **plain, progress=progress, resume=command)
     return command.conclude(found)

@@ -18,8 +18,8 @@ FIELD_SCORE_FILE, FIELD_FLOW_FILE = "field-score.npz", "field-flow.npz"
 
 def field_score_arrays(score: FieldScore) -> dict[str, np.ndarray]:
     """The arrays of `field-score.npz`: the network's weights with the normalisation that belongs to them."""
-    about = np.array(json.dumps({"kind": "field-score", "names": list(score.fields)}))
-    return {"about": about} | score_parts(score)
+    facts = {"kind": "field-score", "names": list(score.fields), "conservative": score.conservative}
+    return {"about": np.array(json.dumps(facts))} | score_parts(score)
 
 
 def score_parts(score: FieldScore) -> dict[str, np.ndarray]:
@@ -40,14 +40,16 @@ def field_score_of(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fiel
         raise ValueError("no normalisation of these fields")
     if normal.axes.shape != (len(normal.variances), C, C) or normal.variances.shape[1:] != (C,):
         raise ValueError("no spectrum of these fields")
-    if network.last.shape[0] != C or network.first.shape[1] != C:
+    conservative = bool(about["conservative"])
+    if network.last.shape[0] != (1 if conservative else C) or network.first.shape[1] != C:
         raise ValueError("arrays do not fit together")
-    return FieldScore(network, normal, mean, scale, names)
+    return FieldScore(network, normal, mean, scale, names, conservative)
 
 
 def field_flow_arrays(flow: ConvolutionFlow) -> dict[str, np.ndarray]:
     """The arrays of `field-flow.npz`: the kernel, and the score that it is applied to."""
     facts = {"kind": "field-flow", "names": list(flow.fields), "family": flow.name, "tau": flow.tau}
+    facts |= {"conservative": flow.score.conservative}
     return {"about": np.array(json.dumps(facts)), "kernel": np.asarray(flow.kernel)} | score_parts(flow.score)
 
 

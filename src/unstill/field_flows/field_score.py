@@ -2,8 +2,9 @@
 
 With z_τ = √a z + τ ε, a + τ² = 1, what is predicted is w = √a ε − τ z, so that E|w_θ − w|² weighs all levels alike, and
 s = ∇log p_τ = −z − (√a/τ) w_θ. Sources: P. Vincent, Neural Comput. 23, 1661 (2011), eq. 9; T. Salimans & J. Ho,
-ICLR 2022, arXiv:2202.00512, appendix D. It is not a gradient by construction: what is built from it preserves p_τ as
-well as it was learnt.
+ICLR 2022, arXiv:2202.00512, appendix D. A network with as many outputs as fields is taken as it is: what is built from
+it preserves p_τ as well as it was learnt. One with one output is a potential, of which the gradient is taken: then s is
+exactly the gradient of some log q near log p_τ, and flows that are built from it preserve q for ever.
 """
 
 from __future__ import annotations
@@ -37,11 +38,12 @@ class FieldScore(eqx.Module):
     mean: Array | np.ndarray  # of each field
     scale: Array | np.ndarray
     fields: tuple[str, ...] = eqx.field(static=True)
+    conservative: bool = eqx.field(static=True, default=False)
 
     def predicted(self, z: Float[Array, "B C H W"], tau: Any) -> Float[Array, "B C H W"]:
         """w_θ."""
         tau = jnp.broadcast_to(jnp.asarray(tau, z.dtype), z.shape[:1])
-        return self.normal.predicted(z, tau) + self.network(z, tau)
+        return self.normal.predicted(z, tau) + of_network(self.network, z, tau, self.conservative)
 
     def at(self, z: Float[Array, "B C H W"], tau: Any) -> Float[Array, "B C H W"]:
         """s = −z − (√a/τ) w_θ of standardised pictures."""
@@ -68,6 +70,13 @@ class FieldScore(eqx.Module):
     def natural(self, z: Float[Array, "B C H W"]) -> Float[Array, "B C H W"]:
         """The pictures of z."""
         return z * _column(self.scale, z) + _column(self.mean, z)
+
+
+def of_network(
+    network: LocalNetwork, z: Float[Array, "B C H W"], tau: Float[Array, " B"], conservative: bool
+) -> Float[Array, "B C H W"]:
+    """The network's part of w_θ: its outputs, or the gradient of the sum of its one output."""
+    return jax.grad(lambda z: jnp.sum(network(z, tau)))(z) if conservative else network(z, tau)
 
 
 def check_pictures(fields: tuple[str, ...], c: Any) -> None:
@@ -101,6 +110,7 @@ def train_field_score(
     *,
     width: int,
     depth: int,
+    conservative: bool,
     plan: Epochs,
     batch: int,
     seed: int,
@@ -122,7 +132,7 @@ def train_field_score(
         noise, level = jax.random.split(key)
         tau = ladder[draw(level, len(clean), len(ladder))]
         noised, wanted = noised_pictures(clean, tau, noise)
-        return jnp.mean((normal.predicted(noised, tau) + network(noised, tau) - wanted) ** 2)
+        return jnp.mean((normal.predicted(noised, tau) + of_network(network, noised, tau, conservative) - wanted) ** 2)
 
     def training(network: LocalNetwork, key: Array) -> Array:
         pick, turn, rest = jax.random.split(key, 3)
@@ -131,7 +141,8 @@ def train_field_score(
     def held_out(network: LocalNetwork) -> Array:
         return loss(network, jnp.concatenate([watched] * _WATCHED), jax.random.key(1))
 
-    first = LocalNetwork.make(jax.random.fold_in(key, 1), len(fields), width, depth)
+    outputs = 1 if conservative else len(fields)
+    first = LocalNetwork.make(jax.random.fold_in(key, 1), len(fields), width, depth, outputs)
     only = jax.tree.map(lambda leaf: leaf[None], first)
     trained = train_epochs(
         lambda params, key: training(_first(params), key)[None], lambda params: held_out(_first(params))[None],
@@ -139,7 +150,7 @@ def train_field_score(
     )  # fmt: skip
     best = jax.tree.map(lambda leaf: np.asarray(leaf[0], np.float32), trained.params)
     losses = np.concatenate([trained.training, trained.validation], 1)
-    score = FieldScore(best, normal, mean, scale, fields)
+    score = FieldScore(best, normal, mean, scale, fields, conservative)
     return TrainedFieldScore(score, losses, z[:part], trained.interrupted, trained.settled)
 
 

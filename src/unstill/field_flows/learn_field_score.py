@@ -71,6 +71,7 @@ class LearntFieldScore(Result):
             "epochs": len(self.losses),
             "loss": plain(float(self.losses[-1, 0])) if len(self.losses) else None,
             "held_out": plain(float(self.losses[:, 1].min())) if len(self.losses) else None,
+            "conservative": self.score.conservative,
             "radius": network.radius,
             "numbers": network.size,
             "mean": plain(np.asarray(self.score.mean)),
@@ -105,6 +106,7 @@ def learn_field_score(
     *,
     width: Count = 32,
     depth: Count = 3,
+    conservative: bool = False,
     epochs: Count = 60,
     steps: Count = 25,
     minutes: Positive | None = None,
@@ -123,6 +125,8 @@ def learn_field_score(
         pictures: All fields of at least 20 pictures on a torus: arrays (M, H, W) by field name, or what `load` returns.
         width: Channels of the network.
         depth: Its blocks; each sees twice as far as the one before.
+        conservative: Make the score a gradient by construction: flows that are built from it are exact, at three times
+            the price a step.
         epochs: Epochs at most; training ends early when a quarter of them has gained nothing.
         steps: Steps an epoch.
         minutes: Time for the training, in place of `epochs`: as many as fit, told from the first ones. Then the result
@@ -146,7 +150,17 @@ def learn_field_score(
     def train(count: int, **logging: Any) -> TrainedFieldScore:
         plan = Epochs(count, steps, rate, max(10, count // 4), gain=0, optimiser=optimiser, stepwise=True)
         return train_field_score(
-            z, mean, scale, fields, width=width, depth=depth, plan=plan, batch=batch, seed=seed, **logging
+            z,
+            mean,
+            scale,
+            fields,
+            width=width,
+            depth=depth,
+            conservative=conservative,
+            plan=plan,
+            batch=batch,
+            seed=seed,
+            **logging,
         )
 
     epochs = epochs if minutes is None else _epochs_in(60 * minutes, train)

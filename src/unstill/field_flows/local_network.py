@@ -21,11 +21,11 @@ class LocalNetwork(eqx.Module):
     kernels: tuple[Array | np.ndarray, ...]  # (width, width, 3, 3)
     mixes: tuple[Array | np.ndarray, ...]  # (width, width, 1, 1)
     levels: tuple[Array | np.ndarray, ...]  # (2 width, 6)
-    last: Array | np.ndarray  # (C, width, 1, 1)
+    last: Array | np.ndarray  # (outputs, width, 1, 1)
 
     @classmethod
-    def make(cls, key: Array, channels: int, width: int, depth: int) -> LocalNetwork:
-        """Normal weights of variance 1/inputs, float32."""
+    def make(cls, key: Array, channels: int, width: int, depth: int, outputs: int | None = None) -> LocalNetwork:
+        """Normal weights of variance 1/inputs, float32; as many `outputs` as channels unless said otherwise."""
 
         def normal(i: int, out: int, into: int, side: int) -> Array:
             weights = jax.random.normal(jax.random.fold_in(key, i), (out, into, side, side), jnp.float32)
@@ -36,7 +36,7 @@ class LocalNetwork(eqx.Module):
             tuple(normal(2 * i + 1, width, width, 3) for i in range(depth)),
             tuple(normal(2 * i + 2, width, width, 1) for i in range(depth)),
             tuple(jnp.zeros((2 * width, LEVEL_FEATURES), jnp.float32) for _ in range(depth)),
-            jnp.zeros((channels, width, 1, 1), jnp.float32),
+            jnp.zeros((outputs or channels, width, 1, 1), jnp.float32),
         )
 
     @property
@@ -49,7 +49,7 @@ class LocalNetwork(eqx.Module):
         """How many numbers it has."""
         return sum(int(np.size(leaf)) for leaf in jax.tree.leaves(self))
 
-    def __call__(self, z: Float[Array, "B C H W"], tau: Float[Array, " B"]) -> Float[Array, "B C H W"]:
+    def __call__(self, z: Float[Array, "B C H W"], tau: Float[Array, " B"]) -> Float[Array, "B O H W"]:
         facts, h = level_features(tau), _correlated(jnp.moveaxis(z, 1, -1), self.first)
         for i, (kernel, mix, level) in enumerate(zip(self.kernels, self.mixes, self.levels, strict=True)):
             scale, shift = jnp.split(facts @ jnp.asarray(level, z.dtype).T, 2, axis=1)
@@ -73,7 +73,8 @@ class LocalNetwork(eqx.Module):
         )
         found = cls(arrays["n_first"], kernels, mixes, levels, arrays["n_last"])
         width, channels = found.first.shape[:2]
-        template = jax.eval_shape(lambda: cls.make(jax.random.key(0), channels, width, depth))
+        outputs = found.last.shape[0]
+        template = jax.eval_shape(lambda: cls.make(jax.random.key(0), channels, width, depth, outputs))
         if [np.shape(a) for a in jax.tree.leaves(found)] != [a.shape for a in jax.tree.leaves(template)]:
             raise ValueError("layers do not fit together")
         return found

@@ -84,3 +84,31 @@ def _kept(part):
     from unstill.simulation.simulate import _checkpoint_of
 
     return _checkpoint_of(part)
+
+
+def test_normalised_states_are_an_affine_map_of_the_states():
+    """Gray–Scott never leaves [0, 1]; of other systems the extremes of the heap are −1 and 1."""
+    spots = us.simulate("gray-scott", grid=Grid((16, 16)), steps=50, samples=3, init="discs")
+    found = spots.normalised()
+    np.testing.assert_allclose(found["v"], 2 * spots["v"] - 1, atol=1e-6)
+    np.testing.assert_array_equal(found["low"], [0, 0])
+    other = us.simulate("brusselator", grid=Grid((16, 16)), steps=20, samples=2, init="noise")
+    found = other.normalised()
+    assert found["u"].dtype == np.float32
+    for i, name in enumerate(other.fields):
+        assert found[name].min() == pytest.approx(-1)
+        assert found[name].max() == pytest.approx(1)
+        back = found["low"][i] + (found[name] + 1) / 2 * (found["high"][i] - found["low"][i])
+        np.testing.assert_allclose(back, other[name], atol=1e-5)
+
+
+def test_normalize_writes_them_beside_the_states(tmp_path):
+    from unstill.cli.main import main
+
+    folder = tmp_path / "run"
+    words = "simulate --preset waves --size 16 --steps 20 --samples 2 --normalize --quiet --out"
+    assert main([*words.split(), str(folder)]) == 0
+    with np.load(folder / "normalised.npz", allow_pickle=False) as kept:
+        assert set(kept) == {"u", "v", "low", "high"}
+        assert np.abs(kept["u"]).max() <= 1
+    assert us.load(folder).shape == (16, 16)

@@ -1,9 +1,12 @@
 """Move patterns from an initial state, for --steps, for a --time, or --until-drift.
 
 unstill simulate gray-scott --preset maze --size 128 --steps 20000 --samples 8 --init discs --out runs/maze
+unstill simulate --preset waves --samples 512 --size 64 --steps 10000 --normalize --out runs/waves
 unstill simulate --set F=0.035 k=0.065 --until-drift 1e-6 --max-steps 400000 --polish --out runs/x
 unstill simulate --preset spots --samples 512 --until-change 1e-4 --max-steps 40000 --reuse --out runs/targets
 """
+
+import dataclasses
 
 from .arguments import Given, option
 from .dynamics import FIRST_SYSTEM, MOTION, STOPS, build_state, build_systems
@@ -13,7 +16,10 @@ ARGUMENTS = known_arguments(
     (FIRST_SYSTEM,),
     MOTION,
     STOPS,
-    (option("reuse", False, "Where the run folder holds the finished run of this very command, leave it."),),
+    (
+        option("normalize", False, "Write normalised.npz too: final states from the fields' range to [-1, 1]."),
+        option("reuse", False, "Where the run folder holds the finished run of this very command, leave it."),
+    ),
     RUN,
 )
 _CALL = (
@@ -40,4 +46,4 @@ def run(given: Given) -> int:
         found = simulate(
             system, state, grid=grid, samples=samples, **given.only(_CALL), progress=progress, resume=command
         )  # fmt: skip
-    return command.conclude(found)
+    return command.conclude(dataclasses.replace(found, normalize=given.normalize))

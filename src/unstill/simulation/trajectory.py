@@ -46,6 +46,7 @@ class Trajectory(Result):
     steps: Int[np.ndarray, " M"]
     drift: Float[np.ndarray, " M"]
     seconds: float = 0.0
+    normalize: bool = False  # whether `normalised()` belongs to the run folder
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -144,7 +145,23 @@ class Trajectory(Result):
         if self.frames is not None and self.ts is not None:
             frames = {name: self.frames[:, :, i] for i, name in enumerate(self.fields)}
             files["frames.npz"] = {"ts": self.ts, **frames}
+        if self.normalize:
+            files["normalised.npz"] = self.normalised()
         return files
+
+    def normalised(self) -> dict[str, np.ndarray]:
+        """The final states for training: each field (M, H, W) from [low, high] to [−1, 1], float32, with `low` and
+        `high` (C,): the range that the system never leaves, where it is known, else the field's own."""
+        axes = (0, *range(2, self.state.ndim))
+        known = getattr(self.dynamics, "stays_within", None)
+        ends = (self.state.min(axes), self.state.max(axes)) if known is None else known
+        low, high = (np.broadcast_to(end, len(self.fields)) for end in ends)
+        width = np.where(high > low, high - low, 1.0)
+        fields = {
+            name: ((2 * self.state[:, i] - low[i] - high[i]) / width[i]).astype(np.float32)
+            for i, name in enumerate(self.fields)
+        }
+        return fields | {"low": np.asarray(low, float), "high": np.asarray(high, float)}
 
     def table(self) -> list[list[str]]:
         return [

@@ -197,6 +197,8 @@ ELSEWHERE = {
     "plot_picture_discovery",
     "plot_motions",
     "plot_rule",
+    "plot_field_score",
+    "plot_field_flow",
     "plot_agreement",
 }  # by the tests of their verbs
 CASES = pytest.mark.parametrize(

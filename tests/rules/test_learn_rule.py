@@ -266,7 +266,7 @@ def test_a_rule_moves_and_is_filmed(folder, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--score", "kernel"], "`--score` is for points only"),
+        (["--score", "kernel"], "`--score` is for the family convolution only"),
         (["--field", "plain"], "family"),
         (["--interval", "2"], "`--interval` needs `--ordered`"),
         (["--degree", "0"], "--degree"),

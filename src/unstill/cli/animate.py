@@ -68,7 +68,7 @@ def _film_of(given: Given):
     if folder and _is_field_flow(given.source):
         return _of_field_flow(given)
     for name in ("eta", "reverse"):
-        if getattr(given, name) not in (None, False):
+        if getattr(given, name) is not None and getattr(given, name) is not False:
             raise BadInput(name, "is for flows of pictures that are built from their score", getattr(given, name))
     return _of_folder(given) if folder else _of_parameters(given)
 

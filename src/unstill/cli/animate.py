@@ -86,6 +86,9 @@ def _of_field_flow(given: Given):
     for name in ("set", "preset", "dx", "boundary", "time"):
         if getattr(given, name):
             raise BadInput(name, f"must be left out: {given.source} is a flow of pictures")
+    for each in ARGUMENTS:
+        if each.name in ("init", "stepper", "engine", "dtype", "clip") and getattr(given, each.name) != each.default:
+            raise BadInput(each.name, f"must be left out: {given.source} is a flow of pictures")
     size = given.size or (128, 128)
     if size[0] != size[1]:
         raise BadInput("size", "must be one number for a flow of pictures", f"{size[0]}x{size[1]}")

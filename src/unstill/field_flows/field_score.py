@@ -118,14 +118,11 @@ def train_field_score(
     keep: Callable[[dict[str, np.ndarray]], None] = lambda arrays: None,
     resume: Mapping[str, np.ndarray] | None = None,
 ) -> TrainedFieldScore:
-    """min E|w_θ(z_τ, τ) − w|² over pictures, their turns and mirror images, noise and levels. A tenth is held out."""
+    """min E|w_θ(z_τ, τ) − w|² over pictures and their turns, noise and levels. A tenth is held out."""
     z = np.random.default_rng(seed).permutation(z).astype(np.float32)
     part = max(1, len(z) // 10)
-    watched, kept, ladder = (
-        jnp.asarray(z[:part]),
-        jnp.asarray(z[part:]),
-        jnp.asarray(find_schedule("even"), jnp.float32),
-    )
+    watched, kept = jnp.asarray(z[:part]), jnp.asarray(z[part:])
+    ladder = jnp.asarray(find_schedule("even"), jnp.float32)
     normal, key = SpectralNormal.of(z[part:]), jax.random.key(seed)
 
     def loss(network: LocalNetwork, clean: Array, key: Array) -> Array:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LEAST_PICTURES = 20
 _DRAWN = 8
+_ALIKE = 2.0  # floors
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -59,9 +60,19 @@ class LearntFieldScore(Result):
     @property
     def message(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The epochs, and what they reached."""
-        still = "; the held-out loss still fell: take more `epochs`" if self.status is Status.NOT_CONVERGED else ""
-        least = float(self.losses[:, 1].min()) if len(self.losses) else float("nan")
-        return f"{len(self.losses)} epochs, held-out loss {least:.4f}{still}"
+        if not len(self.losses):
+            return "no epoch was finished"
+        told = f"{len(self.losses)} epochs, held-out loss {self.losses[:, 1].min():.4f}"
+        if self.status is not Status.NOT_CONVERGED:
+            return told
+        if self.like_the_heap:
+            return f"{told}; the held-out loss still fell: take more `epochs`"
+        return f"{told}; pictures drawn from it are not like the heap's: take more `epochs` or `steps`"
+
+    @property
+    def like_the_heap(self) -> bool:
+        """Whether drawn pictures' spectra and values at a cell are within twice the sampling floor."""
+        return self.spectra <= _ALIKE * self.spectra_floor and self.densities <= _ALIKE * self.densities_floor
 
     def to_dict(self) -> dict[str, Any]:
         network = self.score.network
@@ -130,7 +141,7 @@ def learn_field_score(
         epochs: Epochs at most; training ends early when a quarter of them has gained nothing.
         steps: Steps an epoch.
         minutes: Time for the training, in place of `epochs`: as many as fit, told from the first ones. Then the result
-            depends on the machine.
+            depends on the machine, and `resume` counts the time anew.
         batch: Pictures a step.
         rate: Learning rate at the start; it falls to 1 % along a half cosine.
         optimiser: Any Optax optimiser, in place of Adam with that rate.
@@ -139,7 +150,7 @@ def learn_field_score(
         resume: Keeps the state of the training, from which the same call goes on, to the same numbers.
 
     Returns a `LearntFieldScore` with status `converged`, `not-converged` (its epochs were done while the loss still
-    fell) or `interrupted`. Raises `BadInput`.
+    fell, or what is drawn from it is not like the heap) or `interrupted`. Raises `BadInput`.
     """
     began, kept = time.perf_counter(), Memory() if resume is None else resume
     heap = _checked(pictures, 2**depth)
@@ -167,11 +178,10 @@ def learn_field_score(
     trained = train(epochs, **logged(kept, epochs, progress))
     drawn = sample_pictures(trained.score, _DRAWN, heap.shape, seed=seed)
     own = states[: len(drawn)]
-    ended = Status.CONVERGED if trained.settled else Status.NOT_CONVERGED
-    return LearntFieldScore(
+    found = LearntFieldScore(
         score=trained.score,
         pictures=heap,
-        status=Status.INTERRUPTED if trained.interrupted else ended,
+        status=Status.INTERRUPTED if trained.interrupted else Status.NOT_CONVERGED,
         losses=trained.losses,
         denoising=denoising_losses(eqx.filter_jit(trained.score.predicted), trained.watched, seed),
         gaussian=denoising_losses(eqx.filter_jit(trained.score.normal.predicted), trained.watched, seed),
@@ -182,6 +192,8 @@ def learn_field_score(
         densities_floor=density_distance(own, states[len(own) :]),
         seconds=time.perf_counter() - began,
     )
+    good = trained.settled and found.like_the_heap and not trained.interrupted
+    return dataclasses.replace(found, status=Status.CONVERGED) if good else found
 
 
 def _checked(pictures: Snapshots | Mapping[str, np.ndarray], radius: int) -> Snapshots:

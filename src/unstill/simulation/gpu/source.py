@@ -194,6 +194,7 @@ def _folded(spec: KernelSpec, kinetics: Callable, unit_step: bool) -> tuple[list
                 value, stored = f"k[{stored}]", stored + 1
             terms[powers] = value
         steps.append(f"out[{f}] = {horner(terms, names)};")
+    # Horner's form of a power of a sum, say, takes more operations than the power: then the kinetics stay as written.
     written = "".join(translate(kinetics, [*names, *(f"theta[{i}]" for i in range(P))], "c++")[0])
     longer = sum(step.count("*") for step in steps) > sum(map(written.count, "*/+-(")) / 2 + C
     return None if longer else (lines, steps)

@@ -288,6 +288,8 @@ def test_the_verbs_write_what_they_promise(tmp_path, capsys):
         (("score", source, "--minutes", 1, "--epochs", 2), "must be left out where"),
         (("flow", source, "--field", "convolution"), "must be a run of `unstill score`"),
         (("flow", source, "--score", score), "the family convolution only"),
+        (("flow", source, "--score", "nowhere", "--field", "convolution"), "`--score` must be a run"),
+        (("flow", source, "--field", "convolusion"), "`--field` must be rule, kinetics, convolution"),
         (("flow", source, "--field", "convolution", "--score", score, "--degree", 2), "rules only"),
         (("animate", flow, "--preset", "waves", "--out", tmp_path / "x.gif"), "must be left out"),
         (("animate", flow, "--init", "discs", "--out", tmp_path / "x.gif"), "must be left out"),

@@ -10,6 +10,8 @@ unstill flow runs/lorenz --score kernel --tau 0.2 --prior known=0.01 --known run
 unstill flow runs/lorenz --score runs/score --training-free --experiments 20 --out runs/free
 """
 
+from pathlib import Path
+
 from .._errors import BadInput
 from .arguments import Given, assignments, option, positional
 from .dynamics import CELLS
@@ -21,6 +23,7 @@ KERNEL = "kernel"
 _FLOW, _RULE = "flows.learn_flow:learn_flow", "rules.learn_rule:learn_rule"
 _OF_SCORES = "field_flows.learn_field_flow:learn_field_flow"
 CONVOLUTION = "convolution"
+_OF_HEAPS = ("rule", "kinetics", CONVOLUTION)
 _SHARED = (
     option("score", "", "A run of `unstill score`, or kernel for the closed form of points.", metavar="RUN"),
     option("tau", None, "Noise level of the density that is preserved (default: 0.1 of points, 0.214 of pictures).",
@@ -64,8 +67,6 @@ _PLAIN = ("experiments", "flip", "hidden", "epochs", "steps", "batch", "rate", "
 
 def run(given: Given) -> int:
     """Learn, write the run folder; returns the exit code."""
-    from pathlib import Path
-
     from ..files.heaps import is_pictures
 
     if not Path(given.source).expanduser().exists():
@@ -74,6 +75,8 @@ def run(given: Given) -> int:
         refuse_of(given, (*_OF_RULES, *_OF_CONVOLUTIONS), "pictures")
         return _of_points(given)
     refuse_of(given, _OF_POINTS, "points")
+    if given.field and given.field not in _OF_HEAPS:
+        raise BadInput("field", f"must be {', '.join(_OF_HEAPS)} for pictures", repr(given.field))
     if given.field == CONVOLUTION:
         refuse_of(given, tuple(each for each in _OF_RULES if each.name != "observe"), "rules")
         return _of_their_score(given)
@@ -118,8 +121,8 @@ def _of_their_score(given: Given) -> int:
     from ..files import load
     from ..files.models import load_field_score
 
-    if not given.score:
-        raise BadInput("score", "must be a run of `unstill score` on pictures", None)
+    if not given.score or not Path(given.score).expanduser().exists():
+        raise BadInput("score", "must be a run of `unstill score` on pictures", given.score or None)
     score, pictures = load_field_score(given.score), load(given.source, observe=given.observe or None)
     command = Run("flow", given)
     command.claim()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         FieldScore,
         LearntFieldFlow,
         LearntFieldScore,
+        LocalFlow,
         langevin,
         learn_field_flow,
         learn_field_score,
@@ -89,8 +90,8 @@ _ROOMS = {
     "discovery": ("Discovery", "Equations", "discover"),
     "discovery.point_sets": ("POINT_SETS", "DrawnPoints", "draw_points"),
     "field_flows": (
-        "ConvolutionFlow", "FieldScore", "LearntFieldFlow", "LearntFieldScore", "langevin", "learn_field_flow",
-        "learn_field_score",
+        "ConvolutionFlow", "FieldScore", "LearntFieldFlow", "LearntFieldScore", "LocalFlow", "langevin",
+        "learn_field_flow", "learn_field_score",
     ),
     "fitting": (
         "LOSSES", "STRATEGIES", "Comparison", "Fit", "Landscape", "Viability", "compare", "find_loss", "fit",

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import jsonschema
 import numpy as np
 import pytest
+from normal_fields import SHAPE, few, gaussian, power, standardised
 
 import unstill as us
 from unstill._types import Status
@@ -18,40 +19,10 @@ from unstill.field_flows.convolution import antisymmetric_kernel
 from unstill.field_flows.field_score import denoising_losses, noised_pictures, turned
 from unstill.field_flows.local_network import LocalNetwork
 from unstill.field_flows.sampling import density_distance, sample_pictures, spectral_distance
-from unstill.field_flows.spectral_normal import SpectralNormal, wavenumbers
+from unstill.field_flows.spectral_normal import SpectralNormal
 from unstill.files.models import load_field_score
 
-SHAPE = (24, 24)
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
-
-
-def power(shape=SHAPE) -> np.ndarray:
-    """Of a smooth isotropic field with variance 1."""
-    k = wavenumbers(shape, half=False)
-    found = np.exp(-0.5 * (k / 0.7) ** 2) + 0.01
-    return found / found.mean()
-
-
-def gaussian(count: int, seed: int = 0, shape=SHAPE) -> np.ndarray:
-    """Two fields (M, 2, H, W): independent parts of that spectrum, turned by 30° into each other."""
-    white = np.random.default_rng(seed).standard_normal((count, 2, *shape))
-    z = np.fft.ifft2(np.fft.fft2(white) * np.sqrt(power(shape))).real
-    z[:, 1] *= 0.5
-    c, s = np.cos(0.5), np.sin(0.5)
-    return np.einsum("ab,mbhw->mahw", np.array([[c, -s], [s, c]]), z)
-
-
-def standardised(z: np.ndarray) -> np.ndarray:
-    return (z - z.mean((0, 2, 3))[:, None, None]) / z.std((0, 2, 3))[:, None, None]
-
-
-@pytest.fixture(scope="module")
-def score() -> FieldScore:
-    """The exact one: its network is silent, and the pictures are normal."""
-    z = gaussian(400)
-    mean, scale = z.mean((0, 2, 3)), z.std((0, 2, 3))
-    network = LocalNetwork.make(jax.random.key(0), 2, 4, 1)
-    return FieldScore(network, SpectralNormal.of(standardised(z)), mean, scale, ("u", "v"))
 
 
 @pytest.mark.parametrize("tau", [0.1, 0.5])
@@ -176,11 +147,6 @@ def test_backwards_and_forwards_come_back(score):
     assert float(jnp.abs(z - begun).max()) > 0.5
 
 
-def few(count: int = 24) -> dict[str, np.ndarray]:
-    pictures = gaussian(count)
-    return {"u": pictures[:, 0], "v": pictures[:, 1]}
-
-
 def test_training_lowers_the_loss_and_goes_on_where_it_stopped(tmp_path):
     """Of pictures that are not normal: squares of normal ones."""
     pictures = {name: values**2 for name, values in few(40).items()}
@@ -248,7 +214,7 @@ def test_refusals(score, tmp_path):
     )
     with pytest.raises(us.BadInput, match="isotropic"):
         learn_field_flow({"u": few()["u"]}, one)
-    flow = ConvolutionFlow(score, antisymmetric_kernel(2, 1, isotropic=True, rng=np.random.default_rng(0)), 0.3)
+    flow = ConvolutionFlow(score, 0.3, antisymmetric_kernel(2, 1, isotropic=True, rng=np.random.default_rng(0)))
     with pytest.raises(us.BadInput, match="shape"):
         flow(np.zeros((2, 3, 24, 24)))
     with pytest.raises(us.BadInput, match="size"):
@@ -279,6 +245,12 @@ def test_the_verbs_write_what_they_promise(tmp_path, capsys):
     assert np.shape(told["kernel"]) == (2, 2, 3, 3)
     kept = us.load_flow(flow)[0]
     assert kept(np.stack(list(few().values()), 1)[:2]).shape == (2, 2, *SHAPE)
+    net = ("flow", source, "--score", score, "--field", "local", "--radius", 1, "--epochs", 2, "--steps", 2)
+    assert run(*net, "--width", 4, "--quiet", "--out", tmp_path / "net") == 0
+    told = json.loads((tmp_path / "net/result.json").read_text())
+    jsonschema.validate(told, json.loads((SCHEMAS / "field-flow.json").read_text()))
+    assert (told["family"], told["epochs"], told["status"]) == ("local", 2, "not-converged")
+    assert (tmp_path / "net/flow.png").exists()
     film = tmp_path / "flow.gif"
     assert run("animate", flow, "--size", 24, "--steps", 6, "--eta", 0.2, "--frames", 3, "--out", film, "--quiet") == 0
     assert film.exists()
@@ -287,10 +259,11 @@ def test_the_verbs_write_what_they_promise(tmp_path, capsys):
         (("score", source, "--schedule", "ddpm"), "points only"),
         (("score", source, "--minutes", 1, "--epochs", 2), "must be left out where"),
         (("flow", source, "--field", "convolution"), "must be a run of `unstill score`"),
-        (("flow", source, "--score", score), "the family convolution only"),
+        (("flow", source, "--score", score), "the families convolution and local only"),
         (("flow", source, "--score", "nowhere", "--field", "convolution"), "`--score` must be a run"),
-        (("flow", source, "--field", "convolusion"), "`--field` must be rule, kinetics, convolution"),
+        (("flow", source, "--field", "convolusion"), "`--field` must be rule, kinetics, convolution, local"),
         (("flow", source, "--field", "convolution", "--score", score, "--degree", 2), "rules only"),
+        (("flow", source, "--field", "convolution", "--score", score, "--epochs", 2), "the family local only"),
         (("animate", flow, "--preset", "waves", "--out", tmp_path / "x.gif"), "must be left out"),
         (("animate", flow, "--init", "discs", "--out", tmp_path / "x.gif"), "must be left out"),
         (("animate", flow, "--dtype", "float32", "--out", tmp_path / "x.gif"), "must be left out"),

@@ -3,6 +3,7 @@
 unstill flow runs/waves --out runs/rule
 unstill flow runs/waves --field kinetics --fix "u:lap u=0.16" --out runs/kinetics
 unstill flow runs/waves --score runs/waves-score --field convolution --radius 1 --out runs/conv
+unstill flow runs/waves --score runs/waves-score --field local --radius 2 --out runs/net
 unstill flow runs/ring --score runs/ring-score --out runs/ring-flow
 unstill flow runs/lorenz --score kernel --tau 0.2 --experiments 100 --out runs/flow
 unstill flow runs/lorenz --score kernel --tau 0.2 --field polynomial --out runs/quadratic
@@ -21,25 +22,34 @@ from .tokens import values_of
 
 KERNEL = "kernel"
 _FLOW, _RULE = "flows.learn_flow:learn_flow", "rules.learn_rule:learn_rule"
+_NAMES = ("epochs", "steps", "batch", "rate")
 _OF_SCORES = "field_flows.learn_field_flow:learn_field_flow"
-CONVOLUTION = "convolution"
-_OF_HEAPS = ("rule", "kinetics", CONVOLUTION)
+_OF_PICTURES = ("convolution", "local")  # with a score
+_OF_HEAPS = ("rule", "kinetics", *_OF_PICTURES)
 _SHARED = (
     option("score", "", "A run of `unstill score`, or kernel for the closed form of points.", metavar="RUN"),
     option("tau", None, "Noise level of the density that is preserved (default: 0.1 of points, 0.214 of pictures).",
            kind="Share"),
 )  # fmt: skip
+_TRAINED = (
+    option("epochs", None, "Epochs at most (default: 60 of points, 40 of pictures); training ends early when a quarter "
+           "of them has gained too little.", kind="Count"),
+    option("steps", None, "Steps an epoch (default: 100 of points, 25 of pictures).", kind="Count"),
+    option("batch", None, "Points or pictures a step (default: 1024 points, 16 pictures).", kind="Count"),
+    option("rate", None, "Learning rate at the start (default: 0.01 of points, 0.002 of pictures); it falls to 1 % "
+           "along a half cosine.", kind="Positive"),
+)  # fmt: skip
 _OF_POINTS = known_arguments(
-    options_of(_FLOW, leave_out=("points", "score", "tau", "field", "prior", "known", "optimiser")),
+    options_of(_FLOW, leave_out=("points", "score", "tau", "field", "prior", "known", "optimiser", *_NAMES)),
     (
         option("training_free", False, "Constant antisymmetric matrices times the score: the family constant."),
         assignments("prior", meanings(_FLOW)["prior"], metavar="NAME"),
         option("known", "", "The known part: a run of `unstill flow`, a system, or file.py:NAME.", metavar="WHAT"),
     ),
 )
-_OF_CONVOLUTIONS = known_arguments(
-    tuple(each for each in options_of(_OF_SCORES) if each.name == "radius"),
-    (option("uneven", False, "One number a cell of the kernel instead of one a distance."),),
+_OF_FIELDS = known_arguments(
+    tuple(each for each in options_of(_OF_SCORES) if each.name in ("radius", "width")),
+    (option("uneven", False, "One number a cell of the kernel or network instead of one a distance."),),
 )
 _OF_RULES = known_arguments(
     options_of(_RULE, leave_out=("pictures", "family", "grid", "ordered", "noise")),
@@ -57,12 +67,12 @@ ARGUMENTS = known_arguments(
             "source", ..., "points: .csv, .npz, .npy or a folder of `unstill points`; or pictures of all fields: "
             ".npz, .npy or a run folder",
         ),
-        option("field", "", "Family: rule, kinetics or convolution of pictures (default: rule); plain, encoded, "
+        option("field", "", "Family: rule, kinetics, convolution or local of pictures (default: rule); plain, encoded, "
                "polynomial, antisymmetric or constant of points (default: plain)."),
     ),
-    _SHARED, _OF_POINTS, _OF_RULES, _OF_CONVOLUTIONS, RUN,
+    _SHARED, _TRAINED, _OF_POINTS, _OF_RULES, _OF_FIELDS, RUN,
 )  # fmt: skip
-_PLAIN = ("experiments", "flip", "hidden", "epochs", "steps", "batch", "rate", "time", "integrator", "seed")
+_PLAIN = ("experiments", "flip", "hidden", "time", "integrator", "seed")
 
 
 def run(given: Given) -> int:
@@ -72,20 +82,21 @@ def run(given: Given) -> int:
     if not Path(given.source).expanduser().exists():
         raise BadInput("source", "must be an existing file or folder", given.source)
     if not is_pictures(given.source):
-        refuse_of(given, (*_OF_RULES, *_OF_CONVOLUTIONS), "pictures")
+        refuse_of(given, (*_OF_RULES, *_OF_FIELDS), "pictures")
         return _of_points(given)
     refuse_of(given, _OF_POINTS, "points")
     if given.field and given.field not in _OF_HEAPS:
         raise BadInput("field", f"must be {', '.join(_OF_HEAPS)} for pictures", repr(given.field))
-    if given.field == CONVOLUTION:
+    if given.field in _OF_PICTURES:
         refuse_of(given, tuple(each for each in _OF_RULES if each.name != "observe"), "rules")
         return _of_their_score(given)
-    refuse_of(given, (*_SHARED, *_OF_CONVOLUTIONS), "the family convolution")
+    refuse_of(given, (*_SHARED, *_TRAINED, *_OF_FIELDS), "the families convolution and local")
     return _of_pictures(given)
 
 
-def _level(given: Given) -> dict:
-    return {} if given.tau is None else {"tau": given.tau}
+def _chosen(given: Given) -> dict:
+    """What points and pictures have other defaults for, where it was given."""
+    return {name: value for name, value in given.only(("tau", *_NAMES)).items() if value is not None}
 
 
 def _of_points(given: Given) -> int:
@@ -109,7 +120,7 @@ def _of_points(given: Given) -> int:
             prior=[word for words in given.prior for text in words for word in text.split(",") if word],
             known=known_part(given.known, points.dimension) if given.known else None,
             **given.only(_PLAIN),
-            **_level(given),
+            **_chosen(given),
             progress=progress,
             resume=command,
         )
@@ -124,10 +135,23 @@ def _of_their_score(given: Given) -> int:
     if not given.score or not Path(given.score).expanduser().exists():
         raise BadInput("score", "must be a run of `unstill score` on pictures", given.score or None)
     score, pictures = load_field_score(given.score), load(given.source, observe=given.observe or None)
+    if given.field == "convolution":
+        needless = tuple(each for each in (*_TRAINED, *_OF_FIELDS) if each.name in ("width", *_NAMES))
+        refuse_of(given, needless, "the family local")
     command = Run("flow", given)
     command.claim()
-    plain = given.only(("radius", "seed"))
-    return command.conclude(learn_field_flow(pictures, score, isotropic=not given.uneven, **plain, **_level(given)))
+    with progress_bar(given, "epochs") as progress:
+        found = learn_field_flow(
+            pictures,
+            score,
+            field=given.field,
+            isotropic=not given.uneven,
+            **given.only(("radius", "width", "seed")),
+            **_chosen(given),
+            progress=progress,
+            resume=command,
+        )
+    return command.conclude(found)
 
 
 def _of_pictures(given: Given) -> int:

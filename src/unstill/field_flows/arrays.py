@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import jax
 import numpy as np
 
 from ..flows.schedule import check_level
 from .convolution import ConvolutionFlow
 from .field_score import FieldScore
+from .flow import AbstractFieldFlow
+from .local_flow import LocalFlow
 from .local_network import LocalNetwork
 from .spectral_normal import SpectralNormal
 
@@ -46,17 +49,42 @@ def field_score_of(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fiel
     return FieldScore(network, normal, mean, scale, names, conservative)
 
 
-def field_flow_arrays(flow: ConvolutionFlow) -> dict[str, np.ndarray]:
-    """The arrays of `field-flow.npz`: the kernel, and the score that it is applied to."""
+def field_flow_arrays(flow: AbstractFieldFlow) -> dict[str, np.ndarray]:
+    """The arrays of `field-flow.npz`: the kernel or the weights, and the score that belongs to them."""
     facts = {"kind": "field-flow", "names": list(flow.fields), "family": flow.name, "tau": flow.tau}
     facts |= {"conservative": flow.score.conservative}
-    return {"about": np.array(json.dumps(facts)), "kernel": np.asarray(flow.kernel)} | score_parts(flow.score)
+    own: dict[str, np.ndarray] = {}
+    if isinstance(flow, ConvolutionFlow):
+        own["kernel"] = np.asarray(flow.kernel)
+    if isinstance(flow, LocalFlow):
+        facts |= {"radius": flow.radius, "isotropic": flow.isotropic}
+        own = {f"weights_{i}": np.asarray(each) for i, each in enumerate(flow.weights)}
+        own |= {"pace": np.asarray(flow.pace), "stiffness": np.asarray(flow.stiffness)}
+    return {"about": np.array(json.dumps(facts))} | own | score_parts(flow.score)
 
 
-def field_flow_of(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> ConvolutionFlow:
+def field_flow_of(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> AbstractFieldFlow:
     """From what was kept; raises `KeyError`, `ValueError` or `TypeError` for anything else."""
-    score, kernel = field_score_of(about, arrays), np.asarray(arrays["kernel"], np.float64)
+    score, tau = field_score_of(about, arrays), check_level(float(about["tau"]))
+    if about["family"] == LocalFlow.name:
+        return _local_flow_of(score, tau, about, arrays)
+    kernel = np.asarray(arrays["kernel"], np.float64)
     C, side = len(score.fields), kernel.shape[-1]
     if about["family"] != ConvolutionFlow.name or kernel.shape != (C, C, side, side) or side % 2 == 0:
         raise ValueError("no kernel of these fields")
-    return ConvolutionFlow(score, kernel, check_level(float(about["tau"])))
+    return ConvolutionFlow(score, tau, kernel)
+
+
+def _local_flow_of(score: FieldScore, tau: float, about: dict[str, Any], arrays: dict[str, np.ndarray]) -> LocalFlow:
+    count = sum(name.startswith("weights_") for name in arrays)
+    weights = tuple(np.asarray(arrays[f"weights_{i}"], np.float32) for i in range(count))
+    pace, stiffness = (np.asarray(arrays[name], np.float32) for name in ("pace", "stiffness"))
+    radius, isotropic = int(about["radius"]), bool(about["isotropic"])
+    template = LocalFlow.make(
+        score, jax.random.key(0), width=len(weights[1]), radius=radius, isotropic=isotropic, tau=tau
+    )
+    if [w.shape for w in weights] != [w.shape for w in template.weights] or pace.shape or stiffness.shape:
+        raise ValueError("layers do not fit together")
+    if not (np.isfinite(stiffness) and stiffness > 0 and np.isfinite(pace) and pace):
+        raise ValueError("no pace")
+    return LocalFlow(score, tau, weights, pace, stiffness, radius, isotropic)

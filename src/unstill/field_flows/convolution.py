@@ -8,35 +8,27 @@ need two fields or more.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from .._errors import BadInput
-from .._jax import enable_x64
-from .field_score import FieldScore, check_pictures
+from .flow import AbstractFieldFlow
 from .local_network import convolved
 
 _COURANT = 0.25  # of the time in which the stiffest mode of v turns by one radian
+_PROBES = 8  # in each half
 
 
-class ConvolutionFlow(eqx.Module):
+class ConvolutionFlow(AbstractFieldFlow):
     """dc/dt = scale · (K ∗ s(z, τ)) of pictures c: a `Dynamics` of the density noised by τ, on grids of any size."""
 
     name: ClassVar = "convolution"
 
-    score: FieldScore
     kernel: Float[Array | np.ndarray, "C C K K"]
-    tau: float = eqx.field(static=True)
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The names of the fields, in the order of axis C."""
-        return self.score.fields
 
     @property
     def dt(self) -> float:
@@ -44,32 +36,27 @@ class ConvolutionFlow(eqx.Module):
         gain = float(np.abs(np.asarray(self.kernel)).sum((1, 2, 3)).max())
         return _COURANT * self.tau**2 / gain
 
-    def standardised_drift(self, z: Float[Array, "B C H W"]) -> Float[Array, "B C H W"]:
-        """dz/dt of standardised pictures."""
-        return convolved(self.score.at(z, self.tau), self.kernel)
+    @property
+    def radius(self) -> int:
+        """Cells to each side that the kernel reaches."""
+        return self.kernel.shape[-1] // 2
 
-    def drift(self, state: Float[Array, "*B C H W"]) -> Float[Array, "*B C H W"]:
-        """dc/dt at every cell."""
-        c = jnp.asarray(state)
-        many = c.reshape(-1, *c.shape[-3:])
-        scale = jnp.asarray(self.score.scale, c.dtype)[None, :, None, None]
-        return (scale * self.standardised_drift(self.score.standardised(many))).reshape(c.shape)
+    def drift_with(self, z: Float[Array, "B C H W"], s: Float[Array, "B C H W"]) -> Float[Array, "B C H W"]:
+        """K ∗ s."""
+        return convolved(s, self.kernel)
 
-    def __call__(self, state: Any) -> Any:
-        """dc/dt of states (M, C, H, W): NumPy, JAX or PyTorch in, the same out. Raises `BadInput`."""
-        check_pictures(self.fields, state)
-        if isinstance(state, jax.Array):
-            return self.drift(state)
-        host = state if isinstance(state, np.ndarray) else state.detach().cpu().numpy()
-        with enable_x64():
-            found = np.asarray(self.drift(jnp.asarray(host, jnp.float64))).astype(
-                host.dtype if host.dtype.kind == "f" else np.float64
-            )
-        if isinstance(state, np.ndarray):
-            return found
-        import torch  # pyright: ignore[reportMissingImports]
+    def drift_and_divergences(
+        self, z: Float[Array, "B C H W"], key: Array
+    ) -> tuple[Float[Array, "B C H W"], Float[Array, "2 B"]]:
+        """dz/dt, and Hutchinson's estimate of its divergence in two independent halves."""
+        v, along = jax.linearize(self.standardised_drift, z)
+        xi = jax.random.rademacher(key, (2 * _PROBES, *z.shape), z.dtype)
+        traces = jnp.sum(xi * jax.lax.map(along, xi), axis=(2, 3, 4))
+        return v, traces.reshape(2, _PROBES, len(z)).mean(1)
 
-        return torch.as_tensor(found, dtype=state.dtype, device=state.device)
+    def at_pace(self, pace: float) -> ConvolutionFlow:
+        """The same with dz/dt times `pace`."""
+        return ConvolutionFlow(self.score, self.tau, np.asarray(self.kernel) * pace)
 
 
 def antisymmetric_kernel(

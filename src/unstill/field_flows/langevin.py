@@ -22,16 +22,15 @@ from .._errors import BadInput, NumericalFailure
 from .._progress import Progress, silent
 from .._types import Status
 from ..simulation import Grid, Trajectory
-from .convolution import ConvolutionFlow
 from .field_score import check_pictures, noised_pictures
-from .local_network import convolved
+from .flow import AbstractFieldFlow
 
 _LOST = 20.0  # standard deviations: nothing that moves by its score is there
 
 
 @checked
 def langevin(
-    flow: ConvolutionFlow,
+    flow: AbstractFieldFlow,
     state: np.ndarray | None = None,
     *,
     size: Count = 128,
@@ -99,7 +98,7 @@ def langevin(
     )
 
 
-def _noised(flow: ConvolutionFlow, state: np.ndarray | None, samples: int, size: int, key: Array) -> Array:
+def _noised(flow: AbstractFieldFlow, state: np.ndarray | None, samples: int, size: int, key: Array) -> Array:
     """Where the motion begins, standardised; raises `BadInput`."""
     if state is None:
         z = jax.random.normal(key, (samples, len(flow.fields), size, size), jnp.float32)
@@ -114,15 +113,15 @@ def _noised(flow: ConvolutionFlow, state: np.ndarray | None, samples: int, size:
 
 
 @eqx.filter_jit
-def _shown(flow: ConvolutionFlow, z: Array) -> Array:
+def _shown(flow: AbstractFieldFlow, z: Array) -> Array:
     return flow.score.natural(flow.score.clean(z, flow.tau))
 
 
 @eqx.filter_jit
-def _several(flow: ConvolutionFlow, z: Array, key: Array, dt: float, eta: float, sign: float, steps: int) -> Array:
+def _several(flow: AbstractFieldFlow, z: Array, key: Array, dt: float, eta: float, sign: float, steps: int) -> Array:
     def drift(z: Array) -> Array:
         s = flow.score.at(z, flow.tau)
-        return sign * convolved(s, flow.kernel) + eta * s
+        return sign * flow.drift_with(z, s) + eta * s
 
     def step(i, z):
         noise = jnp.sqrt(2 * eta * dt) * jax.random.normal(jax.random.fold_in(key, i), z.shape, z.dtype)

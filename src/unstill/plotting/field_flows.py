@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..field_flows.convolution import ConvolutionFlow
 from .colors import colormap_of, full_limits
 from .figures import INK, draw_field, dress
 from .page import AXIS, BESIDE, HEAD, MARGIN, NUMBERS, TITLE, Page
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from ..field_flows import LearntFieldFlow, LearntFieldScore
@@ -26,11 +28,7 @@ def plot_field_score(found: LearntFieldScore) -> Figure:
     page.head(f"the score of {', '.join(found.score.fields)}: {found.status}, {found.message}", *found.notes())
     left = MARGIN + NUMBERS
     axes = page.axes(left, top, _SIDE, _SIDE)
-    epochs = np.arange(1, len(found.losses) + 1)
-    axes.plot(epochs, found.losses[:, 0], color=INK, label="training")
-    axes.plot(epochs, found.losses[:, 1], color=_OTHER, label="held out")
-    axes.set_yscale("log")
-    axes.legend(frameon=False, fontsize=8)
+    _draw_training(axes, found.losses)
     dress(axes, "loss", "epoch", "E|w − ŵ|²")
     left += _SIDE + NUMBERS
     axes = page.axes(left, top, _SIDE, _SIDE)
@@ -57,8 +55,8 @@ def plot_field_score(found: LearntFieldScore) -> Figure:
 
 
 def plot_field_flow(found: LearntFieldFlow) -> Figure:
-    """A picture, where the flow takes each of its fields, and the kernel."""
-    fields, kernel = found.flow.fields, np.asarray(found.flow.kernel)
+    """A picture, where the flow takes each of its fields, and its kernel or how it was trained."""
+    fields = found.flow.fields
     top = HEAD + TITLE
     page = Page(MARGIN + (2 + len(fields)) * (_SIDE + BESIDE), top + _SIDE + AXIS)
     page.head(f"a flow of {', '.join(fields)}: {found.message}", *found.notes())
@@ -76,9 +74,26 @@ def plot_field_flow(found: LearntFieldFlow) -> Figure:
                            colormap="RdBu_r")  # fmt: skip
         page.bar(image, f"d{field}/dt", left + _SIDE, top, _SIDE)
     left += _SIDE + BESIDE
+    axes = page.axes(left, top, _SIDE, _SIDE)
+    if isinstance(found.flow, ConvolutionFlow):
+        _draw_kernel(axes, np.asarray(found.flow.kernel), fields)
+    else:
+        _draw_training(axes, found.losses)
+        dress(axes, "residual: 0 keeps the pictures", "epoch", "")
+    return page.figure
+
+
+def _draw_training(axes: Axes, losses: np.ndarray) -> None:
+    epochs = np.arange(1, len(losses) + 1)
+    for values, label, color in zip(losses.T, ("training", "held out"), (INK, _OTHER), strict=True):
+        axes.plot(epochs, np.where(values > 0, values, np.nan), color=color, label=label)
+    axes.set_yscale("log")
+    axes.legend(frameon=False, fontsize=8)
+
+
+def _draw_kernel(axes: Axes, kernel: np.ndarray, fields: tuple[str, ...]) -> None:
     rows = np.concatenate([np.concatenate(list(row), 1) for row in kernel])
     limit = float(np.abs(rows).max())
-    axes = page.axes(left, top, _SIDE, _SIDE)
     axes.imshow(rows, cmap="RdBu_r", vmin=-limit, vmax=limit)
     for edge in range(1, len(fields)):
         for line in (axes.axhline, axes.axvline):
@@ -86,4 +101,3 @@ def plot_field_flow(found: LearntFieldFlow) -> Figure:
     axes.set_xticks([])
     axes.set_yticks([])
     dress(axes, "kernel: rows into, columns from a field", ", ".join(fields), "")
-    return page.figure

@@ -11,7 +11,7 @@ from .hidden_elimination import Problem
 from .hidden_search import Scaling
 
 LEVELS = (0.3, 0.1, 0.03, 0.01)
-PER_LEVEL = 8
+PER_LEVEL = 24
 DAMPING = damped.Damping(1e-4, least=1e-8, most=2e7)
 JUMP = 6.0  # per parameter, of the squared distance between levels in units of the coarser one's covariance
 
@@ -19,7 +19,8 @@ JUMP = 6.0  # per parameter, of the squared distance between levels in units of 
 @dataclasses.dataclass(frozen=True)
 class Refined:
     """The estimate: q, its covariance and the part of it due to noise, the shift from the coarser level, fields
-    (M, C, H, W), χ² per cell, the penalty level reached, the drift left (M, C, H, W), whether it stopped early."""
+    (M, C, H, W), χ² per cell, the penalty level reached, the drift left (M, C, H, W), the misfit (M, H, W),
+    whether a descent ended at its largest number of iterations, whether it stopped early."""
 
     q: np.ndarray
     covariance: np.ndarray
@@ -29,6 +30,8 @@ class Refined:
     chi2: float
     level: float
     drift: np.ndarray
+    misfit: np.ndarray
+    exhausted: bool
     early: bool
     history: list[dict]
 
@@ -118,7 +121,8 @@ def refine(
         if kept is not None and kept.level < LEVELS[0] and _surprise(q - kept.q, kept.sampling) > JUMP:
             return dataclasses.replace(kept, covariance=kept.sampling + np.outer(kept.shift, kept.shift), early=True)
         shift = np.zeros_like(q) if kept is None else q - kept.q
-        kept = Refined(q, covariance, covariance, shift, states, chi2, level, np.array(drifts), False, history)
+        kept = Refined(q, covariance, covariance, shift, states, chi2, level, np.array(drifts), np.array(misfits),
+                       iterations >= PER_LEVEL, False, history)  # fmt: skip
     assert kept is not None
     return kept
 

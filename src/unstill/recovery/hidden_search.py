@@ -14,7 +14,7 @@ from .hidden_elimination import Problem, Route, Unsolvable, hidden_slopes, solve
 DECADES = 1.0  # starts are spread this far to each side of the system's defaults
 STARTS = 32
 DAMPING = damped.Damping(1e-3)
-ROUNDS = ((6, 3), (3, 5), (1, 40))  # (descents kept, iterations each)
+ROUNDS = ((6, 3), (3, 5), (1, 400))  # (descents kept, iterations each)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,13 +106,15 @@ def linear_parameters(problem: Problem, route: Route) -> list[int]:
 
 @dataclasses.dataclass
 class Fitted:
-    """Where a descent stands: q, the cost ½·mean r², residuals, derivatives along q, states."""
+    """Where a descent stands: q, the cost ½·mean r², residuals, derivatives along q, states; whether it came there
+    with its last iteration."""
 
     q: np.ndarray
     cost: float
     residual: np.ndarray
     slopes: np.ndarray
     states: np.ndarray
+    exhausted: bool = False
 
 
 def evaluate(balance: Balance, scaling: Scaling, q: np.ndarray, starts=None) -> Fitted | None:
@@ -142,7 +144,8 @@ def descend(balance: Balance, scaling: Scaling, at: Fitted, iterations: int) -> 
     def settled(before: Fitted, at: Fitted) -> bool:
         return bool(np.abs(at.q - before.q).max() < 1e-10 or before.cost - at.cost < 1e-10 * at.cost)
 
-    return damped.descend(at, attempt, settled, DAMPING, iterations)[0]
+    end, done = damped.descend(at, attempt, settled, DAMPING, iterations)
+    return dataclasses.replace(end, exhausted=done >= iterations)
 
 
 def screen(balance: Balance, scaling: Scaling, q: np.ndarray, linear: list[int]) -> tuple[float, np.ndarray]:

@@ -10,7 +10,9 @@ rollouts are computed anew, bit for bit as training did (a checksum holds it), o
 pictures moves from pure noise, on a torus of any size, and is shown denoised.
 """
 
+import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,9 @@ ARGUMENTS = known_arguments(
         option("reverse", False, "Run a flow of pictures backwards."),
         option("sample", 0, "Which sample of an iteration's batch.", kind="Whole"),
         option("field", "", "The field to show (default: v, or the last)."),
+        option("track", False, "Track the particles of a flow of pictures, and compare them with two nulls."),
+        option("seeds", 5, "Films of the flow, and of each null, that --track compares; fewer than 5 decide nothing.",
+               kind="Count"),
         option("fps", 30, "Pictures a second; fewer where the film would last less than two.", kind="Count"),
         option("out", "", "The film to make, .mp4 or .gif.", metavar="FILE"),
         option("force", False, "Replace an existing film."),
@@ -50,6 +55,7 @@ def run(given: Given) -> int:
         return _film_fit(given, path)
     if given.iterations:
         raise BadInput("iterations", "must be left out: the source is no fit", given.source)
+    _check_tracking(given, path)
     film = _film_of(given)
     if Status.INTERRUPTED in film.status:
         raise KeyboardInterrupt
@@ -59,6 +65,48 @@ def run(given: Given) -> int:
         return 3
     assert film.ts is not None
     say(given, f"{path}: {len(film.ts)} pictures of {len(film)} samples, time {film.ts[0]:g} to {film.ts[-1]:g}")
+    return _track(given, path) if given.track else 0
+
+
+def _tracking_paths(path: Path) -> tuple[Path, Path]:
+    return path.with_name(f"{path.stem}-tracks.csv"), path.with_name(f"{path.stem}-tracking.json")
+
+
+def _check_tracking(given: Given, path: Path) -> None:
+    """Before anything moves; raises `BadInput`."""
+    if not given.track:
+        return
+    if not (given.source and _is_field_flow(given.source)):
+        raise BadInput("track", "is for flows of pictures that are built from their score", given.source or None)
+    if given.reverse or given.samples != 1:
+        name = "reverse" if given.reverse else "samples"
+        raise BadInput(name, "must be left out with --track", getattr(given, name))
+    for each in _tracking_paths(path):
+        if each.exists() and not given.force:
+            raise BadInput("out", "must leave room for the tracks", each, "Pass --force to replace it.")
+    if find_spec("laptrack") is None:
+        raise BadInput("track", "needs laptrack", None, "pip install 'unstill[track]'")
+
+
+def _track(given: Given, path: Path) -> int:
+    """Numbers beside the film; returns the exit code."""
+    from ..files.models import load_field_flow
+    from ..tracking import collective
+
+    options = {name: getattr(given, name) for name in ("frames", "seed", "dt", "seeds")}
+    size, eta = (given.size or (128, 128))[0], 0.1 if given.eta is None else given.eta
+    with progress_bar(given, "films") as progress:
+        found = collective(
+            load_field_flow(given.source), size=size, steps=given.steps or 1000, eta=eta, **options, progress=progress
+        )
+    table, numbers = _tracking_paths(path)
+    table.write_text(found.tracks.csv(), encoding="utf-8")
+    numbers.write_text(json.dumps(found.to_dict(), indent=1) + "\n", encoding="utf-8")
+    for name, claim in found.claims.items():
+        say(given, f"{name}: {claim['verdict']} (p {claim['p_holm']:.3g}, corrected)")
+    if found.message:
+        print(f"unstill animate: {found.status}: {found.message}", file=sys.stderr)
+        return 3
     return 0
 
 

@@ -112,7 +112,7 @@ def collective(
 
 
 def _with(flow: ConvolutionFlow, kernel: np.ndarray) -> ConvolutionFlow:
-    return eqx.tree_at(lambda each: each.kernel, flow, jnp.asarray(kernel, np.asarray(flow.kernel).dtype))
+    return eqx.tree_at(lambda each: each.kernel, flow, kernel.astype(np.asarray(flow.kernel).dtype))
 
 
 def _random(flow: ConvolutionFlow, state: np.ndarray, rng: np.random.Generator) -> ConvolutionFlow:

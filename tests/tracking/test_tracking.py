@@ -13,7 +13,7 @@ from unstill.tracking import (
     median_lifetime,
     pair_correlation,
 )
-from unstill.tracking.collective import compared, holm
+from unstill.tracking.comparison import compared, holm
 from unstill.tracking.linking import shortest
 
 BOX = (48, 64)

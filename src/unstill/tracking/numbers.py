@@ -8,6 +8,8 @@ import numpy as np
 
 from .linking import Tracks, shortest
 
+FITTED = 10  # lags in frames over which the exponent is fitted
+
 
 def pair_correlation(places: Sequence[np.ndarray], box: tuple[int, int], edges: np.ndarray) -> np.ndarray:
     """g(r) of each ring between `edges`, averaged over frames: 1 for an ideal gas.
@@ -60,7 +62,7 @@ def squared_displacements(tracks: Tracks, lags: int) -> np.ndarray:
     return np.where(many[1:] > 0, total[1:] / np.maximum(many[1:], 1), np.nan)
 
 
-def displacement_exponent(tracks: Tracks, lags: int = 10) -> float:
+def displacement_exponent(tracks: Tracks, lags: int = FITTED) -> float:
     """α of MSD ∝ lag^α, by least squares in logarithms over lags 1 … `lags`; NaN with fewer than 3 of them.
 
     1 Brownian, 2 ballistic, 0 confined (R. Metzler et al., PCCP 16, 24128 (2014), eq. 1). Errors of the places

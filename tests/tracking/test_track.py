@@ -4,6 +4,7 @@ import importlib
 import json
 from pathlib import Path
 
+import jax.numpy as jnp
 import jsonschema
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def test_every_claim_has_a_verdict_and_two_seeds_decide_nothing(flow):
 
 def test_the_random_kernel_has_the_drift_of_the_flow(flow):
     state = np.random.default_rng(1).standard_normal((1, 2, 32, 32)).astype(np.float32)
-    z = flow.score.standardised(state)
+    z = flow.score.standardised(jnp.asarray(state))
     sizes = [float((np.asarray(each.standardised_drift(z)) ** 2).mean()) for each in
              (flow, MODULE._random(flow, state, np.random.default_rng(2)))]  # fmt: skip
     assert sizes[1] == pytest.approx(sizes[0], rel=1e-4)

@@ -39,7 +39,7 @@ class Tracking(Result):
     pair correlation at `distance` cells, and `msd`, the mean-square displacement in cells² after `lag` frames.
     """
 
-    verb: ClassVar = "track"
+    verb: ClassVar = "animate"
     drawn_as: ClassVar = "tracking"
     failures: ClassVar = (Status.UNIDENTIFIABLE,)
 

@@ -126,7 +126,7 @@ def test_a_schema_refuses_an_unknown_key_and_a_missing_one(verb):
 
 def test_every_verb_with_a_run_folder_has_a_schema():
     assert {verb for verb in VERBS if "resume" in {each.name for each in arguments_of(verb)}} | {
-        "rule", "field-score", "field-flow",
+        "rule", "field-score", "field-flow", "tracking",
     } == set(SCHEMAS)  # fmt: skip
 
 

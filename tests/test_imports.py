@@ -14,6 +14,7 @@ RANK = {
     "systems": 1, "observations": 2, "simulation": 3,
     "balance": 4, "analysis": 4, "training": 4,
     "recovery": 5, "discovery": 5, "fitting": 6, "flows": 7, "rules": 7, "field_flows": 8, "files": 9, "icons": 10,
+    "tracking": 10,
     "plotting": 11, "cli": 12,
 }  # fmt: skip
 

@@ -57,6 +57,7 @@ RESULTS = {
     "flow on pictures": lambda: us.learn_rule({"u": moving()[:, 0], "v": moving()[:, 1]}, degree=2),
     "score of pictures": lambda: us.learn_field_score(pictures(), width=4, depth=1, epochs=2, steps=2, batch=4),
     "flow of a score": lambda: us.learn_field_flow(pictures(), found("score of pictures"), radius=0),
+    "animate --track": lambda: us.track(found("flow of a score"), size=32, steps=20, frames=10, seeds=2, reach=4),
     "agree": lambda: us.agree(
         {"u": moving()[:4, 0], "v": moving()[:4, 1]},
         {"waves": on_grid("waves"), "maze": on_grid("maze")},

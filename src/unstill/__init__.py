@@ -79,6 +79,7 @@ if TYPE_CHECKING:
         find_system,
         parameter,
     )
+    from .tracking import Tracking, track
 
 _ROOMS = {
     "_errors": ("BadInput", "NumericalFailure", "UnstillError"),
@@ -114,6 +115,7 @@ _ROOMS = {
         "Lorenz", "OrdinarySystem", "ReactionDiffusion", "Rossler", "Schnakenberg", "VanDerPol", "find_system",
         "parameter",
     ),
+    "tracking": ("Tracking", "track"),
 }  # fmt: skip
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 

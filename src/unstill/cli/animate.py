@@ -10,7 +10,9 @@ rollouts are computed anew, bit for bit as training did (a checksum holds it), o
 pictures moves from pure noise, on a torus of any size, and is shown denoised.
 """
 
+import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from .._errors import BadInput
 from .._types import Status
 from .arguments import Given, option, positional
 from .dynamics import MOTION, build_state, build_systems
-from .runs import PRINT, SEED, known_arguments, progress_bar, say
+from .runs import PRINT, SEED, exit_code, known_arguments, progress_bar, say
 from .signatures import options_of
 
 ARGUMENTS = known_arguments(
@@ -33,6 +35,9 @@ ARGUMENTS = known_arguments(
         option("reverse", False, "Run a flow of pictures backwards."),
         option("sample", 0, "Which sample of an iteration's batch.", kind="Whole"),
         option("field", "", "The field to show (default: v, or the last)."),
+        option("track", False, "Track the particles of a flow of pictures, and compare them with two nulls."),
+        option("seeds", 5, "Films of the flow, and of each null, that --track compares; fewer than 5 decide nothing.",
+               kind="Count"),
         option("fps", 30, "Pictures a second; fewer where the film would last less than two.", kind="Count"),
         option("out", "", "The film to make, .mp4 or .gif.", metavar="FILE"),
         option("force", False, "Replace an existing film."),
@@ -43,23 +48,75 @@ ARGUMENTS = known_arguments(
 
 def run(given: Given) -> int:
     """Make the film; returns the exit code."""
-    from ..plotting import animate
-
     path = _film_path(given)
     if given.source and _is_fit(given.source):
         return _film_fit(given, path)
     if given.iterations:
         raise BadInput("iterations", "must be left out: the source is no fit", given.source)
+    _check_tracking(given, path)
+    if given.track:
+        return _track(given, path)
     film = _film_of(given)
     if Status.INTERRUPTED in film.status:
         raise KeyboardInterrupt
-    animate(film, path, field=given.field or None, fps=given.fps)
+    return _drawn(given, film, path)
+
+
+def _drawn(given: Given, film, path: Path, **trails) -> int:
+    """Make the film; returns the exit code."""
+    from ..plotting import animate
+
+    animate(film, path, field=given.field or None, fps=given.fps, **trails)
     if Status.BLOW_UP in film.status:
         print("unstill animate: blow-up: the film holds what was finite: take a smaller --dt", file=sys.stderr)
         return 3
-    assert film.ts is not None
     say(given, f"{path}: {len(film.ts)} pictures of {len(film)} samples, time {film.ts[0]:g} to {film.ts[-1]:g}")
     return 0
+
+
+def _tracking_paths(path: Path) -> list[Path]:
+    return [path.with_name(f"{path.stem}-{end}") for end in ("tracks.csv", "tracking.json", "tracking.png")]
+
+
+def _check_tracking(given: Given, path: Path) -> None:
+    """Before anything moves; raises `BadInput`."""
+    if not given.track:
+        return
+    if not (given.source and _is_field_flow(given.source)):
+        raise BadInput("track", "is for flows of pictures that are built from their score", given.source or None)
+    if given.reverse or given.samples != 1:
+        name = "reverse" if given.reverse else "samples"
+        raise BadInput(name, "must be left out with --track", getattr(given, name))
+    _check_field_flow(given)
+    if given.size and given.size[0] <= 32:
+        raise BadInput("size", "must be above 32 with --track: particles step up to 8 cells", given.size[0])
+    for each in _tracking_paths(path):
+        if each.exists() and not given.force:
+            raise BadInput("out", "must leave room for the tracks", each, "Pass --force to replace it.")
+    if find_spec("laptrack") is None:
+        raise BadInput("track", "needs laptrack", None, "pip install 'unstill[track]'")
+
+
+def _track(given: Given, path: Path) -> int:
+    """The film with trails, and numbers beside it; returns the exit code."""
+    from ..files.models import load_field_flow
+    from ..plotting import save_figure
+    from ..tracking import track
+
+    options = {name: getattr(given, name) for name in ("frames", "seed", "dt", "seeds")}
+    size, eta = (given.size or (128, 128))[0], 0.1 if given.eta is None else given.eta
+    with progress_bar(given, "films") as progress:
+        found = track(
+            load_field_flow(given.source), size=size, steps=given.steps or 1000, eta=eta, **options, progress=progress
+        )
+    table, numbers, figure = _tracking_paths(path)
+    table.write_text(found.tracks.csv(), encoding="utf-8")
+    numbers.write_text(json.dumps(found.to_dict(), indent=1) + "\n", encoding="utf-8")
+    save_figure(found.plot(), figure)
+    code = _drawn(given, found.film, path, trails=found.tracks)
+    for line in found.summary().splitlines()[1:]:
+        say(given, line.strip())
+    return exit_code("animate", found) or code
 
 
 def _film_of(given: Given):
@@ -79,10 +136,8 @@ def _is_field_flow(source: str) -> bool:
     return is_field_flow(source)
 
 
-def _of_field_flow(given: Given):
-    from ..field_flows import langevin
-    from ..files.models import load_field_flow
-
+def _check_field_flow(given: Given) -> None:
+    """Raises `BadInput` for options that a flow of pictures cannot take."""
     for name in ("set", "preset", "dx", "boundary", "time"):
         if getattr(given, name):
             raise BadInput(name, f"must be left out: {given.source} is a flow of pictures")
@@ -92,12 +147,19 @@ def _of_field_flow(given: Given):
     size = given.size or (128, 128)
     if size[0] != size[1]:
         raise BadInput("size", "must be one number for a flow of pictures", f"{size[0]}x{size[1]}")
+
+
+def _of_field_flow(given: Given):
+    from ..field_flows import langevin
+    from ..files.models import load_field_flow
+
+    _check_field_flow(given)
     options = {name: getattr(given, name) for name in ("samples", "frames", "seed", "dt", "reverse")}
     strength = {} if given.eta is None else {"eta": given.eta}
     with progress_bar(given, "steps") as progress:
         return langevin(
-            load_field_flow(given.source), size=size[0], steps=given.steps or 1000, **options, **strength,
-            progress=progress,
+            load_field_flow(given.source), size=(given.size or (128,))[0], steps=given.steps or 1000, progress=progress,
+            **options, **strength,
         )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,10 @@ from .arrangement import best_columns, places
 from .colors import panel_pixels, robust_limits
 from .figures import GREY, INK, new_figure, rendered, shrink
 from .labels import clock_words
+from .trails import with_trails
+
+if TYPE_CHECKING:
+    from ..tracking import Tracks
 
 # All in pixels.
 _PANEL = 384  # what a panel aims at
@@ -84,12 +89,13 @@ class Canvases(Sequence):
         colormap: str,
         size: int | None = None,
         limits: tuple[float, float] | None = None,
+        trails: Tracks | None = None,
     ):
         from matplotlib import colormaps
 
         if colormap not in colormaps:
             raise BadInput("colormap", "must be a Matplotlib colour map", repr(colormap))
-        self.panels, self.colormap = panels, colormap
+        self.panels, self.colormap, self.trails = panels, colormap, trails
         self.limits = robust_limits(p.frames for p in panels) if limits is None else limits
         if not self.limits[0] < self.limits[1]:
             raise BadInput("limits", "must be (low, high) with low < high", limits)
@@ -108,6 +114,8 @@ class Canvases(Sequence):
         for place, panel in enumerate(self.panels):
             latest = max(0, int(np.searchsorted(panel.ts, t, side="right")) - 1)
             pixels = panel_pixels(panel.frames[latest], self.limits, colormap=self.colormap, scale=self.layout.scale)
+            if self.trails is not None:
+                pixels = with_trails(pixels, self.trails, latest, self.layout.scale)
             _paste(canvas, pixels, *self.layout.box(place))
         words = self._clock.read(f"{self._longest.clock} {self._told[i]}")
         _paste(canvas, words, _CLOCK_LINE - words.shape[0] // 2, _GAP)

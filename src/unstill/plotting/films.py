@@ -19,6 +19,7 @@ from .video import WRITERS
 
 if TYPE_CHECKING:
     from ..simulation import Trajectory
+    from ..tracking import Tracks
 
 
 def animate(
@@ -31,6 +32,7 @@ def animate(
     size: int | None = None,
     colormap: str | None = None,
     limits: tuple[float, float] | None = None,
+    trails: Tracks | None = None,
 ) -> None:
     """Write one film, `.mp4` (H.264, plays everywhere) or `.gif`, of one or several runs side by side.
 
@@ -45,6 +47,7 @@ def animate(
         colormap: A Matplotlib colour map (default: the field's own).
         limits: The values (low, high) at the ends of the colours (default: the least value and the 99.9th percentile
             over all panels and times).
+        trails: Tracks of a film of one panel, such as those of `track`: each is drawn over its last 20 pictures.
 
     Raises `BadInput` for no frames, an unknown field, suffix or colour map, and a path that cannot be written.
     """
@@ -56,8 +59,16 @@ def animate(
     if size is not None and size < 1:
         raise BadInput("size", "must be positive", size)
     film = gather(films, field, labels)
+    if trails is not None and (len(film.panels) > 1 or film.panels[0].frames.shape[1:] != tuple(trails.box)):
+        raise BadInput("trails", "must belong to the only panel of the film")
     canvases = Canvases(
-        film.panels, film.title, film.field, size=size, colormap=colormap or film.colormap, limits=limits
+        film.panels,
+        film.title,
+        film.field,
+        size=size,
+        colormap=colormap or film.colormap,
+        limits=limits,
+        trails=trails,
     )
     with replacing(path) as part:
         WRITERS[path.suffix.lower()](part, canvases, fps)

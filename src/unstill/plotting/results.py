@@ -27,6 +27,7 @@ FIGURES: dict[str, dict[str, Callable[[Any], Figure | None]]] = {
     "rule": {"rule.png": _figure("rules", "plot_rule")},
     "field_score": {"score.png": _figure("field_flows", "plot_field_score")},
     "field_flow": {"flow.png": _figure("field_flows", "plot_field_flow")},
+    "tracking": {"tracking.png": _figure("tracking", "plot_tracking")},
     "agree": {"agree.png": _figure("agreement", "plot_agreement")},
     "lyapunov": {"lyapunov.png": _figure("lyapunov", "plot_spectra")},
     "uniqueness": {"uniqueness.png": _figure("uniqueness", "plot_uniqueness")},

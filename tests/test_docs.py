@@ -262,7 +262,8 @@ NEEDS = {
     "docs/layer.md 1": ("PyTorch", lambda: importlib.util.find_spec("torch") is not None),
 }
 LONG = {
-    "README.md 0", "README.md 1", "docs/discover.md 0", "docs/fit.md 0", "docs/gallery.md 0", "docs/getting-started.md 0",
+    "README.md 0", "README.md 1", "docs/discover.md 0", "docs/fit.md 0", "docs/gallery.md 0",
+    "docs/getting-started.md 0",
     "docs/gradients.md 0", "docs/layer.md 0", "docs/recover.md 0", "docs/score.md 0",
     *(name for name in BLOCKS if "/tutorials/" in name),
 }  # fmt: skip

@@ -225,7 +225,7 @@ def test_icons_that_are_refused(tmp_path):
         (clear, "white", "`background` must be left out"),
         ("dot", "white", "`background` must be left out"),
         (tmp_path / "none.png", None, "`icon` must be an existing PNG"),
-        ("arow", None, "`icon` must be an own drawing.*Did you mean arrow"),
+        ("arow", None, "`icon` must be a known drawing.*Did you mean arrow"),
         (tmp_path / "deep.png", None, "`icon` must not be a 16-bit PNG"),
         (tmp_path / "cut.png", None, "`icon` must be a whole .png file"),
         (np.zeros((5, 5, 4)), None, "must have a pixel that is not transparent"),

@@ -70,7 +70,9 @@ def _drawn(given: Given, film, path: Path, **trails) -> int:
     if Status.BLOW_UP in film.status:
         print("unstill animate: blow-up: the film holds what was finite: take a smaller --dt", file=sys.stderr)
         return 3
-    say(given, f"{path}: {len(film.ts)} pictures of {len(film)} samples, time {film.ts[0]:g} to {film.ts[-1]:g}")
+    assert film.ts is not None
+    samples = "1 sample" if len(film) == 1 else f"{len(film)} samples"
+    say(given, f"{path}: {len(film.ts)} pictures of {samples}, time {film.ts[0]:g} to {film.ts[-1]:g}")
     return 0
 
 

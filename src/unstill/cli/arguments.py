@@ -103,8 +103,8 @@ class _Parser(argparse.ArgumentParser):
 
         _, unknown, words = message.partition("unrecognized arguments: ")
         typed = [word for word in words.split() if word.startswith("--")] if unknown else []
-        close = difflib.get_close_matches(typed[0].split("=")[0], self._option_string_actions, 1) if typed else []
-        return f"{message}; did you mean {close[0]}?" if close else message
+        close = difflib.get_close_matches(typed[0].split("=")[0], self._option_string_actions, 1, 0.7) if typed else []
+        return f"{message} (did you mean {close[0]}?)" if close else message
 
 
 def parse(arguments: Sequence[Argument], argv: Sequence[str], *, prog: str, about: str) -> Given:
@@ -190,9 +190,13 @@ def as_typed(verb: str, text: str) -> str:
     """The library's words in those of the shell: `warm_start` is typed as `--warm-start`, `force=True` as `--force`."""
     module = importlib.import_module(f".{verb}", __package__)
     flags = {each.name: each.flag for each in module.ARGUMENTS if not each.positional}
+    known = {each.name for each in module.ARGUMENTS}
 
     def typed(match: re.Match) -> str:
         name, value = match[1], (match[3] or "").strip("\"'")
+        # What the library reads from a path or by a system's name is one positional word of many verbs.
+        if name in ("path", "system") and name not in known and "source" in known and not match[2]:
+            return "`source`"
         if name not in flags:
             return match[0]
         return f"`{flags[name]}`" if not match[2] or value == "True" else f"`{flags[name]} {value}`"

@@ -105,7 +105,7 @@ def _of_points(given: Given) -> int:
     from ..flows import learn_flow
 
     if not given.score:
-        raise BadInput("score", "must be a run of `unstill score`, or kernel", None)
+        raise BadInput("score", "must be a run of `unstill score`, or kernel, where points are given", "none")
     if given.training_free and (given.field or given.prior):
         raise BadInput("training_free", "takes neither `field` nor `prior`")
     points = load_points(given.source)

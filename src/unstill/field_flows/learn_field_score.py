@@ -62,7 +62,7 @@ class LearntFieldScore(Result):
         """The epochs, and what they reached."""
         if not len(self.losses):
             return "no epoch was finished"
-        told = f"{len(self.losses)} epochs, held-out loss {self.losses[:, 1].min():.4f}"
+        told = f"{len(self.losses)} epoch{'s' * (len(self.losses) != 1)}, held-out loss {self.losses[:, 1].min():.4f}"
         if self.status is not Status.NOT_CONVERGED:
             return told
         if self.like_the_heap:

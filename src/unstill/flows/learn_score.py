@@ -53,7 +53,7 @@ class LearntScore(Result):
     def message(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The epochs, and what they reached."""
         still = "; the held-out loss still fell: take more `epochs`" if self.status is Status.NOT_CONVERGED else ""
-        return f"{len(self.losses)} epochs, held-out loss {self.held_out:.4f}{still}"
+        return f"{len(self.losses)} epoch{'s' * (len(self.losses) != 1)}, held-out loss {self.held_out:.4f}{still}"
 
     def to_dict(self) -> dict[str, Any]:
         return {

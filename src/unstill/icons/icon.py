@@ -75,7 +75,7 @@ def find_icon(icon: str | os.PathLike | np.ndarray, size: int, background: tuple
         return _icon("array", _transparent(_checked(icon), background, "an array"), size)
     path = Path(icon).expanduser()
     if not path.suffix and not path.exists():
-        raise BadInput("icon", "must be an own drawing or a path to a PNG", repr(str(icon)), nearest(str(icon), ICONS))
+        raise BadInput("icon", "must be a known drawing or a path to a PNG", repr(str(icon)), nearest(str(icon), ICONS))
     if not path.is_file():
         raise BadInput("icon", "must be an existing PNG", path)
     try:

@@ -54,6 +54,10 @@ class Snapshots:
         """(H, W), the cells of each state."""
         return next(iter(self.fields.values())).shape[1:]
 
+    def __getitem__(self, name: str) -> np.ndarray:
+        """A field by its name, (M, H, W)."""
+        return self.select([name]).fields[name]
+
     def select(self, names: Sequence[str]) -> Snapshots:
         """Only these fields, in this order; raises `BadInput` for one that is absent."""
         for name in names:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -71,6 +72,10 @@ def system_class(system: str | type[AbstractSystem]) -> type[ReactionDiffusion]:
 
 
 def _arrays(pictures, observe, grid, cls) -> tuple[dict[str, np.ndarray], Grid]:
+    if isinstance(pictures, str | Path):
+        raise BadInput(
+            "pictures", "must be pictures, not the name of a file", repr(str(pictures)), "Read it by us.load."
+        )
     fields = dict(pictures.fields if isinstance(pictures, Pictures) else pictures)
     known = pictures.grid if isinstance(pictures, Pictures) else None
     names = listed(observe) if observe else tuple(name for name in fields if name in cls.fields)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
@@ -19,6 +18,7 @@ from .._progress import Progress, silent
 from .._result import Result, plain
 from .._types import Status
 from ..field_flows import ConvolutionFlow, LearntFieldFlow, langevin
+from ..field_flows.flow import AbstractFieldFlow
 from ..simulation import Trajectory
 from .comparison import LACKING, NULLS, judged
 from .finding import find_particles
@@ -93,7 +93,7 @@ class _Seen:
 
 @checked
 def track(
-    flow: ConvolutionFlow | LearntFieldFlow,
+    flow: AbstractFieldFlow | LearntFieldFlow,
     *,
     size: Count = 128,
     steps: Count = 1000,
@@ -179,32 +179,33 @@ def _told(
     )
 
 
-def _kind(flow: ConvolutionFlow, kind: str, state: np.ndarray, seed: int) -> ConvolutionFlow:
+def _kind(flow: AbstractFieldFlow, kind: str, state: np.ndarray, seed: int) -> AbstractFieldFlow:
     """The flow, or a null of it."""
     if kind == "flow":
         return flow
     return _still(flow) if kind == NULLS[0] else _random(flow, state, np.random.default_rng(seed))
 
 
-def _still(flow: ConvolutionFlow) -> ConvolutionFlow:
-    return _with(flow, 0 * np.asarray(flow.kernel))
+def _still(flow: AbstractFieldFlow) -> AbstractFieldFlow:
+    """The score alone."""
+    fields = len(flow.fields)
+    return ConvolutionFlow(flow.score, flow.tau, np.zeros((fields, fields, 1, 1)))
 
 
-def _with(flow: ConvolutionFlow, kernel: np.ndarray) -> ConvolutionFlow:
-    return eqx.tree_at(lambda each: each.kernel, flow, kernel.astype(np.asarray(flow.kernel).dtype))
-
-
-def _random(flow: ConvolutionFlow, state: np.ndarray, rng: np.random.Generator) -> ConvolutionFlow:
-    """A kernel that need not preserve the density, with the flow's rms drift at `state`."""
-    kernel = np.asarray(flow.kernel)
-    support = (kernel != 0).any((0, 1))
-    other = _with(flow, np.where(support, rng.standard_normal(kernel.shape), 0.0))
+def _random(flow: AbstractFieldFlow, state: np.ndarray, rng: np.random.Generator) -> AbstractFieldFlow:
+    """A kernel that need not preserve the density, on the flow's support, with the flow's rms drift at `state`."""
+    fields, side = len(flow.fields), np.arange(-flow.radius, flow.radius + 1)
+    support = side[:, None] ** 2 + side**2 <= (flow.radius + 0.5) ** 2
+    if isinstance(flow, ConvolutionFlow):
+        support = (np.asarray(flow.kernel) != 0).any((0, 1))
+    numbers = rng.standard_normal((fields, fields, *support.shape))
+    other = ConvolutionFlow(flow.score, flow.tau, np.where(support, numbers, 0.0))
     z = flow.score.standardised(jnp.asarray(state, jnp.float32))
     sizes = [float(jnp.sqrt((each.standardised_drift(z) ** 2).mean())) for each in (flow, other)]
-    return _with(flow, np.asarray(other.kernel) * sizes[0] / sizes[1])
+    return other.at_pace(sizes[0] / sizes[1])
 
 
-def _moved(move: Callable[..., Trajectory], flow: ConvolutionFlow, seed: int, reach: float) -> _Seen:
+def _moved(move: Callable[..., Trajectory], flow: AbstractFieldFlow, seed: int, reach: float) -> _Seen:
     """What a film gives; one that blew up at once is an outcome, too."""
     try:
         return _seen(_finished(move(flow, seed=seed)), reach)

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import jsonschema
 import numpy as np
 import pytest
-from normal_fields import SHAPE, few, gaussian, power, standardised
 
 import unstill as us
+from normal_fields import SHAPE, exact_score, few, gaussian, power, standardised
 from unstill._types import Status
 from unstill.cli.main import main
 from unstill.field_flows import ConvolutionFlow, FieldScore, langevin, learn_field_flow, learn_field_score
@@ -23,6 +23,11 @@ from unstill.field_flows.spectral_normal import SpectralNormal
 from unstill.files.models import load_field_score
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
+
+
+@pytest.fixture(scope="module")
+def score() -> FieldScore:
+    return exact_score()
 
 
 @pytest.mark.parametrize("tau", [0.1, 0.5])

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import jsonschema
 import numpy as np
 import pytest
-from normal_fields import few, standardised
 
 import unstill as us
+from normal_fields import exact_score, few, standardised
 from unstill._progress import Memory
 from unstill._types import Status
 from unstill.field_flows import FieldScore, LocalFlow, langevin, learn_field_flow
@@ -20,6 +20,11 @@ from unstill.field_flows.local_flow import rings
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "field-flow.json"
 DISC = [(y, x) for y in range(-2, 3) for x in range(-2, 3) if 0 < y * y + x * x <= 5]
+
+
+@pytest.fixture(scope="module")
+def score() -> FieldScore:
+    return exact_score()
 
 
 def local_flow(score: FieldScore, isotropic: bool = True) -> LocalFlow:

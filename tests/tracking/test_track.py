@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import jsonschema
 import numpy as np
 import pytest
-from tests.field_flows.test_field_flows import few, score  # noqa: F401  # a fixture
 
 import unstill as us
+from normal_fields import exact_score, few
 from unstill import BadInput, NumericalFailure, Status
 from unstill.cli.main import main
 from unstill.field_flows import ConvolutionFlow
@@ -26,13 +26,13 @@ TINY = ("--size", 36, "--steps", 36, "--frames", 18, "--seeds", 2, "--dt", 0.004
 
 
 @pytest.fixture(scope="module")
-def flow(score):  # noqa: F811
-    return ConvolutionFlow(score, antisymmetric_kernel(2, 1, isotropic=True, rng=np.random.default_rng(0)), 0.3)
+def flow():
+    return ConvolutionFlow(exact_score(), 0.3, antisymmetric_kernel(2, 1, isotropic=True, rng=np.random.default_rng(0)))
 
 
 @pytest.fixture(scope="module")
-def folder(score, tmp_path_factory):  # noqa: F811
-    return us.learn_field_flow(few(), score, radius=1, tau=0.4).save(tmp_path_factory.mktemp("runs") / "flow")
+def folder(tmp_path_factory):
+    return us.learn_field_flow(few(), exact_score(), radius=1, tau=0.4).save(tmp_path_factory.mktemp("runs") / "flow")
 
 
 def run(*words) -> int:

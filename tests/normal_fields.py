@@ -1,8 +1,13 @@
-"""Gaussian random fields, whose score is known."""
+"""Gaussian random fields, and their exact score."""
 
+import functools
+
+import jax
 import numpy as np
 
-from unstill.field_flows.spectral_normal import wavenumbers
+from unstill.field_flows import FieldScore
+from unstill.field_flows.local_network import LocalNetwork
+from unstill.field_flows.spectral_normal import SpectralNormal, wavenumbers
 
 SHAPE = (24, 24)
 
@@ -30,3 +35,12 @@ def standardised(z: np.ndarray) -> np.ndarray:
 def few(count: int = 24) -> dict[str, np.ndarray]:
     pictures = gaussian(count)
     return {"u": pictures[:, 0], "v": pictures[:, 1]}
+
+
+@functools.cache
+def exact_score() -> FieldScore:
+    """The exact one: its network is silent, and the pictures are normal."""
+    z = gaussian(400)
+    mean, scale = z.mean((0, 2, 3)), z.std((0, 2, 3))
+    network = LocalNetwork.make(jax.random.key(0), 2, 4, 1)
+    return FieldScore(network, SpectralNormal.of(standardised(z)), mean, scale, ("u", "v"))

@@ -266,8 +266,8 @@ def test_a_rule_moves_and_is_filmed(folder, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--score", "kernel"], "`--score` is for the family convolution only"),
-        (["--field", "plain"], "family"),
+        (["--score", "kernel"], "`--score` is for the families convolution and local only"),
+        (["--field", "plain"], "must be rule, kinetics"),
         (["--interval", "2"], "`--interval` needs `--ordered`"),
         (["--degree", "0"], "--degree"),
         (["--ordered", "{run}"], "`--ordered` must have saved frames"),

@@ -55,5 +55,5 @@ def _stream(container, shape: tuple[int, ...], fps: int):
     context = stream.codec_context
     # Without these marks players guess BT.601 or BT.709 by the size, and the hues shift.
     context.colorspace = context.color_primaries = context.color_trc = _BT709
-    context.thread_count = 2
+    context.thread_count = 1  # with more, a loaded machine may write other bytes
     return stream

@@ -1,0 +1,80 @@
+"""No confident nonsense: pictures that no Gray–Scott pattern at rest shows are never `converged`."""
+
+import nonsense
+import numpy as np
+import pytest
+
+import unstill as us
+from unstill._types import Status
+from unstill.observations.noise import Noise
+from unstill.recovery.hidden import recover_hidden
+from unstill.recovery.hidden_elimination import Problem
+from unstill.recovery.hidden_search import Scaling
+from unstill.recovery.hidden_verdict import Goodness, at_bounds, objection
+
+GRID = us.Grid((40, 36))
+LEVEL = Noise(0.1, True, 0.0)
+PROBLEM = Problem(us.GrayScott, GRID, 1, ("Du", "Dv", "F", "k"), {})
+
+
+QUICK = ("blocks 8", "random field, 20 % noise", "smooth random field", "random ring", "fitzhugh-nagumo", "portrait")
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_nonsense_never_converges(name):
+    picture = nonsense.picture_of(name)
+    found = recover_hidden(us.GrayScott, us.Grid(picture.shape), "v", picture[None])
+    assert found.status in (Status.NO_FIT, Status.MOVING, Status.NOT_CONVERGED)
+    assert found.message
+
+
+def white(level: float, seed: int = 0) -> np.ndarray:
+    return level * np.random.default_rng(seed).standard_normal((2, *GRID.shape))
+
+
+def test_white_noise_of_its_level_is_noise():
+    assert all(Goodness.of(GRID, white(0.1, seed), LEVEL).is_noise for seed in range(100))
+    walls = us.Grid(GRID.shape, 1.0, "no-flux")
+    assert all(Goodness.of(walls, white(0.1, seed), LEVEL).is_noise for seed in range(100))
+    found = Goodness.of(GRID, white(0.1), LEVEL)
+    assert found.chi2 == pytest.approx(1, abs=0.1)
+    np.testing.assert_array_less(np.abs(found.rings - 1), 5 * found.deviations)
+
+
+@pytest.mark.parametrize(
+    "left",
+    [white(0.15), white(0.1) + 0.1 * np.sin(np.arange(36) * 2 * np.pi / 18)],
+    ids=["too much", "a wave"],
+)
+def test_what_is_not_noise_of_its_level_is_turned_away(left):
+    assert not Goodness.of(GRID, left, LEVEL).is_noise
+
+
+@pytest.mark.parametrize(
+    ("worse", "status", "word"),
+    [
+        ({}, None, ""),
+        ({"bounds": ["Du"]}, Status.NO_FIT, "range of Du"),
+        ({"goodness": Goodness.of(GRID, white(0.2), LEVEL)}, Status.NO_FIT, "not noise"),
+        ({"goodness": None}, None, ""),
+        ({"goodness": None, "residual": 2e-3}, Status.NOT_CONVERGED, "not absolute"),
+        ({"noise": Noise(0.5, True, 0.1)}, Status.NOT_CONVERGED, "50 % of the contrast"),
+        ({"noise": Noise(0.5, True, 0.0)}, None, ""),
+        ({"exhausted": True}, Status.NOT_CONVERGED, "number of iterations"),
+    ],
+)
+def test_each_reason_alone_forbids_converged(worse, status, word):
+    sound = {"noise": LEVEL, "contrast": 1.0, "residual": 1e-4, "bounds": [], "exhausted": False}
+    found = objection(PROBLEM, **{**sound, "goodness": Goodness.of(GRID, white(0.1), LEVEL), **worse})
+    assert (found is None) == (status is None)
+    if found is not None:
+        assert found[0] is status
+        assert word in found[1]
+
+
+def test_a_value_at_an_end_of_its_range_is_seen():
+    scaling = Scaling.of(PROBLEM)
+    values = np.sqrt(np.maximum(scaling.low, 1e-3 * scaling.high) * scaling.high)
+    assert at_bounds(PROBLEM, scaling, values) == []
+    values[2] = scaling.high[2]
+    assert at_bounds(PROBLEM, scaling, values) == ["F"]

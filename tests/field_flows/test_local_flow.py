@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 import unstill as us
-from normal_fields import exact_score, few, standardised
+from normal_fields import exact_score, few, gaussian, standardised
 from unstill._progress import Memory
 from unstill._types import Status
-from unstill.field_flows import FieldScore, LocalFlow, langevin, learn_field_flow
+from unstill.field_flows import ConvolutionFlow, FieldScore, LocalFlow, langevin, learn_field_flow
+from unstill.field_flows.arrays import field_flow_arrays, field_flow_of
 from unstill.field_flows.field_score import noised_pictures
+from unstill.field_flows.flow import residuals_of
 from unstill.field_flows.local_flow import rings
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "field-flow.json"
@@ -41,6 +43,24 @@ def test_the_divergence_of_a_local_flow_is_the_trace_of_its_jacobian(score, isot
     assert float(first[0]) == pytest.approx(float(jnp.trace(jacobian)), rel=1e-4)
     assert float(first[0]) == float(second[0])
     np.testing.assert_allclose(v, flow.standardised_drift(z))
+
+
+@pytest.mark.parametrize("kind", ["local", "convolution"])
+def test_the_mean_residual_of_any_flow_is_nothing(score, kind):
+    """Stein's identity, E[∇·v + v·s] = 0 for any v under the density of s: it would fail for a score, a divergence or a
+    sum of another sign. The fields that are noised here are drawn anew, and the flows preserve nothing."""
+    flow = local_flow(score)
+    if kind == "convolution":
+        kernel = np.random.default_rng(3).standard_normal((2, 2, 3, 3))  # not antisymmetric
+        flow = ConvolutionFlow(score, 0.3, kernel)
+    z = score.standardised(jnp.asarray(gaussian(400, seed=9), jnp.float32))
+    noised, _ = noised_pictures(z, jnp.full(400, 0.3, jnp.float32), jax.random.key(5))
+    parts = [(each, jax.random.key(i)) for i, each in enumerate(jnp.split(noised, 20))]
+    r = np.concatenate([residuals_of(flow, *part)[0].mean(0) for part in parts])
+    divergence = np.mean([flow.drift_and_divergences(*part)[1].mean() for part in parts])
+    allowed = 4 * r.std() / len(r) ** 0.5 + 0.02 * abs(divergence)  # 400 fields know their spectrum to some per cent
+    assert abs(r.mean()) < allowed
+    assert abs(2 * divergence) > 3 * allowed  # what another sign would leave
 
 
 def test_a_local_flow_sees_its_radius_and_turns_with_the_picture(score):
@@ -89,3 +109,29 @@ def test_resumed_training_of_a_flow_is_the_same(score):
     whole = learn_field_flow(few(), score, epochs=3, **options)
     np.testing.assert_array_equal(again.losses, whole.losses)
     assert again.residual == whole.residual
+
+
+def test_a_torus_on_which_the_flow_sees_a_cell_twice_is_refused(score):
+    with pytest.raises(us.BadInput, match="27 cells a side"):
+        learn_field_flow(few(), score, field="local", radius=13)
+    with pytest.raises(us.BadInput, match="27 cells a side"):
+        learn_field_flow(few(), score, radius=13)
+    flow = LocalFlow.make(score, jax.random.key(2), width=4, radius=6, isotropic=True, tau=0.3)
+    with pytest.raises(us.BadInput, match="13 at least"):
+        langevin(flow, size=12)
+
+
+@pytest.mark.parametrize("harm", [{"radius": 10**7}, {"radius": -1}, {"weights_1": None}, {"pace": np.float32(np.nan)}])
+def test_broken_files_of_trained_flows_are_told(score, harm):
+    kept = field_flow_arrays(local_flow(score))
+    about = json.loads(str(kept.pop("about")))
+    assert field_flow_of(about, kept).radius == 2
+    for name, value in harm.items():
+        if name == "radius":
+            about[name] = value
+        elif value is None:
+            del kept[name]
+        else:
+            kept[name] = value
+    with pytest.raises((KeyError, ValueError, TypeError)):
+        field_flow_of(about, kept)

@@ -10,11 +10,10 @@ from unstill.observations.noise import Noise
 from unstill.recovery.hidden import recover_hidden
 from unstill.recovery.hidden_elimination import Problem
 from unstill.recovery.hidden_search import Scaling
-from unstill.recovery.hidden_verdict import Goodness, at_bounds, objection
+from unstill.recovery.hidden_verdict import Ended, Goodness, objection
 
 GRID = us.Grid((40, 36))
 LEVEL = Noise(0.1, True, 0.0)
-PROBLEM = Problem(us.GrayScott, GRID, 1, ("Du", "Dv", "F", "k"), {})
 
 
 QUICK = ("blocks 8", "random field, 20 % noise", "smooth random field", "random ring", "fitzhugh-nagumo", "portrait")
@@ -58,23 +57,28 @@ def test_what_is_not_noise_of_its_level_is_turned_away(left):
         ({"goodness": Goodness.of(GRID, white(0.2), LEVEL)}, Status.NO_FIT, "not noise"),
         ({"goodness": None}, None, ""),
         ({"goodness": None, "residual": 2e-3}, Status.NOT_CONVERGED, "not absolute"),
-        ({"noise": Noise(0.5, True, 0.1)}, Status.NOT_CONVERGED, "50 % of the contrast"),
-        ({"noise": Noise(0.5, True, 0.0)}, None, ""),
+        ({"moving": True}, Status.MOVING, "drifts by"),
+        ({"noise": Noise(0.1, True, 0.1), "noise_share": 0.5}, Status.NOT_CONVERGED, "50 % of the contrast"),
+        ({"noise_share": 0.5}, None, ""),  # the level is known, not estimated
         ({"exhausted": True}, Status.NOT_CONVERGED, "number of iterations"),
     ],
 )
 def test_each_reason_alone_forbids_converged(worse, status, word):
-    sound = {"noise": LEVEL, "contrast": 1.0, "residual": 1e-4, "bounds": [], "exhausted": False}
-    found = objection(PROBLEM, **{**sound, "goodness": Goodness.of(GRID, white(0.1), LEVEL), **worse})
+    sound = {
+        "system": "gray-scott", "residual": 1e-4, "drift": 1e-9, "moving": False, "bounds": [], "exhausted": False,
+        "noise": LEVEL, "noise_share": 0.1, "goodness": Goodness.of(GRID, white(0.1), LEVEL),
+    }  # fmt: skip
+    found = objection(Ended(**{**sound, **worse}))
     assert (found is None) == (status is None)
     if found is not None:
         assert found[0] is status
         assert word in found[1]
 
 
-def test_a_value_at_an_end_of_its_range_is_seen():
-    scaling = Scaling.of(PROBLEM)
-    values = np.sqrt(np.maximum(scaling.low, 1e-3 * scaling.high) * scaling.high)
-    assert at_bounds(PROBLEM, scaling, values) == []
-    values[2] = scaling.high[2]
-    assert at_bounds(PROBLEM, scaling, values) == ["F"]
+def test_a_number_at_an_end_of_its_range_is_seen():
+    """Also at 0, the low end of diffusivities, which a logarithm stops short of."""
+    scaling = Scaling.of(Problem(us.GrayScott, GRID, 1, ("Du", "Dv", "F", "k"), {}))
+    q = scaling.numbers(np.array([0.16, 0.08, 0.03, 0.06]))
+    assert not scaling.at_bound(q).any()
+    q[[0, 2]] = scaling.clip(np.full(4, -100.0))[0], scaling.numbers(scaling.high)[2] + 1
+    assert scaling.at_bound(q).tolist() == [True, False, True, False]

@@ -12,7 +12,7 @@ from ..flows.schedule import check_level
 from .convolution import ConvolutionFlow
 from .field_score import FieldScore
 from .flow import AbstractFieldFlow
-from .local_flow import LocalFlow
+from .local_flow import LAYERS, LocalFlow
 from .local_network import LocalNetwork
 from .spectral_normal import SpectralNormal
 
@@ -76,10 +76,11 @@ def field_flow_of(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Abstr
 
 
 def _local_flow_of(score: FieldScore, tau: float, about: dict[str, Any], arrays: dict[str, np.ndarray]) -> LocalFlow:
-    count = sum(name.startswith("weights_") for name in arrays)
-    weights = tuple(np.asarray(arrays[f"weights_{i}"], np.float32) for i in range(count))
+    weights = tuple(np.asarray(arrays[f"weights_{i}"], np.float32) for i in range(LAYERS + 1))
     pace, stiffness = (np.asarray(arrays[name], np.float32) for name in ("pace", "stiffness"))
     radius, isotropic = int(about["radius"]), bool(about["isotropic"])
+    if not 0 <= radius < len(weights[0]):  # each cell further sees one mean more at least
+        raise ValueError("a radius that is not that of the weights")
     template = LocalFlow.make(
         score, jax.random.key(0), width=len(weights[1]), radius=radius, isotropic=isotropic, tau=tau
     )

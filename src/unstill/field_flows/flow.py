@@ -38,6 +38,11 @@ class AbstractFieldFlow(eqx.Module):
     def radius(self) -> int:
         """Cells to each side that it reaches beyond its score."""
 
+    @property
+    def least_side(self) -> int:
+        """Cells a side of the smallest torus on which neither the score nor the flow sees a cell twice."""
+        return 2 * max(self.score.network.radius, self.radius) + 1
+
     @abc.abstractmethod
     def drift_with(self, z: Float[Array, "B C H W"], s: Float[Array, "B C H W"]) -> Float[Array, "B C H W"]:
         """dz/dt of standardised pictures z whose score s is at hand."""
@@ -80,8 +85,10 @@ class AbstractFieldFlow(eqx.Module):
         return torch.as_tensor(found, dtype=state.dtype, device=state.device)
 
 
-def residual_of(flow: AbstractFieldFlow, z: Float[Array, "B C H W"], key: Array) -> tuple[Array, Array]:
-    """Of each noised picture r², r = ∇·v + v·s, unbiased as r₁ r₂ of two estimates; and |v|²."""
+def residuals_of(
+    flow: AbstractFieldFlow, z: Float[Array, "B C H W"], key: Array
+) -> tuple[Float[Array, "2 B"], Float[Array, " B"]]:
+    """Of each noised picture two estimates of r = ∇·v + v·s, whose product is r² without bias; and |v|²."""
     v, divergences = flow.drift_and_divergences(z, key)
-    r = divergences + jnp.sum(v * flow.score.at(z, flow.tau), axis=(1, 2, 3))[None]
-    return r[0] * r[1], jnp.sum(v**2, axis=(1, 2, 3))
+    along = jnp.sum(v * flow.score.at(z, flow.tau), axis=(1, 2, 3))
+    return divergences + along[None], jnp.sum(v**2, axis=(1, 2, 3))

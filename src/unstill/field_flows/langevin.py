@@ -106,9 +106,8 @@ def _noised(flow: AbstractFieldFlow, state: np.ndarray | None, samples: int, siz
         check_pictures(flow.fields, state)
         clean = flow.score.standardised(jnp.asarray(state, jnp.float32))
         z, _ = noised_pictures(clean, jnp.full(len(clean), flow.tau, jnp.float32), key)
-    least = 2 * flow.score.network.radius + 1
-    if min(z.shape[-2:]) < least:
-        raise BadInput("size", f"must be {least} at least, which the score sees", min(z.shape[-2:]))
+    if min(z.shape[-2:]) < flow.least_side:
+        raise BadInput("size", f"must be {flow.least_side} at least, which score or flow see", min(z.shape[-2:]))
     return z
 
 

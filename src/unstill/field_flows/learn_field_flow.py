@@ -23,7 +23,7 @@ from ..training.epochs import Epochs, logged
 from .arrays import FIELD_FLOW_FILE, field_flow_arrays
 from .convolution import ConvolutionFlow, antisymmetric_kernel
 from .field_score import FieldScore, noised_pictures
-from .flow import AbstractFieldFlow, residual_of
+from .flow import AbstractFieldFlow, residuals_of
 from .learn_field_score import LEAST_PICTURES, LearntFieldScore
 from .local_flow import LocalFlow, train_local_flow
 
@@ -139,7 +139,7 @@ def learn_field_flow(
     began = time.perf_counter()
     heap = pictures if isinstance(pictures, Snapshots) else Snapshots(dict(pictures))
     learnt = score.score if isinstance(score, LearntFieldScore) else score
-    states, losses, interrupted = _checked(heap, learnt), np.zeros((0, 2)), False
+    states, losses, interrupted = _checked(heap, learnt, radius), np.zeros((0, 2)), False
     if field == LocalFlow.name:
         plan = Epochs(epochs, steps, rate, max(10, epochs // 4), gain=0, stepwise=True)
         key = jax.random.fold_in(jax.random.key(seed), 3)
@@ -181,13 +181,14 @@ def _parted(states: Float[np.ndarray, "M C H W"], seed: int) -> tuple[np.ndarray
     return states[part:], states[:part]
 
 
-def _checked(heap: Snapshots, score: FieldScore) -> Float[np.ndarray, "M C H W"]:
+def _checked(heap: Snapshots, score: FieldScore, radius: int) -> Float[np.ndarray, "M C H W"]:
     """The pictures (M, C, H, W) in the score's order; raises `BadInput` where they are none of its pictures."""
     if set(heap.fields) != set(score.fields):
         raise BadInput("score", f"must be one of {', '.join(heap.fields)}", ", ".join(score.fields))
-    if min(heap.shape) < 2 * score.network.radius + 1:
+    sees = max(score.network.radius, radius)
+    if min(heap.shape) < 2 * sees + 1:
         told = f"{heap.shape[0]} × {heap.shape[1]} cells"
-        raise BadInput("pictures", f"must have {2 * score.network.radius + 1} cells a side, which the score sees", told)
+        raise BadInput("pictures", f"must have {2 * sees + 1} cells a side, which score or flow see", told)
     states = heap.states(score.fields)
     mean, scale = np.asarray(score.mean), np.asarray(score.scale)
     off = np.abs(states.mean((0, 2, 3)) - mean) / scale
@@ -214,8 +215,8 @@ def _at_unit_speed(flow: AbstractFieldFlow, states: np.ndarray, seed: int) -> tu
 
 
 def _looked_at(flow: AbstractFieldFlow, c: Array, key: Array) -> tuple[Array, Array]:
-    """`residual_of` one picture, noised."""
+    """r² and |v|² of one picture, noised."""
     noise, probe = jax.random.split(key)
     z, _ = noised_pictures(flow.score.standardised(c), jnp.full(1, flow.tau, c.dtype), noise)
-    square, speed = residual_of(flow, z, probe)
-    return square[0], speed[0]
+    r, speed = residuals_of(flow, z, probe)
+    return r[0, 0] * r[1, 0], speed[0]

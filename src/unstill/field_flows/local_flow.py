@@ -22,10 +22,10 @@ from jaxtyping import Array, Float
 
 from ..training.epochs import Epochs, Trained, draw, train_epochs
 from .field_score import FieldScore, noised_pictures, turned
-from .flow import AbstractFieldFlow, residual_of
+from .flow import AbstractFieldFlow, residuals_of
 
 _COURANT = 0.25  # of the time in which the stiffest mode of v turns by one radian
-_LAYERS = 2  # hidden ones
+LAYERS = 2  # hidden ones
 _POWER = 12  # iterations for the largest stretch of v's Jacobian
 
 
@@ -44,7 +44,7 @@ class LocalFlow(AbstractFieldFlow):
     def make(cls, score: FieldScore, key: Array, *, width: int, radius: int, isotropic: bool, tau: float) -> LocalFlow:
         """Normal weights of variance 1/inputs; the first layer has a constant input too."""
         C = len(score.fields)
-        sides = [C * (1 + len(rings(radius, isotropic))) + 1, *[width] * _LAYERS, C]
+        sides = [C * (1 + len(rings(radius, isotropic))) + 1, *[width] * LAYERS, C]
         weights = tuple(
             jax.random.normal(jax.random.fold_in(key, i), (into, out), jnp.float32) / into**0.5
             for i, (into, out) in enumerate(itertools.pairwise(sides))
@@ -125,8 +125,8 @@ def train_local_flow(
     def quotient(weights: tuple[Array, ...], clean: Array, key: Array) -> Array:
         noise, probe = jax.random.split(key)
         noised, _ = noised_pictures(clean, jnp.full(len(clean), flow.tau, clean.dtype), noise)
-        squares, speeds = residual_of(with_weights(weights), noised, probe)
-        return (jnp.mean(squares) / jnp.mean(speeds))[None]
+        r, speeds = residuals_of(with_weights(weights), noised, probe)
+        return (jnp.mean(r[0] * r[1]) / jnp.mean(speeds))[None]
 
     def training(weights: tuple[Array, ...], key: Array) -> Array:
         pick, turn, rest = jax.random.split(key, 3)

@@ -14,11 +14,11 @@ from ..observations.steadiness import contrast as contrast_of
 from ..simulation.jacobian import drift_of, rms_drift
 from ..systems import ReactionDiffusion
 from ..systems.grid import Grid
-from .hidden_combinations import Combination, combinations, null_directions, undetermined
+from .hidden_combinations import Combination, combinations, in_null, null_directions, undetermined
 from .hidden_elimination import Problem, choose_route
 from .hidden_refinement import Penalty, covariance_of, refine
 from .hidden_search import Balance, Fitted, Scaling, descend, evaluate, search
-from .hidden_verdict import FAINT, Goodness, at_bounds, objection
+from .hidden_verdict import FAINT, Ended, Goodness, objection
 
 SEARCHED = 2  # pictures that the many starts of the search are tried on
 LAST_DESCENT = 400  # iterations with all pictures
@@ -90,8 +90,9 @@ def recover_hidden(
     the standard deviation of white noise where known (estimated otherwise); `progress`, called with one dictionary
     an iteration.
 
-    Returns a `HiddenResult`; status `CONVERGED`, `MOVING` (the pattern is not steady: the numbers are then wrong),
-    `DEAD` (no pattern), `NO_FIT`, `UNIDENTIFIABLE` (no parameter is determined). Raises `BadInput`.
+    Returns a `HiddenResult`; status `CONVERGED` (no rule of `hidden_verdict` forbids it), `NOT_CONVERGED`, `MOVING`
+    (the pattern is not steady: the numbers are then wrong), `DEAD` (no pattern), `NO_FIT`, `UNIDENTIFIABLE` (no
+    parameter is determined). Raises `BadInput`.
 
     Fails where noise exceeds a few per cent of the contrast, and where the pattern is not resolved by the grid.
     """
@@ -151,21 +152,36 @@ class _Recovery:
         best = self._best(clean)
         if best is None:
             return _empty(self.problem, self.noise, Status.NO_FIT, "No parameters give a finite hidden field.")
-        residual = float(np.sqrt(2 * best.cost))
-        null = null_directions(best.slopes)
-        moving = not is_steady(residual, UNEXPLAINED, self.noise.std / self.contrast if self.noise.detected else 0.0)
-        if self.noise.detected and not moving and self.noise.std > FAINT * self.contrast:
-            penalty = Penalty(self.problem, self.scaling, self.pictures, self.noise.std, best.states, best.q)
-            end = refine(penalty, best.q, best.states, null, report=self.progress)
-            goodness = Goodness.of(self.problem.grid, end.misfit, self.noise)
-            drift, exhausted = rms_drift(end.drift), end.exhausted
-            return self._result(
-                end.q, end.covariance, null, end.states, drift, residual, False, end.history, goodness, exhausted
-            )
+        null, share = null_directions(best.slopes), self.noise.std / self.contrast
+        moving = not is_steady(np.sqrt(2 * best.cost), UNEXPLAINED, share if self.noise.detected else 0.0)
+        if self.noise.detected and not moving and share > FAINT:
+            return self._noisy(best, null)
         system = self.problem.system(self.scaling.values(best.q))
         drift = max(rms_drift(drift_of(system, self.problem.grid, state)) for state in best.states)
-        covariance = _block_covariance(best, null)
-        return self._result(best.q, covariance, null, best.states, drift, residual, moving, [], None, best.exhausted)
+        end = self._ended(best, drift, moving, best.exhausted, None)
+        return self._result(best.q, _block_covariance(best, null), null, best.states, end, [])
+
+    def _noisy(self, best: Fitted, null: np.ndarray) -> HiddenResult:
+        """The search's end, refined to the maximum likelihood."""
+        penalty = Penalty(self.problem, self.scaling, self.pictures, self.noise.std, best.states, best.q)
+        at = refine(penalty, best.q, best.states, null, report=self.progress)
+        goodness = Goodness.of(self.problem.grid, at.misfit, self.noise)
+        end = self._ended(best, rms_drift(at.drift), False, at.exhausted, goodness)
+        return self._result(at.q, at.covariance, null, at.states, end, at.history)
+
+    def _ended(self, search: Fitted, drift: float, moving: bool, exhausted: bool, goodness: Goodness | None) -> Ended:
+        """All but `bounds`, which `_result` knows."""
+        return Ended(
+            system=self.problem.system_class.name,
+            residual=float(np.sqrt(2 * search.cost)),
+            drift=float(drift),
+            moving=moving,
+            bounds=[],
+            exhausted=exhausted,
+            noise=self.noise,
+            noise_share=self.noise.std / self.contrast,
+            goodness=goodness,
+        )
 
     def _best(self, clean: np.ndarray) -> Fitted | None:
         """The search, on the first few pictures where there are many, and its best end carried on with all."""
@@ -177,21 +193,15 @@ class _Recovery:
         at = evaluate(every, self.scaling, found[0].q)
         return None if at is None else descend(every, self.scaling, at, LAST_DESCENT)
 
-    def _result(
-        self, q, covariance, null, states, drift, residual, moving, history, goodness, exhausted
-    ) -> HiddenResult:
+    def _result(self, q, covariance, null, states, end: Ended, history) -> HiddenResult:
         problem, scaling, names = self.problem, self.scaling, self.problem.names
         values = scaling.values(q)
         free = undetermined(null, covariance, scaling, values)
         spread = np.sqrt(np.maximum(np.diag(covariance), 0)) * scaling.slope(values)
         known = combinations(null, covariance, names, scaling, values)
-        bounds = at_bounds(problem, scaling, values)
-        if moving:
-            status, message = self._unmoved(bounds, drift, residual)
-        else:
-            status, message = objection(
-                problem, self.noise, self.contrast, residual, bounds, goodness, exhausted=exhausted
-            ) or _determined(names, free, known)
+        reached = scaling.at_bound(q) & ~in_null(null)  # a parameter that nothing determines stands anywhere
+        end = dataclasses.replace(end, bounds=[n for n, at in zip(names, reached, strict=True) if at])
+        status, message = objection(end) or _determined(names, free, known)
         return HiddenResult(
             **_told(problem, scaling, self.noise),
             values={n: None if f else float(v) for n, v, f in zip(names, values, free, strict=True)},
@@ -200,23 +210,11 @@ class _Recovery:
             covariance=covariance,
             combinations=known,
             fields=states,
-            drift=float(drift),
-            residual=residual,
+            drift=end.drift,
+            residual=end.residual,
             status=status,
             message=message,
             history=history,
-        )
-
-    def _unmoved(self, bounds, drift, residual) -> tuple[Status, str]:
-        """What it means that no parameters keep the picture still."""
-        if bounds:
-            return Status.NO_FIT, (
-                f"The best fit runs into the range of {', '.join(bounds)}, and {100 * residual:.0f} % of the contrast "
-                f"stays unexplained: the picture does not seem to come from {self.problem.system_class.name} at rest."
-            )
-        return Status.MOVING, (
-            f"The hidden-field route needs a steady pattern; this one drifts by {drift:.2g} per unit time "
-            f"({100 * residual:.1f} % of the contrast stays unexplained, {100 * UNEXPLAINED:g} % is the limit)."
         )
 
 

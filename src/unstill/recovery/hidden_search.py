@@ -48,6 +48,11 @@ class Scaling:
         """Inside the ranges that the system allows."""
         return np.clip(q, self.numbers(self.low), self.numbers(self.high))
 
+    def at_bound(self, q: np.ndarray) -> np.ndarray:
+        """Which numbers stand at an end of their range, or beyond it."""
+        close = 1e-3 * np.maximum(np.abs(q), 1.0)
+        return (q <= self.numbers(self.low) + close) | (q >= self.numbers(self.high) - close)
+
     def starts(self, count: int) -> np.ndarray:
         """Sobol points around the defaults, shape (count, P): decades for logarithmic parameters."""
         cube = 2 * qmc.Sobol(len(self.low), seed=0).random(count) - 1

@@ -10,9 +10,8 @@ from jaxtyping import Float
 from .._types import Status
 from ..observations.noise import Noise
 from ..observations.spectrum import transform
+from ..observations.steadiness import UNEXPLAINED
 from ..systems.grid import Grid
-from .hidden_elimination import Problem
-from .hidden_search import Scaling
 
 # Noise below this share of the contrast changes nothing that the noise-free fit resolves.
 FAINT = 1e-4
@@ -61,40 +60,54 @@ class Goodness:
         return bool((self.rings <= _PEAK * max(self.chi2, 1.0) * (1 + _SIGMAS * self.deviations)).all())
 
 
-def at_bounds(problem: Problem, scaling: Scaling, values: np.ndarray) -> list[str]:
-    """The free parameters that ended at an end of their range."""
-    reached = np.isclose(values, scaling.low, atol=0) | np.isclose(values, scaling.high, atol=0)
-    return [name for name, at in zip(problem.names, reached, strict=True) if at]
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """How a fit ended: `residual` is the share of the contrast that it left open, `drift` per unit time, `bounds` the
+    determined parameters at an end of their range, `goodness` that of noisy pictures, `noise` their noise with its
+    share of the contrast."""
+
+    system: str
+    residual: float
+    drift: float
+    moving: bool
+    bounds: list[str]
+    exhausted: bool
+    noise: Noise
+    noise_share: float
+    goodness: Goodness | None
 
 
-def objection(
-    problem: Problem, noise: Noise, contrast: float, residual: float, bounds: list[str], goodness: Goodness | None, *,
-    exhausted: bool,
-) -> tuple[Status, str] | None:  # fmt: skip
-    """The first reason why a steady fit must not be called converged, or None."""
-    name = problem.system_class.name
-    if bounds:
+def objection(end: Ended) -> tuple[Status, str] | None:
+    """The first reason why a fit must not be called converged, or None."""
+    left = f"{100 * end.residual:.2g} % of the contrast stays unexplained"
+    if end.bounds:
         return Status.NO_FIT, (
-            f"The best fit runs into the range of {', '.join(bounds)}: the picture does not seem to come from {name} "
-            f"at rest."
+            f"The best fit runs into the range of {', '.join(end.bounds)}, and {left}: the picture does not seem to "
+            f"come from {end.system} at rest."
         )
-    if goodness is None:
-        if residual > RELAXED:
+    if end.moving:
+        return Status.MOVING, (
+            f"The hidden-field route needs a steady pattern; this one drifts by {end.drift:.2g} per unit time ({left}, "
+            f"{100 * UNEXPLAINED:g} % is the limit)."
+        )
+    if end.goodness is None:
+        if end.residual > RELAXED:
             return Status.NOT_CONVERGED, (
-                f"{100 * residual:.2g} % of the contrast stays unexplained, more than a pattern at rest leaves "
-                f"({100 * RELAXED:g} %): it still relaxes, or its values are not absolute (gain, gamma), or another "
-                f"discretisation or system made it. The values have no intervals."
+                f"{left}, more than a pattern at rest leaves ({100 * RELAXED:g} %): it still relaxes, or its values "
+                f"are not absolute (gain, gamma), or another discretisation or system made it. The values have no "
+                f"intervals."
             )
-    elif not goodness.is_noise:
+    elif not end.goodness.is_noise:
         return Status.NO_FIT, (
-            f"What the fit leaves is not noise (χ² {goodness.chi2:.3g} a cell, up to {goodness.rings.max():.3g} times "
-            f"the noise at some wavelengths): another system, a camera or a window made this picture, or it moves."
+            f"What the fit leaves is not noise (χ² {end.goodness.chi2:.3g} a cell, up to "
+            f"{end.goodness.rings.max():.3g} times the noise at some wavelengths): another system, a camera or a "
+            f"window made this picture, or it moves."
         )
-    elif noise.relative_error > 0 and noise.std > SWALLOWED * contrast:
+    elif end.noise.relative_error > 0 and end.noise_share > SWALLOWED:
         return Status.NOT_CONVERGED, (
-            f"The estimated noise is {100 * noise.std / contrast:.0f} % of the contrast and may be part of the "
-            f"pattern. Say how strong the noise is if it is known."
+            f"The estimated noise is {100 * end.noise_share:.0f} % of the contrast and may be part of the pattern. Say "
+            f"how strong the noise is if it is known."
         )
-    if exhausted:
+    if end.exhausted:
         return Status.NOT_CONVERGED, "The descent ended at its largest number of iterations: the values are on the way."
     return None

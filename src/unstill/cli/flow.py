@@ -11,34 +11,46 @@ unstill flow runs/lorenz --score kernel --tau 0.2 --prior known=0.01 --known run
 unstill flow runs/lorenz --score runs/score --training-free --experiments 20 --out runs/free
 """
 
+import re
 from pathlib import Path
 
 from .._errors import BadInput
-from .arguments import Given, assignments, option, positional
+from .arguments import Argument, Given, assignments, option, positional
 from .dynamics import CELLS
 from .runs import RUN, Run, known_arguments, progress_bar, refuse_of
-from .signatures import meanings, options_of
+from .signatures import meanings, options_of, signature
 from .tokens import values_of
 
 KERNEL = "kernel"
 _FLOW, _RULE = "flows.learn_flow:learn_flow", "rules.learn_rule:learn_rule"
-_NAMES = ("epochs", "steps", "batch", "rate")
 _OF_SCORES = "field_flows.learn_field_flow:learn_field_flow"
+_NAMES = ("epochs", "steps", "batch", "rate")
 _OF_PICTURES = ("convolution", "local")  # with a score
 _OF_HEAPS = ("rule", "kinetics", *_OF_PICTURES)
-_SHARED = (
-    option("score", "", "A run of `unstill score`, or kernel for the closed form of points.", metavar="RUN"),
-    option("tau", None, "Noise level of the density that is preserved (default: 0.1 of points, 0.214 of pictures).",
-           kind="Share"),
-)  # fmt: skip
+_SHARED = (option("score", "", "A run of `unstill score`, or kernel for the closed form of points.", metavar="RUN"),)
+
+
+def _two_defaults(name: str, meaning: str) -> Argument:
+    """An option of the same meaning for points and for pictures, whose functions have other defaults."""
+    told = " of points, ".join(_default_of(function, name) for function in (_FLOW, _OF_SCORES))
+    kind = next(kind for each, kind, _ in signature(_OF_SCORES) if each == name)
+    return option(name, None, f"{meaning} (default: {told} of pictures).", kind=kind)
+
+
+def _default_of(function: str, name: str) -> str:
+    """As the signature has it, or the docstring where that says `None`, for one that the function chooses."""
+    default = next(default for each, _, default in signature(function) if each == name)
+    told = re.search(r"\(default: ([^)]+)\)", meanings(function)[name])
+    return str(default) if default is not None or told is None else told[1]
+
+
+_LEVEL = (_two_defaults("tau", "Noise level of the density that is preserved"),)
 _TRAINED = (
-    option("epochs", None, "Epochs at most (default: 60 of points, 40 of pictures); training ends early when a quarter "
-           "of them has gained too little.", kind="Count"),
-    option("steps", None, "Steps an epoch (default: 100 of points, 25 of pictures).", kind="Count"),
-    option("batch", None, "Points or pictures a step (default: 1024 points, 16 pictures).", kind="Count"),
-    option("rate", None, "Learning rate at the start (default: 0.01 of points, 0.002 of pictures); it falls to 1 % "
-           "along a half cosine.", kind="Positive"),
-)  # fmt: skip
+    _two_defaults("epochs", "Epochs at most; training ends early when a quarter of them has gained too little"),
+    _two_defaults("steps", "Steps an epoch"),
+    _two_defaults("batch", "Points or pictures a step"),
+    _two_defaults("rate", "Learning rate at the start, which falls to 1 % along a half cosine"),
+)
 _OF_POINTS = known_arguments(
     options_of(_FLOW, leave_out=("points", "score", "tau", "field", "prior", "known", "optimiser", *_NAMES)),
     (
@@ -70,7 +82,7 @@ ARGUMENTS = known_arguments(
         option("field", "", "Family: rule, kinetics, convolution or local of pictures (default: rule); plain, encoded, "
                "polynomial, antisymmetric or constant of points (default: plain)."),
     ),
-    _SHARED, _TRAINED, _OF_POINTS, _OF_RULES, _OF_FIELDS, RUN,
+    _SHARED, _LEVEL, _TRAINED, _OF_POINTS, _OF_RULES, _OF_FIELDS, RUN,
 )  # fmt: skip
 _PLAIN = ("experiments", "flip", "hidden", "time", "integrator", "seed")
 
@@ -90,7 +102,7 @@ def run(given: Given) -> int:
     if given.field in _OF_PICTURES:
         refuse_of(given, tuple(each for each in _OF_RULES if each.name != "observe"), "rules")
         return _of_their_score(given)
-    refuse_of(given, (*_SHARED, *_TRAINED, *_OF_FIELDS), "the families convolution and local")
+    refuse_of(given, (*_SHARED, *_LEVEL, *_TRAINED, *_OF_FIELDS), "the families convolution and local")
     return _of_pictures(given)
 
 

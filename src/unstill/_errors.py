@@ -1,5 +1,8 @@
 """What can go wrong, by name. Every error that a user can cause is one of these and prints as one line."""
 
+import contextlib
+from collections.abc import Iterator
+
 
 class UnstillError(Exception):
     """Base of all errors that Unstill raises on purpose."""
@@ -19,6 +22,17 @@ class BadInput(UnstillError, ValueError):
         self.argument, self.rule, self.value, self.remedy = argument, rule, value, remedy
         got = "" if value is None else f"; got {value}"
         super().__init__(" ".join(f"`{argument}` {rule}{got}. {remedy}".split()))
+
+
+@contextlib.contextmanager
+def naming(argument: str) -> Iterator[None]:
+    """What is wrong with a `path` that is read here is said of the argument that it was given by."""
+    try:
+        yield
+    except BadInput as error:
+        if error.argument != "path":
+            raise
+        raise BadInput(argument, error.rule, error.value, error.remedy) from error
 
 
 class NumericalFailure(UnstillError, ArithmeticError):

@@ -5,7 +5,7 @@ unstill agree runs/held --flows runs/rule runs/kinetics --out runs/agree
 
 from pathlib import Path
 
-from .._errors import BadInput
+from .._errors import BadInput, naming
 from .arguments import Given, assignments, positional
 from .runs import RUN, Run, known_arguments
 from .signatures import options_of
@@ -35,7 +35,8 @@ def run(given: Given) -> int:
     for path in names:
         if not is_picture_flow(path):
             raise BadInput("flows", "must be runs of `unstill flow` on pictures", path)
-    flows = {Path(path).name: load_picture_flow(path) for path in names}
+    with naming("flows"):
+        flows = {Path(path).name: load_picture_flow(path) for path in names}
     if len(flows) < len(names):
         raise BadInput("flows", "must have different names", ", ".join(names))
     one_set(given.source)

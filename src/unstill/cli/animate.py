@@ -101,6 +101,7 @@ def _check_tracking(given: Given, path: Path) -> None:
 
 def _track(given: Given, path: Path) -> int:
     """The film with trails, and numbers beside it; returns the exit code."""
+    from ..files.atomic import replacing
     from ..files.models import load_field_flow
     from ..plotting import save_figure
     from ..tracking import track
@@ -112,8 +113,9 @@ def _track(given: Given, path: Path) -> int:
             load_field_flow(given.source), size=size, steps=given.steps or 1000, eta=eta, **options, progress=progress
         )
     table, numbers, figure = _tracking_paths(path)
-    table.write_text(found.tracks.csv(), encoding="utf-8")
-    numbers.write_text(json.dumps(found.to_dict(), indent=1) + "\n", encoding="utf-8")
+    for file, text in ((table, found.tracks.csv()), (numbers, json.dumps(found.to_dict(), indent=1) + "\n")):
+        with replacing(file, "out") as part:
+            part.write_text(text, encoding="utf-8")
     save_figure(found.plot(), figure)
     code = _drawn(given, found.film, path, trails=found.tracks)
     for line in found.summary().splitlines()[1:]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._errors import BadInput
+from .._errors import BadInput, naming
 from .arguments import Given, assignments, option, positional
 from .signatures import options_of
 from .tokens import parameter_sets
@@ -71,7 +71,8 @@ def _loaded(cls, given: Given) -> tuple[Any, Any]:
     from ..files import load
     from ..simulation import Grid
 
-    snapshots = load(given.init, observe=cls.fields)
+    with naming("init"):
+        snapshots = load(given.init, observe=cls.fields)
     if given.samples not in (1, snapshots.count):
         rule = f"must be left out: {given.init} holds {snapshots.count} states"
         raise BadInput("samples", rule, given.samples)

@@ -14,7 +14,7 @@ unstill flow runs/lorenz --score runs/score --training-free --experiments 20 --o
 import re
 from pathlib import Path
 
-from .._errors import BadInput
+from .._errors import BadInput, naming
 from .arguments import Argument, Given, assignments, option, positional
 from .dynamics import CELLS
 from .runs import RUN, Run, known_arguments, progress_bar, refuse_of
@@ -121,7 +121,10 @@ def _of_points(given: Given) -> int:
     if given.training_free and (given.field or given.prior):
         raise BadInput("training_free", "takes neither `field` nor `prior`")
     points = load_points(given.source)
-    score = None if given.score == KERNEL else load_score(given.score, points.names)
+    with naming("score"):
+        score = None if given.score == KERNEL else load_score(given.score, points.names)
+    with naming("known"):
+        known = known_part(given.known, points.dimension) if given.known else None
     command = Run("flow", given)
     command.claim()
     with progress_bar(given, "epochs") as progress:
@@ -130,7 +133,7 @@ def _of_points(given: Given) -> int:
             score,
             field="constant" if given.training_free else given.field or "plain",
             prior=[word for words in given.prior for text in words for word in text.split(",") if word],
-            known=known_part(given.known, points.dimension) if given.known else None,
+            known=known,
             **given.only(_PLAIN),
             **_chosen(given),
             progress=progress,
@@ -146,7 +149,9 @@ def _of_their_score(given: Given) -> int:
 
     if not given.score or not Path(given.score).expanduser().exists():
         raise BadInput("score", "must be a run of `unstill score` on pictures", given.score or None)
-    score, pictures = load_field_score(given.score), load(given.source, observe=given.observe or None)
+    with naming("score"):
+        score = load_field_score(given.score)
+    pictures = load(given.source, observe=given.observe or None)
     if given.field == "convolution":
         needless = tuple(each for each in (*_TRAINED, *_OF_FIELDS) if each.name in ("width", *_NAMES))
         refuse_of(given, needless, "the family local")

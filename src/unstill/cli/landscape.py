@@ -5,7 +5,7 @@ unstill landscape gray-scott --along F=.02:.06:21 --along k=.05:.07:21 --target 
 unstill landscape gray-scott --set F=.03 k=.06 --set F=.035 k=.065 --target runs/t --out runs/l
 """
 
-from .._errors import BadInput
+from .._errors import BadInput, naming
 from .arguments import Given, assignments, option
 from .dynamics import FIRST_SYSTEM
 from .runs import RUN, Run, known_arguments, progress_bar
@@ -39,7 +39,8 @@ def run(given: Given) -> int:
     if not given.target:
         raise BadInput("target", "must name the pictures that predictions are compared with")
     cls = find_system(given.system)
-    pictures = load(given.target, observe=given.observe or None)
+    with naming("target"):
+        pictures = load(given.target, observe=given.observe or None)
     sets = parameter_sets("set", given.set)
     command = Run("landscape", given)
     command.claim()

@@ -6,7 +6,7 @@ unstill uniqueness runs/lorenz --score runs/score --flows runs/plain,runs/near -
 
 from pathlib import Path
 
-from .._errors import BadInput
+from .._errors import BadInput, naming
 from .arguments import Given, option
 from .runs import RUN, Run, known_arguments
 from .signatures import options_of
@@ -32,8 +32,10 @@ def run(given: Given) -> int:
     if not given.score or not given.flows:
         raise BadInput("flows" if given.score else "score", "must name runs to compare", None)
     points = load_points(given.source)
-    score = load_score(given.score, points.names)
-    learnt = {Path(path).name: load_flows(path) for path in given.flows}
+    with naming("score"):
+        score = load_score(given.score, points.names)
+    with naming("flows"):
+        learnt = {Path(path).name: load_flows(path) for path in given.flows}
     if len(learnt) < len(given.flows):
         raise BadInput("flows", "must have different names", ", ".join(given.flows))
     command = Run("uniqueness", given)

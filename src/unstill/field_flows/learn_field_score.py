@@ -161,18 +161,9 @@ def learn_field_score(
     def train(count: int, **logging: Any) -> TrainedFieldScore:
         plan = Epochs(count, steps, rate, max(10, count // 4), gain=0, optimiser=optimiser, stepwise=True)
         return train_field_score(
-            z,
-            mean,
-            scale,
-            fields,
-            width=width,
-            depth=depth,
-            conservative=conservative,
-            plan=plan,
-            batch=batch,
-            seed=seed,
-            **logging,
-        )
+            z, mean, scale, fields, width=width, depth=depth, conservative=conservative, plan=plan, batch=batch,
+            seed=seed, **logging,
+        )  # fmt: skip
 
     epochs = epochs if minutes is None else _epochs_in(60 * minutes, train)
     trained = train(epochs, **logged(kept, epochs, progress))

@@ -55,6 +55,7 @@ def test_what_is_not_noise_of_its_level_is_turned_away(left):
         ({}, None, ""),
         ({"bounds": ["Du"]}, Status.NO_FIT, "range of Du"),
         ({"goodness": Goodness.of(GRID, white(0.2), LEVEL)}, Status.NO_FIT, "not noise"),
+        ({"goodness": Goodness.of(GRID, white(0.05), LEVEL)}, Status.NOT_CONVERGED, "far less than the noise"),
         ({"goodness": None}, None, ""),
         ({"goodness": None, "residual": 2e-3}, Status.NOT_CONVERGED, "not absolute"),
         ({"moving": True}, Status.MOVING, "drifts by"),

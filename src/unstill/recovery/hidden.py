@@ -14,11 +14,11 @@ from ..observations.steadiness import contrast as contrast_of
 from ..simulation.jacobian import drift_of, rms_drift
 from ..systems import ReactionDiffusion
 from ..systems.grid import Grid
-from .hidden_combinations import Combination, combinations, in_null, null_directions, undetermined
+from .hidden_combinations import Combination, combinations, null_directions, undetermined
 from .hidden_elimination import Problem, choose_route
 from .hidden_refinement import Penalty, covariance_of, refine
 from .hidden_search import Balance, Fitted, Scaling, descend, evaluate, search
-from .hidden_verdict import FAINT, Ended, Goodness, objection
+from .hidden_verdict import FAINT, RELAXED, Ended, Goodness, objection
 
 SEARCHED = 2  # pictures that the many starts of the search are tried on
 LAST_DESCENT = 400  # iterations with all pictures
@@ -156,6 +156,10 @@ class _Recovery:
         moving = not is_steady(np.sqrt(2 * best.cost), UNEXPLAINED, share if self.noise.detected else 0.0)
         if self.noise.detected and not moving and share > FAINT:
             return self._noisy(best, null)
+        return self._clean(best, null, moving)
+
+    def _clean(self, best: Fitted, null: np.ndarray, moving: bool) -> HiddenResult:
+        """The search's end as it is."""
         system = self.problem.system(self.scaling.values(best.q))
         drift = max(rms_drift(drift_of(system, self.problem.grid, state)) for state in best.states)
         end = self._ended(best, drift, moving, best.exhausted, None)
@@ -166,8 +170,21 @@ class _Recovery:
         penalty = Penalty(self.problem, self.scaling, self.pictures, self.noise.std, best.states, best.q)
         at = refine(penalty, best.q, best.states, null, report=self.progress)
         goodness = Goodness.of(self.problem.grid, at.misfit, self.noise)
+        if not goodness.is_noise and self.noise.relative_error > 0 and (raw := self._without_noise(best)) is not None:
+            return self._clean(raw, null_directions(raw.slopes), False)
         end = self._ended(best, rms_drift(at.drift), False, at.exhausted, goodness)
         return self._result(at.q, at.covariance, null, at.states, end, at.history)
+
+    def _without_noise(self, best: Fitted) -> Fitted | None:
+        """The fit of the pictures as they are, where it leaves no more than a pattern at rest does: then what was taken
+        for noise is the pattern's own, which fills the corner of its spectrum where it has fine structure."""
+        raw = Balance(self.problem, self.route, self.pictures)
+        at = evaluate(raw, self.scaling, best.q)
+        at = None if at is None else descend(raw, self.scaling, at, LAST_DESCENT)
+        if at is None or np.sqrt(2 * at.cost) > RELAXED:
+            return None
+        self.noise = dataclasses.replace(self.noise, detected=False)
+        return at
 
     def _ended(self, search: Fitted, drift: float, moving: bool, exhausted: bool, goodness: Goodness | None) -> Ended:
         """All but `bounds`, which `_result` knows."""
@@ -199,8 +216,7 @@ class _Recovery:
         free = undetermined(null, covariance, scaling, values)
         spread = np.sqrt(np.maximum(np.diag(covariance), 0)) * scaling.slope(values)
         known = combinations(null, covariance, names, scaling, values)
-        reached = scaling.at_bound(q) & ~in_null(null)  # a parameter that nothing determines stands anywhere
-        end = dataclasses.replace(end, bounds=[n for n, at in zip(names, reached, strict=True) if at])
+        end = dataclasses.replace(end, bounds=[n for n, at in zip(names, scaling.at_bound(q), strict=True) if at])
         status, message = objection(end) or _determined(names, free, known)
         return HiddenResult(
             **_told(problem, scaling, self.noise),

@@ -39,15 +39,10 @@ def null_directions(slopes: np.ndarray) -> np.ndarray:
     return np.linalg.qr(null)[0] if null.shape[1] else null
 
 
-def in_null(null: np.ndarray) -> np.ndarray:
-    """Which parameters take part in a direction that changes nothing."""
-    return np.abs(null).max(1, initial=0.0) > TAKES_PART
-
-
 def undetermined(null: np.ndarray, covariance: np.ndarray, scaling: Scaling, values: np.ndarray) -> np.ndarray:
     """Which parameters are free: they take part in a null direction, or are uncertain by more than a factor e."""
     loose = np.sqrt(np.diag(covariance)) > 1.0
-    return in_null(null) | loose
+    return (np.abs(null).max(1, initial=0.0) > TAKES_PART) | loose
 
 
 def combinations(null: np.ndarray, covariance: np.ndarray, names, scaling: Scaling, values) -> list[Combination]:
@@ -56,7 +51,7 @@ def combinations(null: np.ndarray, covariance: np.ndarray, names, scaling: Scali
     Only exact powers count: where the degenerate family is curved in log θ (Gray–Scott with u seen: k = g − F enters
     through g), the parameters that bend it are left out, and the products of the others are kept.
     """
-    part = np.flatnonzero(in_null(null) & scaling.logarithmic)
+    part = np.flatnonzero((np.abs(null).max(1, initial=0.0) > TAKES_PART) & scaling.logarithmic)
     if null.shape[1] == 0 or null.shape[1] >= len(part):
         return []
     best: list[tuple[np.ndarray, np.ndarray]] = []

@@ -53,9 +53,19 @@ class Goodness:
         return cls(float((misfit**2).mean() / noise.std**2), float(chance), rings, scatter)
 
     @property
+    def most(self) -> float:
+        """What χ² per cell may be at most, and its inverse at least: as far as the level of noise is known."""
+        return _EXCESS + _SIGMAS * self.deviation
+
+    @property
+    def is_less(self) -> bool:
+        """Whether the misfit is far below the noise: then it is no noise that the pictures hold."""
+        return self.chi2 < 1 / self.most
+
+    @property
     def is_noise(self) -> bool:
         """Whether the misfit is as large and as white as the noise: the model, or the noise, explains the picture."""
-        if self.chi2 > _EXCESS + _SIGMAS * self.deviation:
+        if not 1 / self.most <= self.chi2 <= self.most:
             return False
         return bool((self.rings <= _PEAK * max(self.chi2, 1.0) * (1 + _SIGMAS * self.deviations)).all())
 
@@ -97,6 +107,11 @@ def objection(end: Ended) -> tuple[Status, str] | None:
                 f"are not absolute (gain, gamma), or another discretisation or system made it. The values have no "
                 f"intervals."
             )
+    elif end.goodness.is_less:
+        return Status.NOT_CONVERGED, (
+            f"What the fit leaves is far less than the noise (χ² {end.goodness.chi2:.3g} a cell): what was taken for "
+            f"noise is part of the pattern, or weaker. Say how strong it is, or 0 for none."
+        )
     elif not end.goodness.is_noise:
         return Status.NO_FIT, (
             f"What the fit leaves is not noise (χ² {end.goodness.chi2:.3g} a cell, up to "

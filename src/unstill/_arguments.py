@@ -23,16 +23,20 @@ R = TypeVar("R")
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """A finite number from `low` to `high`; `open`: the ends themselves are out; `whole`: without a fraction."""
+    """A finite number from `low` to `high`; `open`: the ends themselves are out; `whole`: without a fraction; `word`:
+    what may be said instead."""
 
     low: float = -math.inf
     high: float = math.inf
     open: bool = False
     whole: bool = False
+    word: str = ""
 
     @property
     def text(self) -> str:
         """The rule in words, as errors say it."""
+        if self.word:
+            return f"{dataclasses.replace(self, word='').text}, or {self.word}"
         kind = "a whole number" if self.whole else "a number"
         if self.high < math.inf:
             return f"must be {kind} between {self.low:g} and {self.high:g}"
@@ -42,6 +46,10 @@ class Rule:
 
     def check(self, argument: str, value: Any) -> Any:
         """The value, as an int where it must be whole; raises `BadInput`."""
+        if self.word and value == self.word:
+            return value
+        if self.word and isinstance(value, str):
+            raise BadInput(argument, self.text, repr(value))
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
             raise BadInput(argument, "must be a whole number" if self.whole else "must be a number", repr(value))
         number = float(value)
@@ -57,6 +65,8 @@ Number = Annotated[float, Rule()]
 Positive = Annotated[float, Rule(low=0, open=True)]
 NonNegative = Annotated[float, Rule(low=0)]
 Share = Annotated[float, Rule(low=0, high=1, open=True)]
+NumberOrUnknown = Annotated[float | str, Rule(word="unknown")]
+PositiveOrUnknown = Annotated[float | str, Rule(low=0, open=True, word="unknown")]
 Names = Sequence[str] | str  # "u,v" or ("u", "v")
 Values = Mapping[str, float]  # by name
 Boundary = Literal["periodic", "no-flux"]
@@ -65,7 +75,7 @@ RULES: dict[str, Rule] = {
     name: typing.get_args(kind)[1]
     for name, kind in {
         "Count": Count, "Whole": Whole, "Number": Number, "Positive": Positive, "NonNegative": NonNegative,
-        "Share": Share,
+        "Share": Share, "NumberOrUnknown": NumberOrUnknown, "PositiveOrUnknown": PositiveOrUnknown,
     }.items()
 }  # fmt: skip
 

@@ -10,7 +10,8 @@ import scipy.sparse.linalg as spla
 from registry import REACTION_DIFFUSION, rough_state
 from unstill._errors import BadInput, NumericalFailure
 from unstill.fitting.followers import clamped, follow, held, join, relax
-from unstill.recovery.hidden_elimination import Problem, choose_route, hidden_slopes, solve_hidden
+from unstill.recovery.hidden_elimination import choose_route, hidden_slopes, solve_hidden
+from unstill.recovery.hidden_problem import Problem
 from unstill.simulation import Grid, OnGrid
 from unstill.simulation.jacobian import jacobian_pattern, kinetic_slopes
 from unstill.simulation.multifrontal import Factorisation, SingularMatrix, elimination
@@ -35,7 +36,7 @@ def test_running_the_hidden_field_to_rest_is_solving_for_it(boundary):
     moved, tail, steps = relax(GrayScott(), grid, (1,), v[None, None], dt=1.0)
     assert 0 < steps <= 20_000
     np.testing.assert_allclose(moved[0], solved, atol=1e-8)
-    slopes = hidden_slopes(problem, route, factor, VALUES, problem.state(v, solved))
+    slopes = hidden_slopes(route, factor, problem.drift_slopes(VALUES, problem.state(v, solved)))
     tangents = jax.jacfwd(
         lambda theta: follow(
             GrayScott().with_values(**dict(zip(NAMES, theta, strict=True))), grid, (1,), jnp.asarray(v[None]),

@@ -18,10 +18,11 @@ from unstill.recovery.hidden_combinations import (
     _echelon,
     _whole,
     combinations,
+    determined_products,
     null_directions,
     undetermined,
 )
-from unstill.recovery.hidden_search import Scaling
+from unstill.recovery.hidden_problem import Problem, Scaling
 from unstill.recovery.weak import recover_weak
 from unstill.recovery.weak_freedom import freedoms, is_linear
 from unstill.simulation import Grid, polish, simulate
@@ -48,7 +49,26 @@ def test_null_directions_are_those_of_the_slopes_whatever_their_units(rng):
 
 def scaling_of(logarithmic) -> Scaling:
     n = len(logarithmic)
-    return Scaling(np.array(logarithmic), np.ones(n), np.zeros(n), np.full(n, 10.0))
+    return Scaling(np.array(logarithmic), np.ones(n), np.zeros(n), np.full(n, 10.0), np.zeros(n), np.ones(n))
+
+
+class Four(ReactionDiffusion):
+    """Four parameters, of which the last two could be added."""
+
+    name, fields, diffusion, dt = "four", ("u",), {"u": "a"}, 0.1
+    equations = ("∂u/∂t = a∇²u + b − (c + d) u",)
+    a: float = parameter(1.0, (0, 10), unit="length²/time")
+    b: float = parameter(1.0, (0, 10), unit="concentration/time")
+    c: float = parameter(1.0, (0, 10), unit="1/time")
+    d: float = parameter(1.0, (0, 10), unit="1/time")
+
+    def kinetics(self, u):
+        return (self.b - (self.c + self.d) * u,)
+
+
+def combinations_of(null, covariance, scaling: Scaling, values) -> list[Combination]:
+    problem = Problem(Four, Grid((4, 4)), 0, tuple("abcd"), {})
+    return combinations(determined_products(null, problem, scaling, values), covariance, problem, scaling, values)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +87,7 @@ def test_combinations_are_the_powers_that_a_null_direction_leaves_alone(null, co
     values = rng.uniform(0.5, 2, 4)
     A = rng.standard_normal((4, 4))
     covariance = A @ A.T
-    found = combinations(null / np.linalg.norm(null), covariance, "abcd", scaling_of([True] * 4), values)
+    found = combinations_of(null / np.linalg.norm(null), covariance, scaling_of([True] * 4), values)
     assert len(found) == count
     assert text is None or str(found[0]) == text
     assert np.linalg.matrix_rank([[c.exponents.get(name, 0.0) for name in "abcd"] for c in found]) == count
@@ -80,10 +100,25 @@ def test_combinations_are_the_powers_that_a_null_direction_leaves_alone(null, co
 
 def test_directions_that_are_no_powers_have_no_combinations():
     irrational = np.array([1.0, np.sqrt(2), 0, 0])[:, None]
-    assert combinations(irrational, np.eye(4), "abcd", scaling_of([True] * 4), np.ones(4)) == []
+    assert combinations_of(irrational, np.eye(4), scaling_of([True] * 4), np.ones(4)) == []
     signed = np.array([1.0, 1.0, 0, 0])[:, None]
-    assert combinations(signed, np.eye(4), "abcd", scaling_of([False] * 4), np.ones(4)) == []
-    assert combinations(np.zeros((4, 0)), np.eye(4), "abcd", scaling_of([True] * 4), np.ones(4)) == []
+    assert combinations_of(signed, np.eye(4), scaling_of([False] * 4), np.ones(4)) == []
+    assert combinations_of(np.zeros((4, 0)), np.eye(4), scaling_of([True] * 4), np.ones(4)) == []
+
+
+def test_a_sum_takes_the_place_of_a_member_that_bends_the_family(rng):
+    """As with Gray–Scott's v of unknown gain: a → s²a, b → s b, c → s²c, c + d → s (c + d)."""
+    a, b, c, d = values = rng.uniform(0.5, 2, 4)
+    null = np.array([2, 1, 2, (c + d - 2 * c) / d])[:, None]
+    found = combinations_of(null / np.linalg.norm(null), np.eye(4), scaling_of([True] * 4), values)
+    expressions = [str(each).replace("·", "*").replace("^", "**") for each in found]
+    assert len(found) == 3
+    assert any("(c+d)" in text for text in expressions)
+    s = 1.3
+    for text, each in zip(expressions, found, strict=True):
+        assert eval(text, dict(zip("abcd", values, strict=True))) == pytest.approx(each.value)
+        moved = {"a": s**2 * a, "b": s * b, "c": s**2 * c, "d": s * (c + d) - s**2 * c}
+        assert eval(text, moved) == pytest.approx(each.value)
 
 
 @pytest.mark.parametrize(
@@ -109,9 +144,8 @@ def test_whole_exponents_and_the_echelon(rng):
 
 
 def test_a_parameter_is_free_in_a_null_direction_or_when_it_is_a_factor_e_off():
-    scaling, values = scaling_of([True] * 3), np.ones(3)
     null = np.array([[0.0], [1.0], [1e-4]])
-    free = undetermined(null, np.diag([4.0, 0.01, 0.01]), scaling, values)
+    free = undetermined(null, np.diag([4.0, 0.01, 0.01]), np.eye(3))
     assert free.tolist() == [True, True, False]
 
 
@@ -234,7 +268,7 @@ def test_fixed_parameters_are_kept_and_have_no_error():
     found = recover("gray-scott", {"v": state[1]}, grid=grid, fix={"F": TRUTH["F"], "Du": TRUTH["Du"]})
     assert found.parameters["F"] == Estimate(TRUTH["F"], 0.0, (TRUTH["F"], TRUTH["F"]))
     assert found.parameters["k"].value == pytest.approx(TRUTH["k"], rel=1e-5)
-    assert found.identifiable == ("Du", "Dv", "F", "k")
+    assert list(found.identifiable) == ["Du", "Dv", "F", "k"]
     np.testing.assert_array_equal(found.state, found.fields[0])
     with pytest.raises(NumericalFailure, match="no state was recovered"):
         _ = dataclasses.replace(found, fields=found.fields[:0]).state

@@ -8,8 +8,7 @@ import unstill as us
 from unstill._types import Status
 from unstill.observations.noise import Noise
 from unstill.recovery.hidden import recover_hidden
-from unstill.recovery.hidden_elimination import Problem
-from unstill.recovery.hidden_search import Scaling
+from unstill.recovery.hidden_problem import Problem, Scaling
 from unstill.recovery.hidden_verdict import Ended, Goodness, objection
 
 GRID = us.Grid((40, 36))

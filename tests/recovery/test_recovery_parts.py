@@ -1,22 +1,25 @@
 """The parts of `recover` one by one: against SciPy's sparse solver, dense least squares and finite differences."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 import scipy.sparse.linalg as spla
 
 from registry import REACTION_DIFFUSION, rough_state
+from unstill.observations.camera import ABSOLUTE, Camera
 from unstill.recovery.hidden import COHERENT, _block_covariance
 from unstill.recovery.hidden_elimination import (
-    Problem,
     Route,
     Unsolvable,
     choose_route,
     hidden_slopes,
     solve_hidden,
 )
-from unstill.recovery.hidden_refinement import Penalty, covariance_of
-from unstill.recovery.hidden_search import Balance, Fitted, Scaling, descend, evaluate, linear_parameters, screen
+from unstill.recovery.hidden_problem import Problem, Scaling
+from unstill.recovery.hidden_refinement import LOOSE, Penalty, covariance_of
+from unstill.recovery.hidden_search import Balance, Fitted, descend, evaluate, linear_parameters, screen
 from unstill.simulation import Grid
 from unstill.simulation.jacobian import drift_of
 from unstill.systems import GrayScott, ReactionDiffusion, parameter
@@ -99,7 +102,7 @@ def test_the_hidden_fields_derivatives_against_solving_anew(name, field):
     problem, route = problem_of(cls, field), choose_route(cls, cls.fields.index(field))
     picture, values = quiet_state(cls)[problem.observed], numbers_of(problem)
     hidden, factor = solve_hidden(problem, route, values, picture)
-    slopes = hidden_slopes(problem, route, factor, values, problem.state(picture, hidden))
+    slopes = hidden_slopes(route, factor, problem.drift_slopes(values, problem.state(picture, hidden)))
     for p, parameter_name in enumerate(problem.names):
         h = 1e-5 * max(abs(values[p]), 0.1)
         ends = [
@@ -289,13 +292,15 @@ def test_the_descent_stays_in_the_ranges_and_where_the_hidden_field_can_be_solve
 # --- the refinement ---------------------------------------------------------------------------------------------------
 
 
-def penalty_at(rng, boundary="periodic"):
+def penalty_at(rng, boundary="periodic", camera=ABSOLUTE, window=False):
     grid = Grid((6, 5), 1.0, boundary)
-    problem = problem_of(GrayScott, "v", grid)
-    scaling = Scaling.of(problem)
-    q = scaling.numbers(np.array([0.16, 0.08, 0.035, 0.065]))
+    problem = dataclasses.replace(problem_of(GrayScott, "v", grid), camera=camera, window=window)
     states = np.stack([rough_state(GrayScott(), grid, seed) for seed in (0, 1)])
-    pictures = states[:, 1] + 0.02 * rng.standard_normal((2, *grid.shape))
+    known = np.array([{"gain": 1.7, "offset": 0.1, "gamma": 0.6}[name] for name in camera.unknown])
+    values = np.array([0.16, 0.08, 0.035, 0.065, *known])
+    pictures = camera.picture(known, states[:, 1])[0] + 0.02 * rng.standard_normal((2, *grid.shape))
+    scaling = Scaling.of(problem, pictures)
+    q = scaling.numbers(values)
     return Penalty(problem, scaling, pictures, 0.02, states, q), q, states
 
 
@@ -304,15 +309,23 @@ def stacked(penalty: Penalty, q, states, level):
     parts = []
     for state, picture in zip(states, penalty.pictures, strict=True):
         drift, misfit = penalty.parts(q, state, picture)
-        parts += [(drift / (level * penalty.unit[:, None, None])).ravel(), misfit.ravel() / penalty.noise]
+        parts += [(drift / (level * penalty.unit(q)[:, None, None])).ravel(), misfit.ravel() / penalty.noise]
     return np.concatenate(parts)
 
 
-@BOUNDARIES
-def test_a_step_of_the_refinement_is_the_dense_gauss_newton_step(boundary, rng):
+@pytest.mark.parametrize(
+    ("boundary", "camera", "window"),
+    [
+        ("periodic", ABSOLUTE, False),
+        ("no-flux", ABSOLUTE, False),
+        ("no-flux", Camera(None, None, 1.0), True),
+        ("periodic", Camera(None, None, None), False),
+    ],
+)
+def test_a_step_of_the_refinement_is_the_dense_gauss_newton_step(boundary, camera, window, rng):
     """The Jacobian of all residuals by central differences, its normal equations by NumPy: same step, same Schur
     complement, so that the sparse elimination of the fields is exact."""
-    penalty, q, states = penalty_at(rng, boundary)
+    penalty, q, states = penalty_at(rng, boundary, camera, window)
     level, damping, sizes = 0.3, 1e-3, (len(q), states.size)
     assert penalty.cost(q, states, level) == pytest.approx(0.5 * np.sum(stacked(penalty, q, states, level) ** 2))
 
@@ -322,7 +335,8 @@ def test_a_step_of_the_refinement_is_the_dense_gauss_newton_step(boundary, rng):
     x, h = np.concatenate([q, states.ravel()]), 1e-6
     J = np.stack([(residuals(x + h * e) - residuals(x - h * e)) / (2 * h) for e in np.eye(sum(sizes))], 1)
     H, g = J.T @ J, J.T @ residuals(x)
-    H[len(q) :, len(q) :] += damping / penalty.noise**2 * np.eye(states.size)
+    soft = (damping + LOOSE * window) / penalty.concentration_noise**2
+    H[len(q) :, len(q) :] += soft * np.eye(states.size)
     A, B, C = H[: len(q), : len(q)], H[: len(q), len(q) :], H[len(q) :, len(q) :]
     schur = A - B @ np.linalg.solve(C, B.T)
     dq, dstates, information = penalty.step(q, states, level, damping)

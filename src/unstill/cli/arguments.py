@@ -151,11 +151,15 @@ def _reader(kind: str) -> tuple[Callable[[str], Any], str]:
     return _READERS[kind]
 
 
-def number(text: str, rule: Rule) -> float | int:
+def number(text: str, rule: Rule) -> float | int | str:
     """A number that keeps a rule, for argparse; 1e5 is a whole number too."""
+    if rule.word and text == rule.word:
+        return text
     try:
         value = float(text)
     except ValueError:
+        if rule.word:
+            raise argparse.ArgumentTypeError(f"{rule.text}; got {text!r}") from None
         kind = "a whole number" if rule.whole else "a number"
         raise argparse.ArgumentTypeError(f"must be {kind}; got {text!r}") from None
     try:

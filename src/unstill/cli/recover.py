@@ -1,6 +1,8 @@
 """Find the parameters, and the fields that are not seen, behind pictures of a pattern; then set it in motion.
 
 unstill recover picture.png --out runs/r
+unstill recover photo.png --fix Du/Dv=2 --out runs/p
+unstill recover crop.npz --observe v --window --gain unknown --offset unknown --gamma unknown --out runs/q
 unstill recover runs/maze --observe v --out runs/r
 unstill recover snapshots.npz --observe u,v --system gray-scott --out runs/r
 unstill recover v.npz --system my_system.py:MySystem --out runs/r
@@ -11,7 +13,7 @@ from .arguments import Given, option, positional
 from .dynamics import CELLS, SYSTEM
 from .runs import RUN, Run, known_arguments, progress_bar
 from .signatures import options_of
-from .sources import one_set, pictures_and_grid
+from .sources import one_set, pictures_and_window
 from .tokens import values_of
 
 _RECOVER = options_of("recovery.recover:recover", leave_out=("system", "pictures", "grid"))
@@ -33,14 +35,14 @@ def run(given: Given) -> int:
     from ..systems import find_system
 
     cls = find_system(given.system)
-    pictures, grid = pictures_and_grid(given)
+    pictures, grid, window = pictures_and_window(given)
     one_set(given.source)
     command = Run("recover", given)
     command.claim()
     with progress_bar(given, "iterations") as progress:
         found = recover(
-            cls, pictures, observe=given.observe or None, grid=grid, dt=given.dt, progress=progress, resume=command,
-            **values_of(given, "start", "fix", "noise"),
+            cls, pictures, observe=given.observe or None, grid=grid, window=window, progress=progress, resume=command,
+            **values_of(given, "start", "fix", "noise"), **given.only(("dt", "gain", "offset", "gamma")),
         )  # fmt: skip
     code = command.conclude(found)
     if not given.no_film and found.status in (Status.CONVERGED, Status.UNIDENTIFIABLE):

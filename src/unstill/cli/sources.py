@@ -21,6 +21,18 @@ def pictures_and_grid(given: Given, source: str | None = None):
     return pictures, Grid(known.shape, dx, given.boundary or known.boundary)
 
 
+def pictures_and_window(given: Given):
+    """The pictures of a source, their grid as far as it is stated, and whether they are cut from larger ones."""
+    from ..observations.borders import looks_cut
+
+    pictures, grid = pictures_and_grid(given)
+    if pictures.grid is not None or given.boundary or given.window:
+        return pictures, grid, given.window
+    if given.dx is None:
+        return pictures, None, False
+    return pictures, grid, len(pictures.fields) == 1 and all(map(looks_cut, pictures.fields.values()))
+
+
 def one_set(source: str) -> None:
     """Raise `BadInput` for a run folder of several parameter sets: their pictures are of different dynamics."""
     from ..files import read_result

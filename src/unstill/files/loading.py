@@ -12,6 +12,7 @@ import numpy as np
 from .._errors import BadInput
 from ..observations.snapshots import Snapshots
 from .arrays import FRAMES, Header, read_npy, read_npz, read_npz_headers
+from .calibration import holds_floats, stated_calibration
 from .pictures import PICTURE_SUFFIXES, read_picture, scale_integers
 from .runs import RESULT, RUN, read_result, read_run
 
@@ -32,7 +33,7 @@ def load(path: str | os.PathLike, *, observe: Sequence[str] | str | None = None)
       `dx` and `boundary`, where present, give the grid. Other arrays of fewer than two axes are passed over.
     - `.npy`: like `state`. The C fields of a state are named by `observe`, by default v; u, v; or u, v, w.
     - `.png`, `.jpg`, `.tif`: grey values, one field, named by `observe`, by default v. Unsigned integers are divided
-      by their dtype's maximum and taken as absolute values.
+      by their dtype's maximum; they are `absolute` where the file states a calibration, as those that `us.save` writes.
     - a folder of pictures of one shape; a run folder of `unstill simulate`, `unstill recover` or `unstill fit`.
 
     Args:
@@ -54,7 +55,7 @@ def load(path: str | os.PathLike, *, observe: Sequence[str] | str | None = None)
     if suffix == ".npy":
         return _patterned(_restricted(_split_state(read_npy(path), names, path), None, path, names))
     if suffix in PICTURE_SUFFIXES:
-        return _patterned(Snapshots({_one_name(names, path): read_picture(path)}, source=str(path)))
+        return _patterned(_calibrated(read_picture(path), _one_name(names, path), path, [path]))
     known = ", ".join((".npz", ".npy", *PICTURE_SUFFIXES))
     raise BadInput("path", f"must end in {known}, or be a folder", path)
 
@@ -82,7 +83,22 @@ def _load_folder(folder: Path, names: tuple[str, ...] | None) -> Snapshots:
         if picture.shape[1:] != pictures[0].shape[1:]:
             shapes = f"{pictures[0].shape[1:]} in {files[0].name} and {picture.shape[1:]} in {file.name}"
             raise BadInput("path", "must hold pictures of one shape", shapes)
-    return _patterned(Snapshots({_one_name(names, folder): np.concatenate(pictures)}, source=str(folder)))
+    return _patterned(_calibrated(np.concatenate(pictures), _one_name(names, folder), folder, files))
+
+
+def _calibrated(values: np.ndarray, name: str, path: Path, files: Sequence[Path]) -> Snapshots:
+    """Pictures with what their files state of values and grid; one calibration must hold for all."""
+    stated = [stated_calibration(file) for file in files]
+    if len(set(stated)) > 1:
+        raise BadInput("path", "must hold pictures of one calibration", f"{stated[0]} and others in {path}")
+    calibration = stated[0]
+    if calibration is None:
+        return Snapshots({name: values}, source=str(path), absolute=all(map(holds_floats, files)))
+    concentrations = (values - calibration.offset) / calibration.gain
+    grid = None
+    if calibration.dx is not None and calibration.boundary is not None:
+        grid = _grid({name: concentrations}, calibration.dx, calibration.boundary, path)
+    return Snapshots({name: concentrations}, grid, str(path))
 
 
 def _load_run(folder: Path, file: Path, names: tuple[str, ...] | None) -> Snapshots:
@@ -154,8 +170,9 @@ def _one_name(names: tuple[str, ...] | None, path: Path, shape: tuple[int, ...] 
 
 
 def _restricted(arrays, grid: Grid | None, path: Path, names: tuple[str, ...] | None) -> Snapshots:
+    absolute = all(values.dtype.kind not in "iu" for values in arrays.values())
     arrays = {name: scale_integers(name, values) for name, values in arrays.items()}
-    snapshots = Snapshots(arrays, grid, str(path))
+    snapshots = Snapshots(arrays, grid, str(path), absolute)
     return snapshots if names is None else snapshots.select(names)
 
 

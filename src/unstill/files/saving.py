@@ -13,6 +13,7 @@ from .._errors import BadInput
 from ..observations.snapshots import Snapshots
 from .arrays import FRAMES, write_npz
 from .atomic import replacing
+from .calibration import Calibration
 from .pictures import write_png
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def save(path: str | os.PathLike, states: Snapshots | Trajectory | Mapping[str, 
     Args:
         path: `.npz`: one array (M, H, W) a field, `dx` and `boundary` where the grid is known, and of a `Trajectory`
             with frames also `frames_u`, … (T, M, H, W) and their times `ts` (T,); or `.png`: 16-bit grey, for one
-            picture of one field with values in [0, 1].
+            picture of one field with values in [0, 1], with its calibration and grid in a text chunk.
         states: `Snapshots`, a `Trajectory` (its final states and frames), or arrays (H, W) or (M, H, W) by field.
 
     The whole of a trajectory, with its system, is kept by `trajectory.save(folder)`. Raises `BadInput`.
@@ -39,9 +40,10 @@ def save(path: str | os.PathLike, states: Snapshots | Trajectory | Mapping[str, 
         with replacing(path) as part:
             write_npz(part, {**snapshots.fields, **extras, **_frames(states)})
     elif suffix == ".png":
-        picture = _single_picture(snapshots)
+        picture, grid = _single_picture(snapshots), snapshots.grid
+        stated = Calibration() if grid is None else Calibration(dx=grid.dx, boundary=grid.boundary)
         with replacing(path) as part:
-            write_png(part, picture)
+            write_png(part, picture, stated)
     else:
         raise BadInput("path", "must end in .npz or .png", path)
 

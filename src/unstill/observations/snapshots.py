@@ -18,7 +18,8 @@ if TYPE_CHECKING:  # importing Grid imports JAX, which reading a file does not n
 class Snapshots:
     """M states without an order: for each field's name an array (M, H, W).
 
-    `grid` is known when the states come from a run folder or a file that carries `dx`; `source` says where from.
+    `grid` is known when the states come from a run folder or a file that carries `dx`; `source` says where from;
+    `absolute` is False for integer pictures that do not say what their values mean.
     Values are kept as float64. Raises `BadInput` for no field, shapes that differ or are not (M, H, W), complex
     numbers, NaN and infinities.
     """
@@ -26,6 +27,7 @@ class Snapshots:
     fields: Mapping[str, np.ndarray]
     grid: Grid | None = None
     source: str = "memory"
+    absolute: bool = True
 
     def __post_init__(self):
         if not self.fields:

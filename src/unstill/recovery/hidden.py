@@ -8,17 +8,20 @@ import numpy as np
 
 from .._errors import BadInput, nearest
 from .._types import Status
+from ..observations.camera import ABSOLUTE, Camera
 from ..observations.noise import Noise, denoise, estimate_noise
 from ..observations.steadiness import ALL_NOISE, FADING, UNEXPLAINED, contrast_floor, is_steady
 from ..observations.steadiness import contrast as contrast_of
 from ..simulation.jacobian import drift_of, rms_drift
 from ..systems import ReactionDiffusion
 from ..systems.grid import Grid
-from .hidden_combinations import Combination, combinations, null_directions, undetermined
-from .hidden_elimination import Problem, choose_route
+from .hidden_combinations import Combination, combinations, determined_products, null_directions, undetermined
+from .hidden_elimination import choose_route
+from .hidden_problem import Problem, Scaling
 from .hidden_refinement import Penalty, covariance_of, refine
-from .hidden_search import Balance, Fitted, Scaling, descend, evaluate, search
+from .hidden_search import Balance, Fitted, descend, evaluate, search
 from .hidden_verdict import FAINT, RELAXED, Ended, Goodness, objection
+from .ties import ties_of
 
 SEARCHED = 2  # pictures that the many starts of the search are tried on
 LAST_DESCENT = 400  # iterations with all pictures
@@ -60,12 +63,14 @@ class HiddenResult:
     status: Status
     message: str
     history: list[dict]
+    misfit: np.ndarray  # (M, H', W') what the fit leaves, in units of the noise, or relative where there is none
+    goodness: Goodness | None = None
 
     @property
     def system(self) -> ReactionDiffusion:
         """The system at the estimate."""
-        base = self.system_class(**self.system_class.defaults())
-        return base.with_values(**self.estimate)
+        base, infos = self.system_class(**self.system_class.defaults()), self.system_class.parameters()
+        return base.with_values(**{name: value for name, value in self.estimate.items() if name in infos})
 
 
 def recover_hidden(
@@ -76,7 +81,10 @@ def recover_hidden(
     *,
     start: Mapping[str, float] | None = None,
     fix: Mapping[str, float] | None = None,
+    products: Mapping[str, float] | None = None,
     noise: float | None = None,
+    camera: Camera = ABSOLUTE,
+    window: bool = False,
     progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> HiddenResult:
     """Parameters θ and hidden fields of ∂c/∂t = D∇²c + R(c; θ) from pictures of one field of a steady pattern.
@@ -86,9 +94,10 @@ def recover_hidden(
     estimate: the steady state nearest to the pictures (`refine`).
 
     Arguments: `observed`, the seen field's name; `pictures` (M, H, W) in the field's own unit, all of one parameter
-    set; `start`, a guess that is tried besides the method's own starts; `fix`, parameters that are known; `noise`,
-    the standard deviation of white noise where known (estimated otherwise); `progress`, called with one dictionary
-    an iteration.
+    set; `start`, a guess that is tried besides the method's own starts; `fix`, parameters that are known; `products`,
+    products of powers that are, such as {"Du/Dv": 2}; `noise`, the standard deviation of white noise in the pictures'
+    unit where known (estimated otherwise); `camera`, what made grey values of concentrations; `window`, whether the
+    pictures are cut from larger ones, on a no-flux grid then; `progress`, called with one dictionary an iteration.
 
     Returns a `HiddenResult`; status `CONVERGED` (no rule of `hidden_verdict` forbids it), `NOT_CONVERGED`, `MOVING`
     (the pattern is not steady: the numbers are then wrong), `DEAD` (no pattern), `NO_FIT`, `UNIDENTIFIABLE` (no
@@ -98,13 +107,16 @@ def recover_hidden(
     """
     fix, pictures = dict(fix or {}), np.asarray(pictures, float)
     _check(system_class, grid, observed, pictures, {**(start or {}), **fix}, noise)
-    names = tuple(n for n in system_class.parameters() if n not in fix)
-    problem = Problem(system_class, grid, system_class.fields.index(observed), names, fix)
+    ties = ties_of(system_class, products or {}, fix)
+    names = tuple(n for n in system_class.parameters() if n not in {*fix, *(tie.name for tie in ties)})
+    problem = Problem(system_class, grid, system_class.fields.index(observed), names, fix, ties, camera, window)
+    scaling = Scaling.of(problem, pictures)
     level = Noise(noise, noise > 0, 0.0) if noise is not None else estimate_noise(grid, pictures)
     contrast = float(contrast_of(pictures).mean())
-    if _is_flat(problem, pictures, contrast) or (level.detected and level.std > ALL_NOISE * contrast):
-        return _empty(problem, level, Status.DEAD, "The picture carries no pattern: nothing can be recovered from it.")
-    return _Recovery(problem, pictures, level, contrast, start, progress or (lambda entry: None)).run()
+    faint = _is_flat(problem, pictures, contrast) if camera.gain is not None else contrast <= contrast_floor(pictures)
+    if faint or (level.detected and level.std > ALL_NOISE * contrast):
+        return _empty(problem, scaling, level, Status.DEAD, "The picture carries no pattern: nothing can be recovered.")
+    return _Recovery(problem, scaling, pictures, level, contrast, start, progress or (lambda entry: None)).run()
 
 
 def _is_flat(problem: Problem, pictures: np.ndarray, contrast: float) -> bool:
@@ -139,19 +151,22 @@ def _check(system_class, grid, observed, pictures, named, noise):
 class _Recovery:
     """One run of `recover_hidden`, so that its stages need not pass everything along."""
 
-    def __init__(self, problem: Problem, pictures, noise: Noise, contrast: float, start, progress):
+    def __init__(self, problem: Problem, scaling: Scaling, pictures, noise: Noise, contrast: float, start, progress):
         self.problem, self.pictures, self.noise, self.contrast = problem, pictures, noise, contrast
         self.route = choose_route(problem.system_class, problem.observed)
-        self.scaling, self.progress = Scaling.of(problem), progress
+        self.scaling, self.progress = scaling, progress
         self.start = None
         if start is not None:
-            self.start = np.array([start.get(n, problem.system_class.defaults()[n]) for n in problem.names])
+            middle = dict(zip(problem.sought, self.scaling.values(self.scaling.middle), strict=True))
+            self.start = np.array([start.get(n, middle[n]) for n in problem.sought])
 
     def run(self) -> HiddenResult:
         clean = denoise(self.problem.grid, self.pictures, self.noise.std) if self.noise.detected else self.pictures
         best = self._best(clean)
         if best is None:
-            return _empty(self.problem, self.noise, Status.NO_FIT, "No parameters give a finite hidden field.")
+            return _empty(
+                self.problem, self.scaling, self.noise, Status.NO_FIT, "No parameters give a finite hidden field."
+            )
         null, share = null_directions(best.slopes), self.noise.std / self.contrast
         moving = not is_steady(np.sqrt(2 * best.cost), UNEXPLAINED, share if self.noise.detected else 0.0)
         if self.noise.detected and not moving and share > FAINT:
@@ -163,17 +178,26 @@ class _Recovery:
         system = self.problem.system(self.scaling.values(best.q))
         drift = max(rms_drift(drift_of(system, self.problem.grid, state)) for state in best.states)
         end = self._ended(best, drift, moving, best.exhausted, None)
-        return self._result(best.q, _block_covariance(best, null), null, best.states, end, [])
+        return self._result(best, best.q, _block_covariance(best, null), null, best.states, end, [], best.residual)
 
     def _noisy(self, best: Fitted, null: np.ndarray) -> HiddenResult:
         """The search's end, refined to the maximum likelihood."""
-        penalty = Penalty(self.problem, self.scaling, self.pictures, self.noise.std, best.states, best.q)
+        penalty = Penalty(self.problem, self.scaling, self.pictures, self.noise.std, best.states, best.q, null)
         at = refine(penalty, best.q, best.states, null, report=self.progress)
-        goodness = Goodness.of(self.problem.grid, at.misfit, self.noise)
+        goodness, tried = (self._goodness(misfit) for misfit in (at.misfit, at.tried_misfit))
         if not goodness.is_noise and self.noise.relative_error > 0 and (raw := self._without_noise(best)) is not None:
             return self._clean(raw, null_directions(raw.slopes), False)
         end = self._ended(best, rms_drift(at.drift), False, at.exhausted, goodness)
-        return self._result(at.q, at.covariance, null, at.states, end, at.history)
+        misfit = at.misfit / self.noise.std
+        covariance = at.covariance + COHERENT**2 * tried.excess * at.tried_sampling
+        return self._result(best, at.q, covariance, null, at.states, end, at.history, misfit)
+
+    def _goodness(self, misfit: np.ndarray) -> Goodness:
+        """Of a fit's misfit; the free borders of a window take up a part of the noise."""
+        n, border = self.problem.inside.size, self.problem.inside.size - self.problem.inside.sum()
+        return Goodness.of(
+            self.problem.grid, misfit, self.noise, 1 - len(self.problem.system_class.fields) * border / n
+        )
 
     def _without_noise(self, best: Fitted) -> Fitted | None:
         """The fit of the pictures as they are, where it leaves no more than a pattern at rest does: then what was taken
@@ -210,19 +234,19 @@ class _Recovery:
         at = evaluate(every, self.scaling, found[0].q)
         return None if at is None else descend(every, self.scaling, at, LAST_DESCENT)
 
-    def _result(self, q, covariance, null, states, end: Ended, history) -> HiddenResult:
-        problem, scaling, names = self.problem, self.scaling, self.problem.names
-        values = scaling.values(q)
-        free = undetermined(null, covariance, scaling, values)
-        spread = np.sqrt(np.maximum(np.diag(covariance), 0)) * scaling.slope(values)
-        known = combinations(null, covariance, names, scaling, values)
+    def _result(self, search: Fitted, q, covariance, null, states, end: Ended, history, misfit) -> HiddenResult:
+        problem, scaling, names = self.problem, self.scaling, self.problem.sought
+        products = determined_products(null, problem, scaling, scaling.values(search.q))
+        known = combinations(products, covariance, problem, scaling, scaling.values(q))
         end = dataclasses.replace(end, bounds=[n for n, at in zip(names, scaling.at_bound(q), strict=True) if at])
-        status, message = objection(end) or _determined(names, free, known)
+        values, std, estimate = self._numbers(q, covariance, null)
+        free = [name for name, value in values.items() if value is None]
+        status, message = objection(end) or _determined(free, len(values), known)
         return HiddenResult(
             **_told(problem, scaling, self.noise),
-            values={n: None if f else float(v) for n, v, f in zip(names, values, free, strict=True)},
-            std={n: None if f else float(s) for n, s, f in zip(names, spread, free, strict=True)},
-            estimate={**{n: float(v) for n, v in zip(names, values, strict=True)}, **problem.fix},
+            values=values,
+            std=std,
+            estimate=estimate,
             covariance=covariance,
             combinations=known,
             fields=states,
@@ -231,19 +255,36 @@ class _Recovery:
             status=status,
             message=message,
             history=history,
+            misfit=misfit,
+            goodness=end.goodness,
+        )
+
+    def _numbers(self, q, covariance, null):
+        """Values and standard deviations of the numbers sought and of those tied to them, `None` where they are free,
+        and the values that the fit used."""
+        problem, values = self.problem, self.scaling.values(q)
+        parameters, slopes = problem.parameters(values)
+        tied = np.array([parameters[tie.name] for tie in problem.ties])
+        by_q = (slopes[:, len(problem.names) :] * self.scaling.slope(values)[:, None]).T
+        changes = np.vstack([np.eye(len(q)), by_q / tied[:, None]])  # of q and of log(tied), by q
+        free = undetermined(null, covariance, changes)
+        spread = np.sqrt(np.maximum(np.einsum("ap,pq,aq->a", changes, covariance, changes), 0))
+        spread *= np.append(self.scaling.slope(values), tied)
+        used, names = np.append(values, tied), [*problem.sought, *(tie.name for tie in problem.ties)]
+        return (
+            {n: None if f else float(v) for n, v, f in zip(names, used, free, strict=True)},
+            {n: None if f else float(s) for n, s, f in zip(names, spread, free, strict=True)},
+            {**{n: float(v) for n, v in zip(names, used, strict=True)}, **problem.fix},
         )
 
 
-def _determined(names, free, known) -> tuple[Status, str]:
+def _determined(free: list[str], count: int, known: list[Combination]) -> tuple[Status, str]:
     """What a steady pattern determines."""
-    if not free.any():
+    if not free:
         return Status.CONVERGED, "The pattern is steady and determines all parameters."
-    loose = ", ".join(n for n, f in zip(names, free, strict=True) if f)
-    message = f"The pattern is steady; it leaves {loose} free"
+    message = f"The pattern is steady; it leaves {', '.join(free)} free"
     message += f" and determines {', '.join(map(str, known))}." if known else "."
-    if free.all():
-        return Status.UNIDENTIFIABLE, message + " Fix one of them to find the others."
-    return Status.CONVERGED, message
+    return Status.UNIDENTIFIABLE, message + (" Fix one of them to find the others." if len(free) == count else "")
 
 
 def _told(problem: Problem, scaling: Scaling, noise: Noise) -> dict[str, Any]:
@@ -252,7 +293,7 @@ def _told(problem: Problem, scaling: Scaling, noise: Noise) -> dict[str, Any]:
         "system_class": problem.system_class,
         "observed": problem.system_class.fields[problem.observed],
         "hidden": tuple(problem.system_class.fields[i] for i in problem.hidden),
-        "free": problem.names,
+        "free": problem.sought,
         "fix": dict(problem.fix),
         "logarithmic": scaling.logarithmic,
         "scale": scaling.scale,
@@ -282,12 +323,12 @@ def _block_covariance(fit: Fitted, null: np.ndarray) -> np.ndarray:
     return independent + COHERENT**2 * coherent + RESOLVED**2 * np.eye(len(g))
 
 
-def _empty(problem: Problem, noise: Noise, status: Status, message: str) -> HiddenResult:
-    names = problem.names
+def _empty(problem: Problem, scaling: Scaling, noise: Noise, status: Status, message: str) -> HiddenResult:
+    names = problem.sought
     return HiddenResult(
-        **_told(problem, Scaling.of(problem), noise),
-        values=dict.fromkeys(names),
-        std=dict.fromkeys(names),
+        **_told(problem, scaling, noise),
+        values=dict.fromkeys([*names, *(tie.name for tie in problem.ties)]),
+        std=dict.fromkeys([*names, *(tie.name for tie in problem.ties)]),
         estimate=dict(problem.fix),
         covariance=np.full((len(names), len(names)), np.inf),
         combinations=[],
@@ -297,4 +338,5 @@ def _empty(problem: Problem, noise: Noise, status: Status, message: str) -> Hidd
         status=status,
         message=message,
         history=[],
+        misfit=np.zeros((0, *problem.grid.shape)),
     )

@@ -1,12 +1,13 @@
 """What a picture determines: null directions of the fit, and the combinations of parameters that remain."""
 
 import dataclasses
+import itertools
 import math
 from fractions import Fraction
 
 import numpy as np
 
-from .hidden_search import Scaling
+from .hidden_problem import Problem, Scaling
 
 STRUCTURAL = 1e-7  # singular values below this share of the largest are exact degeneracies, not weak data
 RATIONAL = 1e-5  # exponents closer than this to a fraction are that fraction
@@ -39,35 +40,87 @@ def null_directions(slopes: np.ndarray) -> np.ndarray:
     return np.linalg.qr(null)[0] if null.shape[1] else null
 
 
-def undetermined(null: np.ndarray, covariance: np.ndarray, scaling: Scaling, values: np.ndarray) -> np.ndarray:
-    """Which parameters are free: they take part in a null direction, or are uncertain by more than a factor e."""
-    loose = np.sqrt(np.diag(covariance)) > 1.0
-    return (np.abs(null).max(1, initial=0.0) > TAKES_PART) | loose
+def undetermined(null: np.ndarray, covariance: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Which quantities are free, each a row of derivatives by q: they change along a null direction, or are uncertain
+    by more than 1 (a factor e, of logarithms)."""
+    loose = np.sqrt(np.maximum(np.einsum("ap,pq,aq->a", rows, covariance, rows), 0)) > 1.0
+    return (np.abs(rows @ null).max(1, initial=0.0) > TAKES_PART) | loose
 
 
-def combinations(null: np.ndarray, covariance: np.ndarray, names, scaling: Scaling, values) -> list[Combination]:
+@dataclasses.dataclass(frozen=True)
+class Product:
+    """Powers of free parameters, or of sums of two, that no null direction changes."""
+
+    exponents: dict[str, float]
+    sums: dict[str, tuple[str, str]]
+
+    def row(self, names, values) -> tuple[float, np.ndarray]:
+        """Its value, and the derivatives of its logarithm by those of the named parameters."""
+        known, row, value = dict(zip(names, values, strict=True)), np.zeros(len(names)), 1.0
+        for text, power in self.exponents.items():
+            members = self.sums.get(text, (text,))
+            total = sum(known[m] for m in members)
+            value *= total**power
+            for m in members:
+                row[names.index(m)] += power * known[m] / total
+        return float(value), row
+
+
+def determined_products(null: np.ndarray, problem: Problem, scaling: Scaling, values: np.ndarray) -> list[Product]:
     """Products of powers of the logarithmic parameters that a null direction leaves alone, in whole exponents.
 
-    Only exact powers count: where the degenerate family is curved in log θ (Gray–Scott with u seen: k = g − F enters
-    through g), the parameters that bend it are left out, and the products of the others are kept.
+    Only exact powers count. Where the degenerate family is curved in log θ, a sum of two parameters may be what is
+    scaled (Gray–Scott with v of unknown gain: F + k): sums take the place of their second member where that makes
+    more products whole. Parameters that bend all the same are left out, and the products of the others are kept.
+    `values` are those that `null` was found at.
     """
-    part = np.flatnonzero((np.abs(null).max(1, initial=0.0) > TAKES_PART) & scaling.logarithmic)
+    count = len(problem.names)
+    part = np.flatnonzero((np.abs(null[:count]).max(1, initial=0.0) > TAKES_PART) & scaling.logarithmic[:count])
     if null.shape[1] == 0 or null.shape[1] >= len(part):
         return []
-    best: list[tuple[np.ndarray, np.ndarray]] = []
-    for turn in range(len(part)):
-        order = np.roll(part, -turn)
-        rows = _echelon(np.linalg.svd(null[order].T)[2][null.shape[1] :])
-        exact = [(order, powers) for row in rows if (powers := _whole(row)) is not None]
-        best = exact if len(exact) > len(best) else best
-    found = []
-    for order, powers in best:
-        full = np.zeros(len(names))
-        full[order] = powers
-        used = np.flatnonzero(full)
-        std = float(np.sqrt(max(full @ covariance @ full, 0.0)))
-        exponents = {names[p]: float(full[p]) for p in used}
-        found.append(Combination(exponents, float(np.prod(values[used] ** full[used])), std))
+    names = list(problem.names)
+    best = _whole_products(null, [Product({names[p]: 1.0}, {}) for p in part], names, values[:count])
+    infos = problem.system_class.parameters()
+    for i, j in itertools.permutations(part, 2):
+        if len(best) == len(part) - null.shape[1]:
+            break
+        if infos[names[i]].unit != infos[names[j]].unit:
+            continue
+        text = f"({names[i]}+{names[j]})"
+        rest = [Product({names[p]: 1.0}, {}) for p in part if p != j]
+        terms = [Product({text: 1.0}, {text: (names[i], names[j])}), *rest]
+        found = _whole_products(null, terms, names, values[:count])
+        best = found if len(found) > len(best) else best
+    return best
+
+
+def _whole_products(null, terms: list[Product], names, values) -> list[Product]:
+    """Products of the terms that are free of the null directions, with whole exponents."""
+    changes = np.array([term.row(names, values)[1] for term in terms]) @ null[: len(names)]
+    best: list[Product] = []
+    for turn in range(len(terms)):
+        order = np.roll(np.arange(len(terms)), -turn)
+        rows = _echelon(np.linalg.svd(changes[order].T)[2][null.shape[1] :])
+        whole = [powers for row in rows if (powers := _whole(row)) is not None]
+        found = [_product([terms[t] for t in order], powers) for powers in whole]
+        best = found if len(found) > len(best) else best
+    return best
+
+
+def _product(terms: list[Product], powers: np.ndarray) -> Product:
+    used = [(term, float(power)) for term, power in zip(terms, powers, strict=True) if power]
+    exponents = {name: power for term, power in used for name in term.exponents}
+    return Product(exponents, {name: pair for term, _ in used for name, pair in term.sums.items()})
+
+
+def combinations(products: list[Product], covariance, problem: Problem, scaling: Scaling, values) -> list[Combination]:
+    """The products with their values and relative standard deviations."""
+    count, found = len(problem.names), []
+    for product in products:
+        value, row = product.row(list(problem.names), values[:count])
+        full = np.zeros(len(values))
+        full[:count] = row
+        found.append(Combination(product.exponents, value, float(np.sqrt(max(full @ covariance @ full, 0.0)))))
     return found
 
 

@@ -2,17 +2,17 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .._jax import enable_x64
-from ..simulation.jacobian import drift_of, jacobian_pattern, kinetic_slopes, parameter_slopes
+from ..simulation.jacobian import drift_of, jacobian_pattern, kinetic_slopes
 from ..simulation.multifrontal import Factorisation, SingularMatrix, elimination
 from ..systems import ReactionDiffusion
-from ..systems.grid import Grid, OnGrid
+from ..systems.grid import OnGrid
+from .hidden_problem import Problem
 
 NEWTON = 20  # iterations for the hidden field where its equation is not linear
 PROBES = 24  # random points at which a second derivative must vanish to count as identically zero
@@ -30,30 +30,6 @@ class Route:
     test: tuple[float, ...]
     field: int
     linear: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class Problem:
-    """What is known and what is sought: a system's class, a grid, the seen field, the pinned parameters."""
-
-    system_class: type[ReactionDiffusion]
-    grid: Grid
-    observed: int
-    names: tuple[str, ...]
-    fix: Mapping[str, float]
-
-    def system(self, values: np.ndarray) -> ReactionDiffusion:
-        """The system at `values` of the free parameters, unchecked."""
-        base = self.system_class(**self.system_class.defaults())
-        return base.with_values(**dict(self.fix), **{n: float(v) for n, v in zip(self.names, values, strict=True)})
-
-    @property
-    def hidden(self) -> list[int]:
-        return [i for i in range(len(self.system_class.fields)) if i != self.observed]
-
-    def state(self, picture: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-        """The fields in the system's order, (C, H, W)."""
-        return np.insert(hidden, self.observed, picture, axis=0)
 
 
 @functools.lru_cache(maxsize=32)
@@ -190,17 +166,17 @@ def _hidden_matrix(problem, route, system, state):
     return jacobian_pattern(problem.grid, len(hidden)).matrix(np.diag(spread), slopes)
 
 
-def hidden_slopes(problem: Problem, route: Route, factor, values: np.ndarray, state: np.ndarray):
-    """∂h/∂θ along the solution, shape (P, C−1, H, W), by the implicit function theorem."""
-    direct = parameter_slopes(problem.system(values), problem.grid, problem.names, state)
+def hidden_slopes(route: Route, factor, direct: np.ndarray):
+    """∂h/∂q along the solution, shape (P, C−1, H, W), by the implicit function theorem; `direct` (P, C, H, W) is how
+    the drift changes while the hidden fields stay."""
     rhs = np.einsum("ec,pchw->ehwp", np.array(route.solve), direct)
-    solved = -factor.solve(rhs.reshape(-1, len(problem.names)))
+    solved = -factor.solve(rhs.reshape(-1, len(direct)))
     return np.moveaxis(solved.reshape(rhs.shape), -1, 0)
 
 
 @functools.partial(jax.jit, static_argnames=("system_class", "grid", "names", "route"))
-def _test_parts(system_class, grid, names, route, fix, values, state, tangents):
-    """(residual, its scales), and their derivatives along each parameter with the state following."""
+def _test_parts(system_class, grid, names, route, fix, values, state, directions, tangents):
+    """(residual, its scales), and their derivatives along each direction of the parameters and the state."""
     base = system_class(**system_class.defaults()).with_values(**fix)
 
     def parts(values, state):
@@ -219,24 +195,18 @@ def _test_parts(system_class, grid, names, route, fix, values, state, tangents):
         return residual, jnp.stack([spread * size, jnp.sqrt(jnp.mean(slope**2)) * size])
 
     along = jax.vmap(lambda v, s: jax.jvp(parts, (values, state), (v, s))[1])
-    return parts(values, state), along(jnp.eye(len(values)), tangents)
+    return parts(values, state), along(directions, tangents)
 
 
-def test_residual(problem: Problem, route: Route, values: np.ndarray, state: np.ndarray, slopes: np.ndarray):
+def test_residual(problem: Problem, route: Route, values: np.ndarray, state: np.ndarray, tangents: np.ndarray):
     """The equation that is left, the two scales (D·std, rms slope·std) that make it a relative change of the
-    tested field, and the derivatives of all three along each free parameter."""
-    tangents = np.zeros((len(values), *state.shape))
-    tangents[:, problem.hidden] = slopes
+    tested field, and the derivatives of all three along each number; `tangents` (P, C, H, W) is how the state follows.
+    """
+    parameters, directions = problem.parameters(values)
     with enable_x64():
         fix = {k: jnp.asarray(float(v)) for k, v in problem.fix.items()}
         out = _test_parts(
-            problem.system_class,
-            problem.grid,
-            problem.names,
-            route,
-            fix,
-            jnp.asarray(values),
-            jnp.asarray(state),
-            jnp.asarray(tangents),
-        )
+            problem.system_class, problem.grid, tuple(parameters), route, fix,
+            jnp.asarray(list(parameters.values())), jnp.asarray(state), jnp.asarray(directions), jnp.asarray(tangents),
+        )  # fmt: skip
         return jax.tree.map(np.asarray, out)

@@ -4,14 +4,15 @@ import dataclasses
 
 import numpy as np
 
-from ..simulation.jacobian import drift_of, jacobian_pattern, kinetic_slopes, parameter_slopes
+from ..simulation.jacobian import drift_of, jacobian_pattern, kinetic_slopes
 from ..simulation.multifrontal import Factorisation, SingularMatrix, elimination
 from ..training import damped
-from .hidden_elimination import Problem
-from .hidden_search import Scaling
+from .hidden_problem import Problem, Scaling
 
 LEVELS = (0.3, 0.1, 0.03, 0.01)
 PER_LEVEL = 24
+DIFFERENCE = 1e-4  # of q
+LOOSE = 1e-7  # holds what no equation and no picture tells: hidden fields in the corner cells of a window
 DAMPING = damped.Damping(1e-4, least=1e-8, most=2e7)
 JUMP = 6.0  # per parameter, of the squared distance between levels in units of the coarser one's covariance
 
@@ -20,7 +21,8 @@ JUMP = 6.0  # per parameter, of the squared distance between levels in units of 
 class Refined:
     """The estimate: q, its covariance and the part of it due to noise, the shift from the coarser level, fields
     (M, C, H, W), χ² per cell, the penalty level reached, the drift left (M, C, H, W), the misfit (M, H, W),
-    whether a descent ended at its largest number of iterations, whether it stopped early."""
+    whether a descent ended at its largest number of iterations, whether it stopped early; of the last level that was
+    tried, this one or the next, the part of the covariance due to noise and the misfit."""
 
     q: np.ndarray
     covariance: np.ndarray
@@ -34,66 +36,107 @@ class Refined:
     exhausted: bool
     early: bool
     history: list[dict]
+    tried_sampling: np.ndarray
+    tried_misfit: np.ndarray
 
 
 class Penalty:
-    """½ Σ |c_o − y|²/s² + ½ Σ_i |drift_i|²/(κ_i ε s_i)² over fields c and numbers q.
+    """½ Σ |y(c_o) − y|²/s² + ½ Σ_i |drift_i|²/(κ_i ε s_i)² over fields c and numbers q.
 
-    κ_i is the rms slope of the kinetics of field i, held at its value at the start; s_i the noise s scaled by
-    std(c_i)/std(y). As ε → 0 the drift becomes a constraint and the estimate the maximum-likelihood one; a large ε
-    forgives a bad start. The fields are eliminated from every Gauss–Newton step by a sparse Cholesky factor.
+    y(c_o) is what the camera makes of the seen field; κ_i is the rms slope of the kinetics of field i and s_i the
+    noise s as a share of that field, both at the fields of the start but at the current q: else rates that fall to 0,
+    or a gain that grows, would still every drift. At a window's border no drift counts. As ε → 0 the drift becomes a
+    constraint and the estimate the maximum-likelihood one; a large ε forgives a bad start. The fields are eliminated
+    from every Gauss–Newton step by a sparse Cholesky factor. Steps of q are taken across the directions `null` that no
+    picture can determine: along them nothing but the penalty's own units changes.
     """
 
-    def __init__(self, problem: Problem, scaling: Scaling, pictures: np.ndarray, noise: float, states: np.ndarray, q):
+    def __init__(
+        self, problem: Problem, scaling: Scaling, pictures: np.ndarray, noise: float, states: np.ndarray, q, null=None
+    ):
         self.problem, self.scaling, self.pictures, self.noise = problem, scaling, pictures, noise
         self.pattern = jacobian_pattern(problem.grid, states.shape[1])
         self.plan = elimination(problem.grid, states.shape[1], 2)
-        system = problem.system(scaling.values(q))
-        slopes = np.array([kinetic_slopes(system, c)[1] for c in states])
-        rates = np.sqrt((np.einsum("miihw->mihw", slopes) ** 2).mean((0, 2, 3)))
-        size = states.std((2, 3)).mean(0)
-        self.unit = np.maximum(rates, 1e-3 * rates.max()) * noise * size / size[problem.observed]
+        self.across = complement(np.zeros((len(q), 0)) if null is None else null)
+        self.held = np.concatenate(states, 1)  # (C, M·H, W)
+        self.share = noise / float(pictures.std((1, 2)).mean())
+        self.size = states.std((2, 3)).mean(0)
+        self.concentration_noise = self.share * self.size[problem.observed]
+        self.seen = self._seen(scaling.values(q))
+
+    def _seen(self, values) -> float:
+        """The camera's rms slope ∂y/∂c over the fields of the start."""
+        camera, c = self.problem.camera, self.held[self.problem.observed]
+        return float(np.sqrt((camera.picture(self.problem.camera_values(values), c)[1] ** 2).mean()))
+
+    def unit(self, q) -> np.ndarray:
+        """κ_i s_i, shape (C,)."""
+        values = self.scaling.values(q)
+        slopes = kinetic_slopes(self.problem.system(values), self.held)[1]
+        rates = np.sqrt((np.einsum("iihw->ihw", slopes) ** 2).mean((1, 2)))
+        size = self.size.copy()
+        size[self.problem.observed] *= self.seen / self._seen(values)
+        return np.maximum(rates, 1e-3 * rates.max()) * self.share * size
+
+    def unit_slopes(self, q) -> np.ndarray:
+        """∂ log(unit)/∂q, shape (C, P), by central differences."""
+        steps = np.eye(len(q)) * DIFFERENCE
+        return np.stack([np.log(self.unit(q + h) / self.unit(q - h)) / (2 * DIFFERENCE) for h in steps], 1)
 
     def parts(self, q, state, picture):
-        """Drift (C, H, W) and misfit (H, W), both unweighted."""
-        system = self.problem.system(self.scaling.values(q))
-        return drift_of(system, self.problem.grid, state), state[self.problem.observed] - picture
+        """Drift (C, H, W), 0 where it does not count, and misfit (H, W), both unweighted."""
+        values = self.scaling.values(q)
+        drift = drift_of(self.problem.system(values), self.problem.grid, state) * self.problem.inside
+        shown = self.problem.camera.picture(self.problem.camera_values(values), state[self.problem.observed])[0]
+        return drift, shown - picture
 
     def cost(self, q, states, level) -> float:
-        total = 0.0
+        total, unit = 0.0, self.unit(q)[:, None, None]
         for state, picture in zip(states, self.pictures, strict=True):
             drift, misfit = self.parts(q, state, picture)
-            total += ((drift / (level * self.unit[:, None, None])) ** 2).sum() + ((misfit / self.noise) ** 2).sum()
+            total += ((drift / (level * unit)) ** 2).sum() + ((misfit / self.noise) ** 2).sum()
         return 0.5 * float(total)
 
     def step(self, q, states, level, damping):
         """A damped Gauss–Newton step: (dq, dstates, information of q with the fields free). Raises SingularMatrix."""
-        values = self.scaling.values(q)
-        system, P, o = self.problem.system(values), len(q), self.problem.observed
+        P = len(q)
         S, h, solved = np.zeros((P, P)), np.zeros(P), []
-        n = self.pattern.n
-        weights = np.repeat(1 / (level * self.unit) ** 2, n)
-        soft = np.full(n * states.shape[1], damping / self.noise**2)
-        soft[o * n : (o + 1) * n] += 1 / self.noise**2
+        units = self.unit(q), self.unit_slopes(q)
         for state, picture in zip(states, self.pictures, strict=True):
-            drift, misfit = self.parts(q, state, picture)
-            J = self.pattern.matrix([float(D) for D in system.diffusivities()], kinetic_slopes(system, state)[1])
-            direct = parameter_slopes(system, self.problem.grid, self.problem.names, state).reshape(P, -1).T
-            direct = direct * self.scaling.slope(values)
-            gradient = J.T @ (weights * drift.ravel())
-            gradient[o * n : (o + 1) * n] += misfit.ravel() / self.noise**2
-            B = J.T @ (weights[:, None] * direct)
-            X = Factorisation(self.plan, self.pattern.normal(J, weights, soft), symmetric=True).solve(
-                np.column_stack([B, gradient])
-            )
-            S += direct.T @ (weights[:, None] * direct) - B.T @ X[:, :P]
-            h += direct.T @ (weights * drift.ravel()) - B.T @ X[:, P]
-            solved.append(X)
-        scale = np.diag(S).max()
-        dq = -np.linalg.lstsq(S + 1e-12 * scale * np.eye(P), h, rcond=None)[0]
+            information, slope, X = self._eliminated(q, state, picture, level, damping, units)
+            S, h, solved = S + information, h + slope, [*solved, X]
+        within = self.across.T @ S @ self.across
+        ridge = 1e-12 * np.diag(within).max() * np.eye(len(within))
+        dq = -self.across @ np.linalg.lstsq(within + ridge, self.across.T @ h, rcond=None)[0]
         dq *= min(1.0, 0.3 / max(np.abs(dq).max(), 1e-300))
         dstates = np.array([-(X[:, P] + X[:, :P] @ dq).reshape(states.shape[1:]) for X in solved])
         return dq, dstates, S
+
+    def _eliminated(self, q, state, picture, level, damping, units):
+        """One picture's information of q and slope of the cost in q, its fields eliminated, and their answers to each
+        number of q and to the cost: (C·H·W, P + 1)."""
+        problem, values, P, n = self.problem, self.scaling.values(q), len(q), self.pattern.n
+        drift, misfit = (part.ravel() for part in self.parts(q, state, picture))
+        system, o = problem.system(values), slice(problem.observed * n, (problem.observed + 1) * n)
+        J = self.pattern.matrix([float(D) for D in system.diffusivities()], kinetic_slopes(system, state)[1])
+        direct = problem.drift_slopes(values, state).reshape(P, -1).T * self.scaling.slope(values)
+        direct -= drift[:, None] * np.repeat(units[1], n, axis=0)
+        weights = (problem.inside / (level * units[0][:, None, None]) ** 2).ravel()
+        _, seen, by_camera = problem.camera.picture(problem.camera_values(values), state[problem.observed])
+        shown = np.zeros((n, P))  # ∂y/∂q
+        shown[:, len(problem.names) :] = by_camera.reshape(-1, n).T
+        shown *= self.scaling.slope(values)
+        seen = seen.ravel() / self.noise**2
+        soft = np.full(state.size, (damping + LOOSE * problem.window) / self.concentration_noise**2)
+        soft[o] += seen**2 * self.noise**2
+        gradient, B = J.T @ (weights * drift), J.T @ (weights[:, None] * direct)
+        gradient[o] += seen * misfit
+        B[o] += seen[:, None] * shown
+        matrix = self.pattern.normal(J, weights, soft)
+        X = Factorisation(self.plan, matrix, symmetric=True).solve(np.column_stack([B, gradient]))
+        own = direct.T @ (weights[:, None] * direct) + shown.T @ shown / self.noise**2
+        slope = direct.T @ (weights * drift) + shown.T @ misfit / self.noise**2
+        return own - B.T @ X[:, :P], slope - B.T @ X[:, P], X
 
 
 def refine(
@@ -103,12 +146,14 @@ def refine(
 
     A picture that still moves a little obeys the steady equations only up to its drift; below some ε the fit chases
     that drift and the numbers leave the range that the coarser level gave them (Hausman's test). Then the coarser
-    level is kept. The distance between the last two good levels always enters the covariance as systematic error: over
-    four Gray–Scott patterns at 64², 1 and 5 % noise, four draws each, the largest |z| was 3.7 without and 2.5 with it.
+    level is kept. The distances between levels, from the second on and to the one that is not kept, enter the
+    covariance as systematic error. (With the last alone, over four Gray–Scott patterns at 64², 1 and 5 % noise, four
+    draws each, the largest |z| was 2.5, without 3.7.)
     `states` (M, C, H, W) is where the fields start; `null` (P, N) spans what no picture can determine.
     """
     kept: Refined | None = None
     history: list[dict] = []
+    systematic = np.zeros((len(q), len(q)))
     for level in LEVELS:
         q, states, iterations = _descend(penalty, q, states, level)
         drifts, misfits = zip(
@@ -116,23 +161,33 @@ def refine(
         )
         chi2 = float((np.array(misfits) ** 2).mean()) / penalty.noise**2
         covariance = covariance_of(penalty.step(q, states, level, 0.0)[2], null)
-        values = dict(zip(penalty.problem.names, penalty.scaling.values(q).tolist(), strict=True))
+        values = dict(zip(penalty.problem.sought, penalty.scaling.values(q).tolist(), strict=True))
         history.append({"stage": "refine", "level": level, "chi2": chi2, "iterations": iterations, "values": values})
         report(history[-1])
         if kept is not None and kept.level < LEVELS[0] and _surprise(q - kept.q, kept.sampling) > JUMP:
-            return dataclasses.replace(kept, early=True)
+            wider = kept.covariance + np.outer(q - kept.q, q - kept.q)
+            return dataclasses.replace(
+                kept, early=True, covariance=wider, tried_sampling=covariance, tried_misfit=np.array(misfits)
+            )
         shift = np.zeros_like(q) if kept is None else q - kept.q
-        wider = covariance + np.outer(shift, shift)
-        kept = Refined(q, wider, covariance, shift, states, chi2, level, np.array(drifts), np.array(misfits),
-                       iterations >= PER_LEVEL, False, history)  # fmt: skip
+        if kept is not None and kept.level < LEVELS[0]:
+            systematic = systematic + np.outer(shift, shift)
+        drift, misfit = np.array(drifts), np.array(misfits)
+        kept = Refined(q, covariance + systematic, covariance, shift, states, chi2, level, drift, misfit,
+                       iterations >= PER_LEVEL, False, history, covariance, misfit)  # fmt: skip
     assert kept is not None
     return kept
 
 
 def covariance_of(information: np.ndarray, null: np.ndarray) -> np.ndarray:
     """The inverse of an information matrix on the complement of `null`."""
-    basis = np.linalg.qr(np.hstack([null, np.eye(len(information))]))[0][:, null.shape[1] : len(information)]
+    basis = complement(null)
     return basis @ np.linalg.inv(basis.T @ information @ basis) @ basis.T
+
+
+def complement(null: np.ndarray) -> np.ndarray:
+    """An orthonormal basis of what is orthogonal to the columns of `null`."""
+    return np.linalg.qr(np.hstack([null, np.eye(len(null))]))[0][:, null.shape[1] : len(null)]
 
 
 def _surprise(change: np.ndarray, covariance: np.ndarray) -> float:

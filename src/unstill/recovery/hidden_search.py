@@ -4,60 +4,16 @@ import dataclasses
 
 import numpy as np
 from scipy.optimize import lsq_linear
-from scipy.stats import qmc
 
 from ..observations.spectrum import inverse, transform
-from ..simulation.jacobian import parameter_slopes
+from ..simulation.jacobian import jacobian_pattern, kinetic_slopes
 from ..training import damped
-from .hidden_elimination import Problem, Route, Unsolvable, hidden_slopes, solve_hidden, test_residual
+from .hidden_elimination import Route, Unsolvable, hidden_slopes, solve_hidden, test_residual
+from .hidden_problem import Problem, Scaling
 
-DECADES = 1.0  # starts are spread this far to each side of the system's defaults
 STARTS = 32
 DAMPING = damped.Damping(1e-3)
 ROUNDS = ((6, 3), (3, 5), (1, 400))  # (descents kept, iterations each)
-
-
-@dataclasses.dataclass(frozen=True)
-class Scaling:
-    """Free parameters as unbounded numbers q: θ = exp(q) where the range is positive only, else θ = q · scale."""
-
-    logarithmic: np.ndarray
-    scale: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-    @classmethod
-    def of(cls, problem: Problem) -> "Scaling":
-        infos, defaults = problem.system_class.parameters(), problem.system_class.defaults()
-        low, high = (np.array([getattr(infos[n], side) for n in problem.names]) for side in ("low", "high"))
-        start = np.abs([defaults[n] for n in problem.names])
-        return cls(low >= 0, np.where(start > 0, start, 0.1 * np.maximum(abs(low), abs(high))), low, high)
-
-    def values(self, q: np.ndarray) -> np.ndarray:
-        return np.where(self.logarithmic, np.exp(np.minimum(q, 50)), q * self.scale)
-
-    def numbers(self, values: np.ndarray) -> np.ndarray:
-        tiny = 1e-6 * self.scale
-        return np.where(self.logarithmic, np.log(np.maximum(values, tiny)), values / self.scale)
-
-    def slope(self, values: np.ndarray) -> np.ndarray:
-        """dθ/dq."""
-        return np.where(self.logarithmic, values, self.scale)
-
-    def clip(self, q: np.ndarray) -> np.ndarray:
-        """Inside the ranges that the system allows."""
-        return np.clip(q, self.numbers(self.low), self.numbers(self.high))
-
-    def at_bound(self, q: np.ndarray) -> np.ndarray:
-        """Which numbers stand at an end of their range, or beyond it."""
-        close = 1e-3 * np.maximum(np.abs(q), 1.0)
-        return (q <= self.numbers(self.low) + close) | (q >= self.numbers(self.high) - close)
-
-    def starts(self, count: int) -> np.ndarray:
-        """Sobol points around the defaults, shape (count, P): decades for logarithmic parameters."""
-        cube = 2 * qmc.Sobol(len(self.low), seed=0).random(count) - 1
-        middle = self.numbers(np.where(self.logarithmic, self.scale, 0.0))
-        return self.clip(middle + cube * np.where(self.logarithmic, DECADES * np.log(10), 2.0))
 
 
 class Balance:
@@ -74,36 +30,54 @@ class Balance:
         self.K = -problem.grid.symbol
 
     def residual(self, values: np.ndarray, starts=None):
-        """Residuals (M, H, W), their derivatives (P, M, H, W) along θ, and the full states (M, C, H, W)."""
+        """Residuals (M, H', W') at the trusted cells, their derivatives (P, M, H', W') along the values of the numbers
+        sought, and the full states (M, C, H, W)."""
         residuals, slopes, states = [], [], []
+        problem, (rows, columns) = self.problem, self.problem.trusted
         for m, picture in enumerate(self.pictures):
-            start = None if starts is None or self.route.linear else starts[m][self.problem.hidden]
-            hidden, factor = solve_hidden(self.problem, self.route, values, picture, start)
-            state = self.problem.state(picture, hidden)
-            follow = hidden_slopes(self.problem, self.route, factor, values, state)
-            (raw, scale), (draw, dscale) = test_residual(self.problem, self.route, values, state, follow)
+            seen, seen_slopes = problem.camera.concentration(problem.camera_values(values), picture)
+            start = None if starts is None or self.route.linear else starts[m][problem.hidden]
+            hidden, factor = solve_hidden(problem, self.route, values, seen, start)
+            state = problem.state(seen, hidden)
+            tangents = self._following(values, state, factor, seen_slopes)
+            (raw, scale), (draw, dscale) = test_residual(problem, self.route, values, state, tangents)
             weight = 1 / (scale[0] * self.K + scale[1])
-            spectrum = weight * transform(self.problem.grid, raw)
+            spectrum = weight * transform(problem.grid, raw)
             change = weight * (dscale[:, 0, None, None] * self.K + dscale[:, 1, None, None])
-            residuals.append(inverse(self.problem.grid, spectrum))
-            slopes.append(inverse(self.problem.grid, weight * transform(self.problem.grid, draw) - change * spectrum))
+            smooth = inverse(problem.grid, weight * transform(problem.grid, draw) - change * spectrum)
+            residuals.append(inverse(problem.grid, spectrum)[rows, columns])
+            slopes.append(smooth[:, rows, columns])
             states.append(state)
         return np.array(residuals), np.stack(slopes, 1), np.array(states)
+
+    def _following(self, values, state, factor, seen_slopes) -> np.ndarray:
+        """How the state (P, C, H, W) changes with each number: the seen field by the camera, the hidden by theirs."""
+        problem = self.problem
+        direct = problem.drift_slopes(values, state)
+        tangents = np.zeros_like(direct)
+        if len(seen_slopes):
+            system, camera = problem.system(values), slice(len(problem.names), None)
+            tangents[camera, problem.observed] = seen_slopes
+            diffusivities = [float(D) for D in system.diffusivities()]
+            J = jacobian_pattern(problem.grid, len(state)).matrix(diffusivities, kinetic_slopes(system, state)[1])
+            direct[camera] += (J @ tangents[camera].reshape(len(seen_slopes), -1).T).T.reshape(-1, *state.shape)
+        tangents[:, problem.hidden] = hidden_slopes(self.route, factor, direct)
+        return tangents
 
 
 def linear_parameters(problem: Problem, route: Route) -> list[int]:
     """Indices of free parameters that enter only the tested equation, and there linearly: solved, not searched."""
     grid, rng, C = problem.grid, np.random.default_rng(1), len(problem.system_class.fields)
     state = rng.uniform(0.3, 1.5, (C, *grid.shape))
-    defaults = problem.system_class.defaults()
-    values = np.array([defaults[n] for n in problem.names]) * 1.3 + 0.05
-    here = parameter_slopes(problem.system(values), grid, problem.names, state)
+    defaults, count = problem.system_class.defaults(), len(problem.names)
+    values = np.array([defaults[n] for n in problem.names] + [1.0] * len(problem.camera.unknown)) * 1.3 + 0.05
+    here = problem.drift_slopes(values, state)[:count]
     in_solved = np.abs(np.einsum("ec,pchw->pehw", np.array(route.solve), here)).max((1, 2, 3)) > 1e-12
-    chosen = [p for p in range(len(values)) if not in_solved[p]]
+    chosen = [p for p in range(count) if not in_solved[p]]
     for p in list(chosen):
         moved = values.copy()
         moved[chosen] *= 1.7
-        there = parameter_slopes(problem.system(moved), grid, problem.names, state)
+        there = problem.drift_slopes(moved, state)
         if np.abs(there[p] - here[p]).max() > 1e-9 * np.abs(here[p]).max():
             chosen.remove(p)
     return chosen
@@ -182,7 +156,7 @@ def search(
         alive.sort(key=lambda at: at.cost)
         if alive:
             best = alive[0]
-            found = dict(zip(balance.problem.names, scaling.values(best.q).tolist(), strict=True))
+            found = dict(zip(balance.problem.sought, scaling.values(best.q).tolist(), strict=True))
             report(
                 {"stage": "search", "descents": len(alive), "residual": float(np.sqrt(2 * best.cost)), "values": found}
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import scipy.stats
 from jaxtyping import Float
 
 from .._types import Status
@@ -25,6 +26,7 @@ _RINGS = 8  # bands of −∇²'s symbol that the misfit's power is averaged ove
 _EXCESS = 1.5  # of χ² per cell, besides chance: the level of noise is known to some 10 % of its variance only
 _PEAK = 4.0  # of a ring's power against all, besides chance
 _SIGMAS = 5.0
+_CHANCE = 2.0  # standard deviations that a ring's power may lie above the noise by chance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,10 +38,11 @@ class Goodness:
     deviation: float
     rings: Float[np.ndarray, " R"]
     deviations: Float[np.ndarray, " R"]
+    counts: Float[np.ndarray, " R"]  # modes of each ring
 
     @classmethod
-    def of(cls, grid: Grid, misfit: Float[np.ndarray, "M H W"], noise: Noise) -> Goodness:
-        """Of a fit's misfits."""
+    def of(cls, grid: Grid, misfit: Float[np.ndarray, "M H W"], noise: Noise, degrees: float = 1.0) -> Goodness:
+        """Of a fit's misfits, which keep this share of the noise's degrees of freedom."""
         power = np.abs(transform(grid, misfit)) ** 2 / noise.std**2
         share = grid.symbol / grid.symbol.min()
         which = np.minimum((_RINGS * np.sqrt(share)).astype(int), _RINGS - 1)
@@ -50,7 +53,24 @@ class Goodness:
         scatter = np.sqrt((1.0 if pairs == 2 else 2.0) / counts)
         chance = np.hypot(np.sqrt(2 / misfit.size), noise.relative_error)
         rings = np.array([power[:, member].mean() for member in members])
-        return cls(float((misfit**2).mean() / noise.std**2), float(chance), rings, scatter)
+        return cls(
+            float((misfit**2).mean() / noise.std**2 / max(degrees, 0.1)), float(chance), rings, scatter, counts * pairs
+        )
+
+    @property
+    def excess(self) -> float:
+        """The misfit's energy beyond that of the noise, in units of the noise's variance: 0 where chance may be it."""
+        beyond = self.rings - 1 - _CHANCE * np.hypot(self.deviations, self.deviation)
+        in_rings = float((np.maximum(beyond, 0) * self.counts).sum())
+        return max(in_rings, (self.chi2 - 1 - _CHANCE * self.deviation) * float(self.counts.sum()), 0.0)
+
+    def to_dict(self) -> dict[str, float]:
+        """χ² per cell, the p-value of the largest ring's power as white noise of the misfit's own level, and that
+        ring's power in units of χ²."""
+        relative = self.rings / max(self.chi2, 1e-300)
+        sigmas = float(((relative - 1) / self.deviations).max())
+        p_value = min(1.0, len(self.rings) * float(scipy.stats.norm.sf(sigmas)))
+        return {"chi2": self.chi2, "p_value": p_value, "largest_band": float(relative.max())}
 
     @property
     def most(self) -> float:

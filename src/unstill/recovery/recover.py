@@ -1,19 +1,24 @@
 """`recover`: from pictures to parameters. It looks which fields are seen and takes the road that fits."""
 
+import dataclasses
 import time as clock
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from .._arguments import Names, NonNegative, Values, checked
+from .._arguments import Names, NonNegative, NumberOrUnknown, PositiveOrUnknown, Values, checked
+from .._errors import BadInput
 from .._progress import AbstractCheckpoint, Memory, Progress, silent
 from .._result import Estimate, plain
 from .._types import Status
+from ..observations.borders import looks_cut
+from ..observations.camera import Camera
 from ..observations.task import Pictures, Task, check, named_fields, system_class
 from ..systems import AbstractSystem, Grid
 from .hidden import HiddenResult, recover_hidden
 from .result import Recovery
+from .ties import is_product
 from .weak import WeakResult, recover_weak
 
 _ELIMINATION = "hidden-field elimination, constrained Gauss–Newton"
@@ -28,9 +33,13 @@ def recover(
     *,
     observe: Names | None = None,
     grid: Grid | None = None,
+    window: bool = False,
     start: Values | None = None,
     fix: Values | None = None,
     noise: Values | None = None,
+    gain: PositiveOrUnknown | None = None,
+    offset: NumberOrUnknown | None = None,
+    gamma: PositiveOrUnknown | None = None,
     dt: NonNegative | None = None,
     progress: Progress = silent,
     resume: AbstractCheckpoint | None = None,
@@ -39,18 +48,24 @@ def recover(
 
     All fields seen: the weak form of stationarity, in any regime (`recover_weak`). One field seen: the pattern must be
     steady; the hidden fields are eliminated by an elliptic solve and the fit is refined to the maximum likelihood
-    (`recover_hidden`). Values are absolute (gain 1) and the pixel size is `grid.dx`: an unknown gain or pixel size
-    leaves fewer combinations determined, and will come as arguments of their own.
+    (`recover_hidden`), with the camera y = gain · c^gamma + offset inside. The size of a cell is `grid.dx`. With an
+    unknown gain some parameters are free; a ratio that is known, such as `fix={"Du/Dv": 2}`, may determine them.
 
     Args:
         system: A system's name, file.py:NAME, or a class.
         pictures: Arrays (M, H, W) or (H, W) by field name, what `load` returns, or one array: of all fields
             (M, C, H, W), else of the field that `observe` names, by default v, or the system's last field.
         observe: Fields that are seen, such as v or u,v; one or all (default: all that the pictures hold).
-        grid: Cell size `dx` and boundary (default: the pictures' own, else periodic with dx = 1).
+        grid: Cell size `dx` and boundary (default: the pictures' own, else dx = 1, and periodic where borders meet).
+        window: The pictures are cut from larger ones: nothing is assumed at their borders (default: so where no
+            boundary is stated and the borders do not meet). One field seen only.
         start: Where the search starts, besides its own starts.
-        fix: Parameters that are known.
+        fix: Parameters that are known; with one field seen also products and ratios, as Du/Dv=2.
         noise: Known noise: absolute standard deviation by field, as v=0.002 (default: estimated).
+        gain: Of the pictures' values y = gain · c^gamma + offset, one field seen; or unknown (default: 1, and unknown
+            for integer pictures that state no calibration).
+        offset: Likewise (default: 0, and unknown for integer pictures that state no calibration).
+        gamma: Likewise (default: 1).
         dt: Euler step of the simulation behind moving pictures of all fields, in units of time; 0 for a true flow
             (default: estimated, see `recover_weak`).
         progress: Called with one entry an iteration.
@@ -60,34 +75,85 @@ def recover(
     Raises `BadInput`.
     """
     started, kept = clock.perf_counter(), Memory() if resume is None else resume
-    named, told = named_fields(system_class(system), pictures, observe)
-    task = check(system, named, observe=observe, grid=grid, start=start, fix=fix, noise=noise)
-    options = {"start": {**_reached(task, kept), **task.start} or None, "fix": task.fix}
-    cls, seen = task.system, task.pictures
-    if set(seen) == set(cls.fields):
-        states = np.stack([seen[name] for name in cls.fields], 1)
-        weak = recover_weak(cls, task.grid, states, noise=task.noise or None, dt=dt, **options)
-        found = _of_weak(cls, weak, task.fix, states)
+    cls = system_class(system)
+    named, told = named_fields(cls, pictures, observe)
+    products = {text: value for text, value in (fix or {}).items() if is_product(text)}
+    single = {name: value for name, value in (fix or {}).items() if name not in products}
+    task = check(system, named, observe=observe, grid=grid, start=start, fix=single, noise=noise)
+    if set(task.pictures) == set(cls.fields):
+        _refuse_one_field_options(products, window=window, gain=gain, offset=offset, gamma=gamma)
+        found = _from_all_fields(task, kept, dt)
     else:
-        ((name, pictures_of_it),) = seen.items()
-
-        def tell(entry: Mapping[str, Any]) -> None:
-            kept.append_log(plain(dict(entry)))
-            progress(len(kept.log()), None, entry)
-
-        try:
-            hidden = recover_hidden(
-                cls, task.grid, name, pictures_of_it, noise=task.noise.get(name), progress=tell, **options
-            )
-            found = _of_hidden(hidden, name)
-        except KeyboardInterrupt:
-            if not kept.log():
-                raise
-            found = _interrupted(task, kept)
+        stated = grid or getattr(named, "grid", None)
+        camera, of_camera = _camera(named, task, gain, offset, gamma)
+        task, window, of_window = _cut(task, window, stated is not None)
+        told += of_camera + of_window
+        found = _from_one_field(task, kept, progress, products=products, camera=camera, window=window)
     return Recovery(
         **found | {"message": told + found["message"]},
-        grid=task.grid, observed=tuple(seen), pictures=seen, seconds=clock.perf_counter() - started,
+        grid=task.grid, observed=tuple(task.pictures), pictures=task.pictures, seconds=clock.perf_counter() - started,
     )  # fmt: skip
+
+
+def _refuse_one_field_options(products: Mapping[str, float], **given: Any) -> None:
+    """Raise `BadInput` for what the weak form of all fields does not know."""
+    for name, value in {**given, **({"fix": ", ".join(products)} if products else {})}.items():
+        if value:
+            rule = "must name single parameters" if name == "fix" else "must be left out"
+            raise BadInput(name, f"{rule} where all fields are seen", repr(value))
+
+
+def _camera(named: Any, task: Task, gain, offset, gamma) -> tuple[Camera, str]:
+    """What is known of the camera, and what was assumed of it, for the message."""
+    (name,) = task.pictures
+    whole = np.asarray(named.fields[name] if hasattr(named, "fields") else named[name]).dtype.kind in "iu"
+    absolute = getattr(named, "absolute", True) and not whole
+    unstated = {"gain": 1.0, "offset": 0.0} if absolute else {"gain": None, "offset": None}
+    known = {**unstated, "gamma": 1.0}
+    for part, value in {"gain": gain, "offset": offset, "gamma": gamma}.items():
+        if value is not None:
+            known[part] = None if value == "unknown" else float(value)
+    assumed = not absolute and gain is None and offset is None
+    return Camera(**known), "integers that state no calibration: gain and offset are unknown; " if assumed else ""
+
+
+def _cut(task: Task, window: bool, stated: bool) -> tuple[Task, bool, str]:
+    """The task with the grid of a window, whether it is one, and what was assumed, for the message."""
+    (pictures,) = task.pictures.values()
+    seems = not window and not stated and looks_cut(pictures)
+    if not (window or seems):
+        return task, False, ""
+    free = dataclasses.replace(task, grid=Grid(task.grid.shape, task.grid.dx, "no-flux"))
+    return free, True, "opposite borders do not meet: taken as a window; " if seems else ""
+
+
+def _from_all_fields(task: Task, kept: AbstractCheckpoint, dt: float | None) -> dict[str, Any]:
+    """The parts of a `Recovery` that the weak form gives."""
+    cls, start = task.system, {**_reached(task, kept), **task.start}
+    states = np.stack([task.pictures[name] for name in cls.fields], 1)
+    weak = recover_weak(cls, task.grid, states, noise=task.noise or None, dt=dt, start=start or None, fix=task.fix)
+    return _of_weak(cls, weak, task.fix, states)
+
+
+def _from_one_field(task: Task, kept: AbstractCheckpoint, progress: Progress, **options: Any) -> dict[str, Any]:
+    """The parts of a `Recovery` that the hidden-field road gives, or those of one that was interrupted."""
+    ((name, pictures),) = task.pictures.items()
+    start = {**_reached(task, kept), **task.start}
+
+    def tell(entry: Mapping[str, Any]) -> None:
+        kept.append_log(plain(dict(entry)))
+        progress(len(kept.log()), None, entry)
+
+    try:
+        hidden = recover_hidden(
+            task.system, task.grid, name, pictures, noise=task.noise.get(name), progress=tell, start=start or None,
+            fix=task.fix, **options,
+        )  # fmt: skip
+        return _of_hidden(hidden, name, options["camera"], options["window"])
+    except KeyboardInterrupt:
+        if not kept.log():
+            raise
+        return _interrupted(task, kept)
 
 
 def _reached(task: Task, kept: AbstractCheckpoint) -> dict[str, float]:
@@ -98,10 +164,10 @@ def _reached(task: Task, kept: AbstractCheckpoint) -> dict[str, float]:
     return {name: min(max(value, infos[name].low), infos[name].high) for name, value in free.items()}
 
 
-def _estimates(cls, values, std, fix) -> dict[str, Estimate]:
-    """One estimate a parameter, in the system's order."""
+def _estimates(names, values, std, fix) -> dict[str, Estimate]:
+    """One estimate a name, in their order."""
     found = {}
-    for name in cls.parameters():
+    for name in names:
         value = values.get(name)
         if name in fix:
             found[name] = Estimate.exact(fix[name])
@@ -122,7 +188,7 @@ def _interrupted(task: Task, kept: AbstractCheckpoint) -> dict[str, Any]:
         "method": _ELIMINATION,
         "status": Status.INTERRUPTED,
         "message": "interrupted",
-        "parameters": _estimates(task.system, values, {}, task.fix),
+        "parameters": _estimates(task.system.parameters(), values, {}, task.fix),
         "combinations": {},
         "noise": {},
         "drift_per_time": None,
@@ -137,7 +203,7 @@ def _of_weak(cls, found: WeakResult, fix, states: np.ndarray) -> dict[str, Any]:
         "method": "weak form, steady" if found.steady else "weak form, ensemble",
         "status": found.status,
         "message": found.message,
-        "parameters": _estimates(cls, found.values, found.std if found.status in DONE else {}, fix),
+        "parameters": _estimates(cls.parameters(), found.values, found.std if found.status in DONE else {}, fix),
         "combinations": {text: Estimate.normal(*pair) for text, pair in found.combinations.items()},
         "noise": dict(found.noise),
         "drift_per_time": found.drift_per_time,
@@ -145,17 +211,22 @@ def _of_weak(cls, found: WeakResult, fix, states: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _of_hidden(found: HiddenResult, name: str) -> dict[str, Any]:
+def _of_hidden(found: HiddenResult, name: str, camera: Camera, window: bool) -> dict[str, Any]:
     """The parts of a `Recovery` that the hidden-field road gives."""
+    std = found.std if found.status in DONE else {}
+    parts = {part: getattr(camera, part) for part in ("gain", "offset", "gamma")}
+    stated = {part: value for part, value in parts.items() if value is not None}
     return {
         "system": found.system,
         "method": _ELIMINATION,
         "status": found.status,
         "message": found.message,
-        "parameters": _estimates(
-            found.system_class, found.values, found.std if found.status in DONE else {}, found.fix
-        ),
+        "parameters": _estimates(found.system_class.parameters(), found.values, std, found.fix),
         "combinations": {str(c): Estimate.normal(c.value, c.std * abs(c.value)) for c in found.combinations},
+        "camera": _estimates(parts, found.values, std, stated),
+        "window": window,
+        "goodness": None if found.goodness is None else found.goodness.to_dict(),
+        "misfit": found.misfit,
         "noise": {name: found.noise},
         "drift_per_time": found.drift if len(found.fields) else None,
         "fields": found.fields,

@@ -21,8 +21,11 @@ class Recovery(Result):
     `system` carries the recovered parameters (a parameter that the data leave free has the value that the fit used, one
     of many that fit as well); `fields` are the fitted states, hidden fields included (none, M = 0, where the pictures
     carry no pattern); `combinations` are the products of powers that the data do determine where single parameters are
-    free, as text → estimate; `noise` is the absolute standard deviation per observed field; `drift_per_time` is the
-    rms of ∂c/∂t that the pictures show under `system`; `message` says in one line what the status means.
+    free, as text → estimate; `camera` holds gain, offset and gamma (none where all fields are seen); `goodness` says
+    how much like noise is what the fit leaves (`None` where there is no noise), and `misfit` is that, in units of the
+    noise, else as a share of the tested field's contrast; `noise` is the absolute standard deviation per observed
+    field, in the pictures' unit; `drift_per_time` is the rms of ∂c/∂t that the pictures show under `system`; `message`
+    says in one line what the status means.
     """
 
     verb: ClassVar = "recover"
@@ -41,11 +44,15 @@ class Recovery(Result):
     seconds: float
     pictures: Mapping[str, Float[np.ndarray, "M H W"]]
     fields: Float[np.ndarray, "N C H W"]  # N = M, or 0
+    camera: Mapping[str, Estimate] = dataclasses.field(default_factory=dict)
+    window: bool = False
+    goodness: Mapping[str, float] | None = None
+    misfit: Float[np.ndarray, "K h w"] | None = None
 
     @property
-    def identifiable(self) -> tuple[str, ...]:
-        """The parameters that the data determine."""
-        return tuple(name for name, estimate in self.parameters.items() if estimate.value is not None)
+    def identifiable(self) -> dict[str, Estimate]:
+        """What the data determine: parameters, and combinations of those that are free."""
+        return {name: each for name, each in {**self.parameters, **self.combinations}.items() if each.value is not None}
 
     @property
     def state(self) -> Float[np.ndarray, "C H W"]:
@@ -63,7 +70,10 @@ class Recovery(Result):
             "message": self.message,
             "parameters": plain(dict(self.parameters)),
             "combinations": plain(dict(self.combinations)),
-            "identifiable": list(self.identifiable),
+            "identifiable": plain(self.identifiable),
+            "camera": plain(dict(self.camera)) or None,
+            "window": self.window,
+            "goodness": plain(self.goodness),
             "fitted_parameters": plain(self.system.values()) if len(self.fields) else None,
             "noise": plain(dict(self.noise)),
             "drift_per_time": plain(self.drift_per_time),

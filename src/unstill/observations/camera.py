@@ -1,0 +1,74 @@
+"""What stands between a field and its picture: gain, offset and gamma, each known or to be found."""
+
+import dataclasses
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+Unknown = Literal["unknown"]
+FLOOR = 1e-4  # of the largest concentration: below, a power with an unknown exponent is not followed
+GAMMAS = (0.2, 5.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Camera:
+    """y = gain · c^gamma + offset, with None for what is unknown; powers are of positive fields only.
+
+    Values of the unknowns are passed in the order of `unknown`.
+    """
+
+    gain: float | None = 1.0
+    offset: float | None = 0.0
+    gamma: float | None = 1.0
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The names of what is to be found."""
+        return tuple(name for name in ("gain", "offset", "gamma") if getattr(self, name) is None)
+
+    @property
+    def is_absolute(self) -> bool:
+        """Whether a picture holds the concentrations themselves."""
+        return (self.gain, self.offset, self.gamma) == (1.0, 0.0, 1.0)
+
+    def numbers(self, values: Float[np.ndarray, " U"]) -> tuple[float, float, float]:
+        """Gain, offset and gamma, the unknown ones from `values`."""
+        found = iter(values)
+        gain, offset, gamma = (
+            float(next(found)) if known is None else known for known in (self.gain, self.offset, self.gamma)
+        )
+        return gain, offset, gamma
+
+    def concentration(self, values: Float[np.ndarray, " U"], y: Float[np.ndarray, "*B"]):
+        """c behind the picture y, and ∂c/∂(each unknown), shape (U, *B)."""
+        gain, offset, gamma = self.numbers(values)
+        x = (y - offset) / gain
+        if gamma == 1.0 and self.gamma is not None:
+            c, dc_dx, log_x = x, np.ones_like(x), None
+        else:
+            seen = np.maximum(x, FLOOR * np.abs(x).max())
+            c = seen ** (1 / gamma)
+            dc_dx, log_x = np.where(x < seen, 0.0, c / (gamma * seen)), np.log(seen)
+        slopes = {"gain": -dc_dx * x / gain, "offset": -dc_dx / gain}
+        if log_x is not None:
+            slopes["gamma"] = -c * log_x / gamma**2
+        return c, np.array([slopes[name] for name in self.unknown]).reshape(-1, *y.shape)
+
+    def picture(self, values: Float[np.ndarray, " U"], c: Float[np.ndarray, "*B"]):
+        """y that shows c, ∂y/∂c, and ∂y/∂(each unknown), shape (U, *B)."""
+        gain, offset, gamma = self.numbers(values)
+        if gamma == 1.0 and self.gamma is not None:
+            power, slope, log_c = c, np.ones_like(c), None
+        else:
+            seen = np.maximum(c, FLOOR * np.abs(c).max())
+            power = seen**gamma
+            slope, log_c = gamma * power / seen, np.log(seen)
+            power = power + slope * (c - seen)  # a straight line below the floor
+        slopes = {"gain": power, "offset": np.ones_like(c)}
+        if log_c is not None:
+            slopes["gamma"] = gain * power * log_c
+        return gain * power + offset, gain * slope, np.array([slopes[n] for n in self.unknown]).reshape(-1, *c.shape)
+
+
+ABSOLUTE = Camera()

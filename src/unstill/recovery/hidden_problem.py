@@ -1,0 +1,165 @@
+"""The question of the hidden-field road: what is known, which numbers are sought, and how they are scaled."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float
+from scipy.stats import qmc
+
+from ..observations.camera import ABSOLUTE, GAMMAS, Camera
+from ..simulation.jacobian import parameter_slopes
+from ..systems import ReactionDiffusion
+from ..systems.grid import Grid
+from .ties import Tie
+
+DECADES = 1.0  # starts are spread this far to each side of the system's defaults
+MARGIN = 8  # cells that the elimination forgets a window's border in: several lengths √(D/rate) of the hidden field
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """What is known and what is sought: a system's class, a grid, the seen field, the pinned parameters and products,
+    the camera; with `window`, pictures are cut from larger ones, and nothing is known at their borders.
+
+    The numbers that are sought, `sought`, are the free parameters `names` and what is unknown of the camera; their
+    values are passed in this order.
+    """
+
+    system_class: type[ReactionDiffusion]
+    grid: Grid
+    observed: int
+    names: tuple[str, ...]
+    fix: Mapping[str, float]
+    ties: tuple[Tie, ...] = ()
+    camera: Camera = ABSOLUTE
+    window: bool = False
+
+    @property
+    def sought(self) -> tuple[str, ...]:
+        """The names of all numbers that are sought."""
+        return self.names + self.camera.unknown
+
+    @property
+    def hidden(self) -> list[int]:
+        return [i for i in range(len(self.system_class.fields)) if i != self.observed]
+
+    @property
+    def inside(self) -> Float[np.ndarray, "H W"]:
+        """1 where the equations hold as far as the picture knows, 0 at a window's border."""
+        out = np.ones(self.grid.shape)
+        if self.window:
+            out[[0, -1]] = out[:, [0, -1]] = 0.0
+        return out
+
+    @property
+    def trusted(self) -> tuple[slice, slice]:
+        """The cells of an eliminated residual that a window's border does not reach."""
+        rows, columns = (slice(m, n - m) for n in self.grid.shape for m in [min(MARGIN, n // 4) if self.window else 0])
+        return rows, columns
+
+    def parameters(self, values: np.ndarray) -> tuple[dict[str, float], Float[np.ndarray, "P A"]]:
+        """The parameters that are not fixed, tied ones last, and their derivatives by the numbers sought."""
+        free = dict(zip(self.names, map(float, values), strict=False))
+        tied = {tie.name: tie.value(free) for tie in self.ties}
+        slopes = np.zeros((len(values), len(free) + len(tied)))
+        slopes[: len(free), : len(free)] = np.eye(len(free))
+        for column, tie in enumerate(self.ties, len(free)):
+            for other, power in tie.exponents:
+                slopes[self.names.index(other), column] = power * tied[tie.name] / free[other]
+        return {**free, **tied}, slopes
+
+    def system(self, values: np.ndarray) -> ReactionDiffusion:
+        """The system at `values` of the numbers sought, unchecked."""
+        base = self.system_class(**self.system_class.defaults())
+        return base.with_values(**dict(self.fix), **self.parameters(values)[0])
+
+    def camera_values(self, values: np.ndarray) -> np.ndarray:
+        """Those of the camera's unknowns."""
+        return np.asarray(values)[len(self.names) :]
+
+    def drift_slopes(self, values: np.ndarray, state: np.ndarray) -> Float[np.ndarray, "P C H W"]:
+        """∂(drift)/∂(numbers sought) at fixed fields; 0 for the camera's."""
+        parameters, slopes = self.parameters(values)
+        by_parameter = parameter_slopes(self.system(values), self.grid, tuple(parameters), state)
+        return np.tensordot(slopes, by_parameter, 1)
+
+    def state(self, seen: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+        """The fields in the system's order, (C, H, W)."""
+        return np.insert(hidden, self.observed, seen, axis=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaling:
+    """The numbers sought as unbounded q: θ = exp(q) where `logarithmic`, else θ = q · scale; searches start from
+    `middle` ± `spread` in q."""
+
+    logarithmic: np.ndarray
+    scale: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    middle: np.ndarray
+    spread: np.ndarray
+
+    @classmethod
+    def of(cls, problem: Problem, pictures: Float[np.ndarray, "M H W"] | None = None) -> "Scaling":
+        """Of a system's parameters by their ranges and defaults, of a camera's unknowns by the pictures."""
+        infos, defaults = problem.system_class.parameters(), problem.system_class.defaults()
+        low, high = (np.array([getattr(infos[n], side) for n in problem.names]) for side in ("low", "high"))
+        start = np.abs([defaults[n] for n in problem.names])
+        logarithmic = low >= 0
+        scale = np.where(start > 0, start, 0.1 * np.maximum(abs(low), abs(high)))
+        middle = np.where(logarithmic, np.log(scale), 0.0)
+        spread = np.where(logarithmic, DECADES * np.log(10), 2.0)
+        rows = [*zip(logarithmic, scale, low, high, middle, spread, strict=True)]
+        if problem.camera.unknown:
+            assert pictures is not None
+            known = _camera_scaling(problem, pictures)
+            rows += [known[name] for name in problem.camera.unknown]
+        return cls(*(np.array(column) for column in zip(*rows, strict=True)))
+
+    def values(self, q: np.ndarray) -> np.ndarray:
+        return np.where(self.logarithmic, np.exp(np.minimum(q, 50)), q * self.scale)
+
+    def numbers(self, values: np.ndarray) -> np.ndarray:
+        tiny = 1e-6 * self.scale
+        return np.where(self.logarithmic, np.log(np.maximum(values, tiny)), values / self.scale)
+
+    def slope(self, values: np.ndarray) -> np.ndarray:
+        """dθ/dq."""
+        return np.where(self.logarithmic, values, self.scale)
+
+    def clip(self, q: np.ndarray) -> np.ndarray:
+        """Inside the ranges that the system allows."""
+        return np.clip(q, self.numbers(self.low), self.numbers(self.high))
+
+    def at_bound(self, q: np.ndarray) -> np.ndarray:
+        """Which numbers stand at an end of their range, or beyond it."""
+        close = 1e-3 * np.maximum(np.abs(q), 1.0)
+        return (q <= self.numbers(self.low) + close) | (q >= self.numbers(self.high) - close)
+
+    def starts(self, count: int) -> np.ndarray:
+        """Sobol points around the middle, shape (count, P)."""
+        cube = 2 * qmc.Sobol(len(self.low), seed=0).random(count) - 1
+        return self.clip(self.middle + cube * self.spread)
+
+
+def _camera_scaling(problem: Problem, y: np.ndarray) -> dict[str, tuple]:
+    """Rows (logarithmic, scale, low, high, middle, spread) of a camera's unknowns.
+
+    What sets a system's patterns going, |patch − rest|, is the size that patterns are taken to have at the start.
+    """
+    base = problem.system_class(**problem.system_class.defaults())
+    rest, patch = (float(np.asarray(state)[problem.observed]) for state in (base.rest(), base.patch()))
+    size = max(abs(patch - rest), 1e-6)
+    low, high, contrast = float(y.min()), float(y.max()), max(float(y.std()), 1e-300)
+    gain = (high - low) / (1.5 * size)
+    if rest == 0:  # the seen field is a rare one that falls to nearly nothing between its spots
+        offset, around = low - 0.08 * (high - low), 0.1
+    else:
+        offset, around = float(y.mean()) - gain * rest, 0.3
+    return {
+        "gain": (True, gain, 1e-3 * gain, 1e3 * gain, np.log(gain), 0.2),
+        "offset": (False, contrast, low - 10 * (high - low), high, offset / contrast, around * (high - low) / contrast),
+        "gamma": (True, 1.0, *GAMMAS, 0.0, np.log(2.0)),
+    }  # fmt: skip

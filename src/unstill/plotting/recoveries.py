@@ -88,9 +88,13 @@ def _panels(recovery: Recovery, later: np.ndarray | None, later_time: float | No
     """Name, field, title, limits and colour map of each panel; one field has the same limits in all panels."""
     names = recovery.system.fields
     fitted = recovery.fields[0] if len(recovery.fields) else ()  # dead pictures are not fitted: they stand alone
-    now = dict(zip(names, fitted, strict=False)) | {n: recovery.pictures[n][0] for n in recovery.observed}
+    state = dict(zip(names, fitted, strict=False))
+    shown = {name: recovery.pictures[name][0] for name in recovery.observed}
+    now = state | (shown if _is_absolute(recovery) else {})
     then = {} if later is None else dict(zip(names, later, strict=True))
     limits = {name: full_limits([now[name], then.get(name, now[name])]) for name in now}
+    if not _is_absolute(recovery):
+        return _panels_of_grey_values(recovery, shown, state, then, limits, later_time)
     hidden = [name for name in now if name not in recovery.observed]
     panels = [(name, now[name], f"{name}, observed") for name in recovery.observed]
     panels += [(name, now[name], f"{name}, hidden: recovered") for name in hidden]
@@ -98,7 +102,36 @@ def _panels(recovery: Recovery, later: np.ndarray | None, later_time: float | No
         name = "v" if "v" in recovery.observed else recovery.observed[0]
         after = "set in motion" if later_time is None else f"after {number(later_time)} more time units"
         panels.append((name, then[name], f"{name}, {after}"))
-    return [(name, field, title, limits[name], colormap_of(name, names)) for name, field, title in panels]
+    rows = [(name, field, title, limits[name], colormap_of(name, names)) for name, field, title in panels]
+    return rows + _misfit_panel(recovery)
+
+
+def _is_absolute(recovery: Recovery) -> bool:
+    """Whether the pictures hold concentrations."""
+    known = {name: estimate.value for name, estimate in recovery.camera.items()}
+    return known in ({}, {"gain": 1.0, "offset": 0.0, "gamma": 1.0})
+
+
+def _panels_of_grey_values(recovery: Recovery, shown, state, then, limits, later_time) -> list[tuple]:
+    """The picture in its own unit, then the fields behind it: all of them are recovered."""
+    names = recovery.system.fields
+    rows = [("grey", c, f"{n}, observed", full_limits([c]), "gray") for n, c in shown.items()]
+    rows += [(n, c, f"{n}, recovered", limits[n], colormap_of(n, names)) for n, c in state.items()]
+    if then:
+        (name,) = recovery.observed
+        after = f"{name}, after {number(later_time)} more time units" if later_time else f"{name}, set in motion"
+        rows.append((name, then[name], after, limits[name], colormap_of(name, names)))
+    return rows + _misfit_panel(recovery)
+
+
+def _misfit_panel(recovery: Recovery) -> list[tuple]:
+    """What the fit of one field leaves: structure there says that the model is wrong, and where."""
+    if recovery.misfit is None or not len(recovery.misfit):
+        return []
+    left, noisy = recovery.misfit[0], recovery.goodness is not None
+    bound = 4.0 if noisy else max(float(np.abs(left).max()), 1e-300)
+    title = "what the fit leaves, in units of the noise" if noisy else "what the fit leaves, of the contrast"
+    return [("misfit", left, title, (-bound, bound), "RdBu_r")]
 
 
 def _rows(recovery: Recovery) -> tuple[list[_Row], list[_Row]]:
@@ -108,6 +141,9 @@ def _rows(recovery: Recovery) -> tuple[list[_Row], list[_Row]]:
         info = recovery.system.parameters()[name]
         unit = "" if info.unit == "dimensionless" else f", in {info.unit}"
         free.append((name, f"{info.meaning}{unit}", *_numbers(estimate)))
+    for name, estimate in recovery.camera.items():
+        if estimate.std != 0:
+            free.append((name, "of the camera, picture = gain · c^gamma + offset", *_numbers(estimate)))
     return free, [(text, "", *_numbers(estimate)) for text, estimate in recovery.combinations.items()]
 
 

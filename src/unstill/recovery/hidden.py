@@ -15,6 +15,7 @@ from ..observations.steadiness import contrast as contrast_of
 from ..simulation.jacobian import drift_of, rms_drift
 from ..systems import ReactionDiffusion
 from ..systems.grid import Grid
+from .causes import likeliest_cause
 from .hidden_combinations import Combination, combinations, determined_products, null_directions, undetermined
 from .hidden_elimination import choose_route
 from .hidden_problem import Problem, Scaling
@@ -162,6 +163,14 @@ class _Recovery:
 
     def run(self) -> HiddenResult:
         clean = denoise(self.problem.grid, self.pictures, self.noise.std) if self.noise.detected else self.pictures
+        found = self._explained(clean)
+        if found.status in (Status.MOVING, Status.NO_FIT, Status.NOT_CONVERGED) and found.residual > 0:
+            cause = likeliest_cause(self.problem, self.route, clean, found.residual)
+            found = dataclasses.replace(found, message=found.message + cause)
+        return found
+
+    def _explained(self, clean: np.ndarray) -> HiddenResult:
+        """The best fit of the pictures, freed of their noise for the search, and its verdict."""
         best = self._best(clean)
         if best is None:
             return _empty(
@@ -249,7 +258,7 @@ class _Recovery:
             estimate=estimate,
             covariance=covariance,
             combinations=known,
-            fields=states,
+            fields=problem.completed(states),
             drift=end.drift,
             residual=end.residual,
             status=status,

@@ -84,6 +84,15 @@ class Problem:
         by_parameter = parameter_slopes(self.system(values), self.grid, tuple(parameters), state)
         return np.tensordot(slopes, by_parameter, 1)
 
+    def completed(self, states: Float[np.ndarray, "M C H W"]) -> Float[np.ndarray, "M C H W"]:
+        """Fitted states whose hidden fields at a window's border, which nothing determines, are those beside it."""
+        if not self.window:
+            return states
+        states = states.copy()
+        inner = states[:, self.hidden, 1:-1, 1:-1]
+        states[:, self.hidden] = np.pad(inner, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+        return states
+
     def state(self, seen: np.ndarray, hidden: np.ndarray) -> np.ndarray:
         """The fields in the system's order, (C, H, W)."""
         return np.insert(hidden, self.observed, seen, axis=0)

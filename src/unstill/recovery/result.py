@@ -91,7 +91,8 @@ class Recovery(Result):
         return {"fields.npz": fields | ({"hidden": _stacked(hidden)} if hidden else {})}
 
     def table(self) -> list[list[str]]:
-        found = {**self.parameters, **self.combinations}
+        camera = {name: estimate for name, estimate in self.camera.items() if estimate.std != 0}
+        found = {**self.parameters, **camera, **self.combinations}
         return [[name, *estimate.cells()] for name, estimate in found.items()]
 
     def notes(self) -> list[str]:

@@ -1,0 +1,55 @@
+"""Why a picture of one field was not explained: the likeliest cause, by trying."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float
+
+from ..observations.camera import Camera
+from ..systems.grid import Grid
+from .hidden_elimination import Route
+from .hidden_problem import Problem, Scaling
+from .hidden_search import Balance, search
+
+_SIDE = 64  # cells of the middle that is tried: a few seconds for each cause
+_EXPLAINS = 0.5  # of what stayed unexplained: a cause that leaves less is named
+
+
+def likeliest_cause(problem: Problem, route: Route, pictures: Float[np.ndarray, "M H W"], left: float) -> str:
+    """A sentence that names what would explain the pictures much better, or nothing; `left` is what stays unexplained,
+    as a share of the contrast.
+
+    The search is repeated on the middle of the first picture, as a window and with more of the camera unknown: more
+    freedom always leaves less, hence the factor `_EXPLAINS`.
+    """
+    middle = _middle(pictures[:1])
+    best, words = _EXPLAINS * left, ""
+    for told, changed in _changed(problem, middle.shape[1:]):
+        found = search(Balance(changed, route, middle), Scaling.of(changed, middle))
+        remains = float(np.sqrt(2 * found[0].cost)) if found else np.inf
+        if remains < best:
+            words = f" With {told}, {100 * remains:.2g} % would stay instead of {100 * left:.2g} %."
+            best = _EXPLAINS * remains
+    return words
+
+
+def _middle(pictures: np.ndarray) -> np.ndarray:
+    rows, columns = (slice((n - min(n, _SIDE)) // 2, (n + min(n, _SIDE)) // 2) for n in pictures.shape[1:])
+    return pictures[:, rows, columns]
+
+
+def _changed(problem: Problem, shape: tuple[int, ...]) -> Iterator[tuple[str, Problem]]:
+    """What could be assumed besides, in words and as a problem; the simplest first."""
+    cut = dataclasses.replace(problem, grid=Grid((shape[0], shape[1]), problem.grid.dx, "no-flux"), window=True)
+    if not problem.window:
+        yield "`window=True`", cut
+    unknown, known = problem.camera.unknown, "" if problem.window else "`window=True`, "
+    if "gain" not in unknown or "offset" not in unknown:
+        camera = Camera(None, None, problem.camera.gamma)
+        yield f"{known}`gain=unknown` and `offset=unknown`", dataclasses.replace(cut, camera=camera)
+    if "gamma" not in unknown:
+        told = f"{known}`gain=unknown`, `offset=unknown` and `gamma=unknown`"
+        yield told, dataclasses.replace(cut, camera=Camera(None, None, None))

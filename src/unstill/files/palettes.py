@@ -1,0 +1,131 @@
+"""Colours back to values: which palette painted a picture, and where on it each colour lies.
+
+A picture of one field through a palette holds colours on one curve in RGB. Matplotlib's maps are known by name; any other
+curve is found in the cloud of the colours themselves (`colour_curves`), and then gives values up to a monotone function.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+from jaxtyping import Float
+
+from .._errors import BadInput, nearest
+from .colour_curves import Curve, find_curve
+
+Colours = Float[np.ndarray, "*M H W 3"]
+
+GREY = ("grey", "gray")  # the luminance, not a palette
+FARTHEST = 0.06  # rms distance in RGB: JPEG 85 and noise of 2 % stay below, shaded and many-hued pictures do not
+UNLIKE = 0.012  # how far mean colours may lie beside a named palette: noise leaves them on it, another palette does not
+_LOOKED_AT = 4000  # colours that choose the palette
+_DENSE = 2048
+_COMMON = ("viridis", "plasma", "inferno", "magma", "cividis", "hot", "jet", "turbo", "coolwarm", "RdBu", "Spectral")
+_CYCLIC = ("hsv", "twilight", "twilight_shifted")
+# Colours in steps or in repeats, and other spacings of grey, which no picture can tell from grey itself.
+_NOT_TRIED = ("flag", "prism", "binary", "Greys", "Grays", "gist_yarg", "gist_yerg", "gist_gray", "gist_grey", *GREY)
+
+
+@dataclasses.dataclass(frozen=True)
+class Decoded:
+    """What a picture's colours mean: `values` in [0, 1] along the palette, (H, W) or (M, H, W).
+
+    `palette` is a name or "unknown"; `error` the rms distance of the colours from it in RGB; `known` whether equal steps
+    of `values` are equal steps of the field. Which end of a palette is high no picture tells: a named map is taken
+    forwards (its reverse `NAME_r` would give 1 − values), an unknown one runs from its darker to its brighter end.
+    """
+
+    values: Float[np.ndarray, "*M H W"]
+    palette: str
+    error: float
+    known: bool
+
+
+def decode(colours: Colours, name: str = "auto") -> Decoded:
+    """The values that a palette turned into these colours.
+
+    Args:
+        colours: Red, green and blue in [0, 1], (H, W, 3), or (M, H, W, 3) of one palette.
+        name: A Matplotlib colour map, reversed ones such as viridis_r included, or auto: the map that lies nearest to the
+            colours, and where none does, the curve on which they lie (default: auto).
+
+    Raises `BadInput` for an unknown name, a cyclic palette, and colours that do not lie on one curve.
+    """
+    flat = colours.reshape(-1, 3)
+    if name != "auto":
+        check_colormap(name)
+        found, curve = name, named_curve(name)
+    else:
+        found, curve = _recognised(_some(flat))
+    values, distance = curve.project(flat)
+    error = float(np.sqrt(np.mean(distance**2)))
+    if error > FARTHEST:
+        rule = "must hold colours that lie on one curve, as one palette gives" if name == "auto" else f"must be in {name}"
+        remedy = "Pass colormap=grey to read its luminance."
+        raise BadInput("path", rule, f"colours {error:.2g} off {_best(found)} (at most {FARTHEST:g})", remedy)
+    if found in _CYCLIC:
+        rule = "must be in an ordered palette"
+        raise BadInput("path", rule, f"{found}, which is cyclic", "Its two ends have one colour: paint it anew.")
+    return Decoded(values.reshape(colours.shape[:-1]), found, error, found != "unknown")
+
+
+def check_colormap(name: str) -> None:
+    """Raise `BadInput` for what is neither a Matplotlib colour map nor auto nor grey."""
+    if name in ("auto", *GREY):
+        return
+    from matplotlib import colormaps
+
+    if name not in colormaps:
+        known = ("auto", "grey", *(n for n in colormaps if not n.endswith("_r")))
+        raise BadInput("colormap", "must be auto, grey or a Matplotlib colour map", repr(name), nearest(name, known))
+    if name.removesuffix("_r") not in (*_tried(), *_NOT_TRIED[2:]):
+        raise BadInput("colormap", "must be an ordered palette", repr(name), "Its colours come in steps or in repeats.")
+
+
+@functools.cache
+def named_curve(name: str) -> Curve:
+    """A Matplotlib map as a curve. Entry i of N stands for the values from i/N to (i + 1)/N, so for (i + ½)/N."""
+    from matplotlib import colormaps
+
+    table = np.asarray(colormaps[name](np.arange(colormaps[name].N)))[:, :3]
+    middles = (np.arange(len(table)) + 0.5) / len(table)
+    fine = np.linspace(middles[0], middles[-1], _DENSE)
+    return Curve(np.stack([np.interp(fine, middles, table[:, c]) for c in range(3)], 1), fine)
+
+
+@functools.cache
+def _tried() -> tuple[str, ...]:
+    """The maps that are tried, common ones first."""
+    from matplotlib import colormaps
+
+    names = [n for n in colormaps if not n.endswith("_r") and colormaps[n].N > 64 and n not in _NOT_TRIED]
+    return tuple(dict.fromkeys((*_COMMON, *sorted(names))))
+
+
+def _some(flat: np.ndarray) -> np.ndarray:
+    """At most `_LOOKED_AT` of the colours, spread over the whole picture."""
+    if len(flat) <= _LOOKED_AT:
+        return flat
+    return flat[np.random.default_rng(0).choice(len(flat), _LOOKED_AT, replace=False)]
+
+
+def _recognised(some: np.ndarray) -> tuple[str, Curve]:
+    """The palette of the colours: the named map that lies nearest, or the curve found where none of them is meant."""
+    tried = []
+    for name in _tried():
+        t, distance = named_curve(name).project(some)
+        tried.append((float(np.sqrt(np.mean(distance**2))), -float(np.ptp(t)), name))
+    # Of maps that hold the colours equally well, such as bwr and the middle of seismic, the one that they use most of.
+    least = min(tried)[0]
+    equal = [one for one in tried if one[0] <= 1.02 * least + 2e-4]
+    error, _, name = min(equal, key=lambda one: round(one[1], 1))
+    curve = named_curve(name)
+    if error <= FARTHEST and curve.bias(some) <= UNLIKE:
+        return name, curve
+    return "unknown", find_curve(some)
+
+
+def _best(found: str) -> str:
+    return "the best curve" if found == "unknown" else found

@@ -11,12 +11,16 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra, minimum_spanning_tree
 from scipy.spatial import cKDTree
 
-LUMINANCE = np.array([0.299, 0.587, 0.114])  # Rec. 601, as Pillow, MATLAB and ImageJ's weighted conversion
+from .pictures import LUMINANCE
+
 _LEVELS = 32  # of a channel: colours in one cell of the cube are one node of the graph
 _NODES = 1500
 _KNOTS = 256
-_WIDTHS = (0.004, 0.008, 0.016, 0.032, 0.064)  # of the smoothing, as parts of the curve's length
+_WIDTHS = (0.064, 0.032, 0.016, 0.008, 0.004)  # of the smoothing, as parts of the curve's length
 _ROUNDS = 3
+_ROUNDING = 1e-3  # of colours of 8 bits
+_PARTS = 32
+_CLOSED = 0.15
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,11 +48,20 @@ class Curve:
             values, distances = np.where(distance < distances, (value, distance), (values, distances))
         return values[back], distances[back]
 
+    @property
+    def closed(self) -> bool:
+        """Whether it ends where it began."""
+        return float(np.linalg.norm(self.points[0] - self.points[-1])) < _CLOSED
+
+    def at(self, values: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n 3"]:
+        """The colours of values."""
+        return np.stack([np.interp(values, self.position, self.points[:, c]) for c in range(3)], -1)
+
     def bias(self, colours: Float[np.ndarray, "n 3"]) -> float:
-        """How far colours of like values lie beside the curve in the mean: rms over 16 parts, the noise's share out."""
+        """How far colours of like values lie beside the curve in the mean: rms over parts, the noise's share out."""
         t, _ = self.project(colours)
-        beside = colours - np.stack([np.interp(t, self.position, self.points[:, c]) for c in range(3)], 1)
-        parts = np.array_split(np.argsort(t, kind="stable"), 16)
+        beside = colours - self.at(t)
+        parts = np.array_split(np.argsort(t, kind="stable"), _PARTS)
         squares = [np.sum(beside[p].mean(0) ** 2) - np.sum(beside[p].var(0)) / len(p) for p in parts if len(p) > 1]
         return float(np.sqrt(max(np.mean(squares), 0.0))) if squares else 0.0
 
@@ -64,16 +77,15 @@ def find_curve(colours: Float[np.ndarray, "n 3"]) -> Curve:
     """The curve through a cloud of colours, by arc length from its darker end (0) to its brighter one (1).
 
     Order comes from the longest way through the cloud's neighbourhood graph, the curve from local lines through the
-    colours along it, as wide as foretells the other half of the colours best.
+    colours along it. They begin wide and narrow down as long as colours lie beside the curve in the mean: a curve that
+    were free to be as near as it can would wind through the noise.
     """
-    ordered = _ordered(colours)
-    halves = colours[::2], colours[1::2]
-    errors = []
+    curve = _ordered(colours)
     for width in _WIDTHS:
-        _, distance = _smoothed(ordered, halves[0], width).project(halves[1])
-        errors.append(np.mean(distance**2))
-    width = _WIDTHS[int(np.argmin(np.array(errors) / (1.05 ** np.arange(len(errors)))))]
-    curve = _smoothed(ordered, colours, width)
+        curve = _smoothed(curve, colours, width)
+        _, distance = curve.project(colours)
+        if curve.bias(colours) <= max(_ROUNDING, 0.25 * float(np.sqrt(np.mean(distance**2)))):
+            break
     if (curve.points[0] - curve.points[-1]) @ LUMINANCE > 0:
         return Curve(curve.points[::-1].copy(), 1 - curve.position[::-1])
     return curve

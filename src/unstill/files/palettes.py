@@ -1,7 +1,7 @@
 """Colours back to values: which palette painted a picture, and where on it each colour lies.
 
-A picture of one field through a palette holds colours on one curve in RGB. Matplotlib's maps are known by name; any other
-curve is found in the cloud of the colours themselves (`colour_curves`), and then gives values up to a monotone function.
+A picture of one field through a palette holds colours on one curve in RGB. Matplotlib's maps are known by name; any
+other curve is found in the cloud of the colours themselves (`colour_curves`), and gives values up to a monotone function.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ Colours = Float[np.ndarray, "*M H W 3"]
 
 GREY = ("grey", "gray")  # the luminance, not a palette
 FARTHEST = 0.06  # rms distance in RGB: JPEG 85 and noise of 2 % stay below, shaded and many-hued pictures do not
-UNLIKE = 0.012  # how far mean colours may lie beside a named palette: noise leaves them on it, another palette does not
+UNKNOWN = "unknown"
+_EXACT = 0.004  # of a named map: nearer ones need no other curve beside them
+_WORSE = 1.6  # times farther than the free curve, and a named map is not meant; JPEG makes it 1.4 times
+_WINDING = 1.5
+_SHADED, _ALIKE = 0.01, 0.62
 _LOOKED_AT = 4000  # colours that choose the palette
 _DENSE = 2048
 _COMMON = ("viridis", "plasma", "inferno", "magma", "cividis", "hot", "jet", "turbo", "coolwarm", "RdBu", "Spectral")
@@ -32,8 +36,8 @@ _NOT_TRIED = ("flag", "prism", "binary", "Greys", "Grays", "gist_yarg", "gist_ye
 class Decoded:
     """What a picture's colours mean: `values` in [0, 1] along the palette, (H, W) or (M, H, W).
 
-    `palette` is a name or "unknown"; `error` the rms distance of the colours from it in RGB; `known` whether equal steps
-    of `values` are equal steps of the field. Which end of a palette is high no picture tells: a named map is taken
+    `palette` is a name or "unknown"; `error` the rms distance of the colours from it in RGB; `known` whether equal
+    steps of `values` are equal steps of the field. Which end of a palette is high no picture tells: a named map is taken
     forwards (its reverse `NAME_r` would give 1 − values), an unknown one runs from its darker to its brighter end.
     """
 
@@ -48,27 +52,55 @@ def decode(colours: Colours, name: str = "auto") -> Decoded:
 
     Args:
         colours: Red, green and blue in [0, 1], (H, W, 3), or (M, H, W, 3) of one palette.
-        name: A Matplotlib colour map, reversed ones such as viridis_r included, or auto: the map that lies nearest to the
-            colours, and where none does, the curve on which they lie (default: auto).
+        name: A Matplotlib colour map, reversed ones such as viridis_r included, or auto: the map that lies nearest to
+            the colours, and where none does, the curve on which they lie (default: auto).
 
     Raises `BadInput` for an unknown name, a cyclic palette, and colours that do not lie on one curve.
     """
     flat = colours.reshape(-1, 3)
-    if name != "auto":
+    if name == "auto":
+        found, curve = _recognised(_some(flat))
+    else:
         check_colormap(name)
         found, curve = name, named_curve(name)
-    else:
-        found, curve = _recognised(_some(flat))
-    values, distance = curve.project(flat)
+    t, distance = curve.project(flat)
     error = float(np.sqrt(np.mean(distance**2)))
+    if error <= FARTHEST and (found.removesuffix("_r") in _CYCLIC or (found == UNKNOWN and curve.closed)):
+        rule = "must be in a palette with two ends"
+        raise BadInput("path", rule, f"the cyclic {found}", "Paint it in another palette.")
+    values = t.reshape(colours.shape[:-1])
+    _refuse_what_is_no_palette(colours, values, curve, error, found, asked=name != "auto")
+    return Decoded(values, found, error, found != UNKNOWN)
+
+
+def _refuse_what_is_no_palette(colours, values, curve: Curve, error: float, found: str, asked: bool) -> None:
+    rule = f"must hold colours of {found}" if asked else "must hold colours that lie on one curve, as a palette's do"
+    remedy = 'Pass `colormap="grey"` to read its luminance.'
+    best = "the best curve" if found == UNKNOWN else found
     if error > FARTHEST:
-        rule = "must hold colours that lie on one curve, as one palette gives" if name == "auto" else f"must be in {name}"
-        remedy = "Pass colormap=grey to read its luminance."
-        raise BadInput("path", rule, f"colours {error:.2g} off {_best(found)} (at most {FARTHEST:g})", remedy)
-    if found in _CYCLIC:
-        rule = "must be in an ordered palette"
-        raise BadInput("path", rule, f"{found}, which is cyclic", "Its two ends have one colour: paint it anew.")
-    return Decoded(values.reshape(colours.shape[:-1]), found, error, found != "unknown")
+        raise BadInput("path", rule, f"colours {error:.2g} off {best}, {FARTHEST:g} is the limit", remedy)
+    if found == UNKNOWN and (winding := _winding(colours, values, curve)) > _WINDING:
+        told = f"neighbouring pixels {winding:.1f} times as far apart along the best curve as in their colours"
+        raise BadInput("path", rule, told, remedy)
+    if error > _SHADED and _likeness(colours, values, curve) > _ALIKE:
+        told = f"colours {error:.2g} off {best} by what changes slowly from pixel to pixel, as shading does"
+        raise BadInput("path", rule, told, remedy)
+
+
+def _winding(colours, values, curve: Curve) -> float:
+    """How much farther it is from pixel to pixel along the curve than in RGB: a curve that fills a surface winds."""
+    length = float(np.sum(np.linalg.norm(np.diff(curve.points, axis=0), axis=1)))
+    along = [np.abs(np.diff(values, axis=axis)).mean() * length for axis in (-2, -1)]
+    direct = [np.linalg.norm(np.diff(colours, axis=axis - 1), axis=-1).mean() for axis in (-2, -1)]
+    return float(np.sum(along) / max(np.sum(direct), 1e-12))
+
+
+def _likeness(colours, values, curve: Curve) -> float:
+    """Correlation of what is off the curve over two pixels: 0 for noise, up to 0.57 for JPEG, more for shading."""
+    beside = colours - curve.at(values)
+    down = np.mean(beside[..., 2:, :, :] * beside[..., :-2, :, :])
+    right = np.mean(beside[..., 2:, :] * beside[..., :-2, :])
+    return float(min(down, right) / np.mean(beside**2))
 
 
 def check_colormap(name: str) -> None:
@@ -87,6 +119,8 @@ def check_colormap(name: str) -> None:
 @functools.cache
 def named_curve(name: str) -> Curve:
     """A Matplotlib map as a curve. Entry i of N stands for the values from i/N to (i + 1)/N, so for (i + ½)/N."""
+    if name == "gray":
+        return Curve(np.array([np.zeros(3), np.ones(3)]), np.array([0.0, 1.0]))
     from matplotlib import colormaps
 
     table = np.asarray(colormaps[name](np.arange(colormaps[name].N)))[:, :3]
@@ -101,7 +135,7 @@ def _tried() -> tuple[str, ...]:
     from matplotlib import colormaps
 
     names = [n for n in colormaps if not n.endswith("_r") and colormaps[n].N > 64 and n not in _NOT_TRIED]
-    return tuple(dict.fromkeys((*_COMMON, *sorted(names))))
+    return tuple(dict.fromkeys((*_COMMON, "gray", *sorted(names))))
 
 
 def _some(flat: np.ndarray) -> np.ndarray:
@@ -122,10 +156,10 @@ def _recognised(some: np.ndarray) -> tuple[str, Curve]:
     equal = [one for one in tried if one[0] <= 1.02 * least + 2e-4]
     error, _, name = min(equal, key=lambda one: round(one[1], 1))
     curve = named_curve(name)
-    if error <= FARTHEST and curve.bias(some) <= UNLIKE:
+    if error <= _EXACT:
         return name, curve
-    return "unknown", find_curve(some)
-
-
-def _best(found: str) -> str:
-    return "the best curve" if found == "unknown" else found
+    free = find_curve(some)
+    _, distance = free.project(some)
+    if error <= min(FARTHEST, _EXACT + _WORSE * float(np.sqrt(np.mean(distance**2)))):
+        return name, curve
+    return UNKNOWN, free

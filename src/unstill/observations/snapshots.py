@@ -14,18 +14,40 @@ if TYPE_CHECKING:  # importing Grid imports JAX, which reading a file does not n
     from ..systems import Grid
 
 
+@dataclasses.dataclass(frozen=True)
+class Palette:
+    """What turned the colours of pictures into values from 0 to 1.
+
+    `name` is a Matplotlib colour map or "unknown", `error` the rms distance of the colours from it in RGB. `linear`:
+    the field is gain × value + offset; else it is some function that rises with the value. `factor` tells how often the
+    pictures were enlarged, which was undone.
+    """
+
+    name: str
+    error: float
+    linear: bool
+    factor: int = 1
+
+    def __str__(self) -> str:
+        found = "unknown palette" if self.name == "unknown" else f"palette {self.name}"
+        scale = "gain and offset" if self.linear else "a rising function"
+        size = f", shown {self.factor} times as large" if self.factor > 1 else ""
+        return f"{found} (colours {self.error:.2g} off it in the mean{size}): values are known up to {scale}"
+
+
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Snapshots:
     """M states without an order: for each field's name an array (M, H, W).
 
-    `grid` is known when the states come from a run folder or a file that carries `dx`; `source` says where from.
-    Values are kept as float64. Raises `BadInput` for no field, shapes that differ or are not (M, H, W), complex
-    numbers, NaN and infinities.
+    `grid` is known when the states come from a run folder or a file that carries `dx`; `source` says where from;
+    `palette` tells how colours were read (None: no colours, or their luminance). Values are kept as float64. Raises
+    `BadInput` for no field, shapes that differ or are not (M, H, W), complex numbers, NaN and infinities.
     """
 
     fields: Mapping[str, np.ndarray]
     grid: Grid | None = None
     source: str = "memory"
+    palette: Palette | None = None
 
     def __post_init__(self):
         if not self.fields:

@@ -1,0 +1,64 @@
+"""Colour pictures to values: enlargement undone and palette decoded, in the order in which they were made."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float
+
+from .._errors import BadInput
+from ..observations.snapshots import Palette
+from .palettes import Decoded, decode
+from .straightening import straightened
+from .upscaling import Upscaling, find_upscaling, undo
+
+
+def decode_pictures(
+    colours: Float[np.ndarray, "M H W 3"], colormap: str = "auto"
+) -> tuple[Float[np.ndarray, "M h w"], Palette]:
+    """The values of pictures of one palette at the size at which they were computed, and what was found.
+
+    Args:
+        colours: Red, green and blue in [0, 1].
+        colormap: A Matplotlib colour map, or auto for the palette that fits (default: auto).
+
+    Raises `BadInput` for colours of no palette, see `decode`.
+    """
+    found = find_upscaling(colours)
+    if found.kind == "beside":
+        return _interpolated(colours, colormap, found)
+    decoded = decode(undo(colours, found), colormap)
+    if found.kind == "none" and decoded.known:
+        # A palette bends straight lines between cells; the values themselves show them.
+        found = find_upscaling(decoded.values[..., None])
+        decoded = dataclasses.replace(decoded, values=_undone(decoded.values, found))
+    return decoded.values, _told(decoded, found, decoded.known)
+
+
+def _interpolated(colours, colormap: str, found: Upscaling) -> tuple[np.ndarray, Palette]:
+    """Of pictures between whose cells there are straight lines: of values that were painted then, or of colours."""
+    painted, error = _tried(colours, colormap)
+    mixed, _ = _tried(undo(colours, found), colormap)
+    if painted is not None and (mixed is None or painted.error <= mixed.error):
+        values = painted.values if painted.known else straightened(painted.values, found)
+        return _undone(values, found), _told(painted, found, True)
+    if mixed is None:
+        assert error is not None
+        raise error
+    return mixed.values, _told(mixed, found, mixed.known)
+
+
+def _tried(colours, colormap: str) -> tuple[Decoded | None, BadInput | None]:
+    try:
+        return decode(colours, colormap), None
+    except BadInput as error:
+        return None, error
+
+
+def _undone(values: np.ndarray, found: Upscaling) -> np.ndarray:
+    return undo(values[..., None], found)[..., 0]
+
+
+def _told(decoded: Decoded, found: Upscaling, linear: bool) -> Palette:
+    return Palette(decoded.palette, decoded.error, linear, found.factor)

@@ -15,7 +15,7 @@ from .pictures import LUMINANCE
 
 _LEVELS = 32  # of a channel: colours in one cell of the cube are one node of the graph
 _NODES = 1500
-_KNOTS = 256
+_KNOTS = 128
 _WIDTHS = (0.064, 0.032, 0.016, 0.008, 0.004)  # of the smoothing, as parts of the curve's length
 _ROUNDS = 3
 _ROUNDING = 1e-3  # of colours of 8 bits

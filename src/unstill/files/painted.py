@@ -13,6 +13,8 @@ from .palettes import Decoded, decode
 from .straightening import straightened
 from .upscaling import Upscaling, find_upscaling, undo
 
+_ROUNDED = 0.002  # rms distance in RGB that 8 bits leave
+
 
 def decode_pictures(
     colours: Float[np.ndarray, "M H W 3"], colormap: str = "auto"
@@ -39,7 +41,8 @@ def decode_pictures(
 def _interpolated(colours, colormap: str, found: Upscaling) -> tuple[np.ndarray, Palette]:
     """Of pictures between whose cells there are straight lines: of values that were painted then, or of colours."""
     painted, error = _tried(colours, colormap)
-    mixed, _ = _tried(undo(colours, found), colormap)
+    exact = painted is not None and painted.error <= _ROUNDED
+    mixed, _ = (None, None) if exact else _tried(undo(colours, found), colormap)
     if painted is not None and (mixed is None or painted.error <= mixed.error):
         values = painted.values if painted.known else straightened(painted.values, found)
         return _undone(values, found), _told(painted, found, True)

@@ -46,7 +46,10 @@ def _knots(values: np.ndarray) -> np.ndarray:
     own = np.unique(values)
     gap = np.flatnonzero(np.diff(own) > _GAP)
     knots = np.unique(np.concatenate([np.quantile(own, [0, 1]), own[gap], own[gap + 1]]))
-    inner = np.quantile(values, np.linspace(0, 1, _KNOTS))
+    even = np.linspace(0, 1, _KNOTS)
+    inner = np.concatenate([np.quantile(values, even), own[np.searchsorted(own, own[0] + even[:-1] * np.ptp(own))]])
+    inner = np.unique(inner)
+    inner = inner[np.concatenate([[True], np.diff(inner) > _GAP / 2])]
     far = np.min(np.abs(inner[:, None] - knots), axis=1) > _GAP / 2
     return np.unique(np.concatenate([knots, inner[far]]))
 

@@ -35,7 +35,7 @@ class Upscaling:
     phase: tuple[int, int] = (0, 0)
 
 
-def native_size(colours: Picture) -> tuple[Picture, int]:
+def native_size(colours: Picture) -> tuple[Float[np.ndarray, "*M h w C"], int]:
     """The picture at the size at which it was computed, and how often it was enlarged (1: not at all).
 
     Args:
@@ -55,14 +55,15 @@ def find_upscaling(colours: Picture) -> Upscaling:
     for factor in range(min(_LARGEST, min(height, width) // _LEAST_CELLS), 1, -1):
         if math.gcd(height, width) % factor == 0 and _in_blocks(colours, factor):
             return Upscaling("blocks", factor)
-    for kind, order in (("beside", 3), ("on", 2)):
+    kinds: tuple[tuple[Literal["beside", "on"], int], ...] = (("beside", 3), ("on", 2))
+    for kind, order in kinds:
         phases = [_phase(np.moveaxis(colours, axis, 0), order) for axis in (-3, -2)]
         if None not in phases:
             return Upscaling(kind, 2, (phases[0] or 0, phases[1] or 0))
     return Upscaling()
 
 
-def undo(values: Picture, found: Upscaling) -> Picture:
+def undo(values: Picture, found: Upscaling) -> Float[np.ndarray, "*M h w C"]:
     """The picture without its enlargement."""
     if found.kind == "none":
         return values

@@ -21,7 +21,12 @@ ARGUMENTS = known_arguments(
     _RECOVER,
     CELLS,
     (
-        option("colormap", "auto", "How colours are read: a Matplotlib colour map, auto, or grey.", metavar="NAME"),
+        option(
+            "colormap",
+            "auto",
+            "How colours are read: a Matplotlib colour map, COLOUR:VALUE,…, auto, or grey.",
+            metavar="NAME",
+        ),
         option("later", 10_000.0, "Time units of the film, after the picture.", kind="Positive"),
         option("no_film", False, "Make no film and no picture of later times."),
     ),

@@ -39,8 +39,9 @@ def load(path: str | os.PathLike, *, observe: Sequence[str] | str | None = None,
     Args:
         path: A file, or a folder.
         observe: Only these fields: a sequence of names, or one text such as "u,v" (default: all that there are).
-        colormap: How colours are read: a Matplotlib colour map, its reverse NAME_r included; auto, the palette on which
-            they lie, a named one or any other curve in RGB; or grey, their luminance (default: auto).
+        colormap: How colours are read: by a Matplotlib colour map, its reverse NAME_r included; by colours with their
+            values, such as navy:0,lime:0.2,red:0.4; auto, by the palette on which they lie, a named one or any other
+            curve in RGB; or grey, by their luminance (default: auto).
 
     Raises `BadInput` for everything that cannot be read or cannot be a pattern: missing, corrupt and oversized files,
     object arrays, wrong shapes, fewer than 8 × 8 cells, NaN, constant pictures, absent fields,
@@ -49,7 +50,7 @@ def load(path: str | os.PathLike, *, observe: Sequence[str] | str | None = None,
     path = Path(path).expanduser()
     names = _names(observe)
     if colormap not in ("auto", "grey"):
-        from .palettes import check_colormap  # imports SciPy and Matplotlib
+        from .named_palettes import check_colormap  # imports SciPy and Matplotlib
 
         check_colormap(colormap)
     if path.is_dir():

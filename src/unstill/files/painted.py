@@ -10,7 +10,6 @@ from jaxtyping import Float
 from .._errors import BadInput
 from ..observations.snapshots import Palette
 from .palettes import Decoded, decode
-from .straightening import straightened
 from .upscaling import Upscaling, find_upscaling, undo
 
 _ROUNDED = 0.002  # rms distance in RGB that 8 bits leave
@@ -23,7 +22,7 @@ def decode_pictures(
 
     Args:
         colours: Red, green and blue in [0, 1].
-        colormap: A Matplotlib colour map, or auto for the palette that fits (default: auto).
+        colormap: A palette, or auto for the one that fits, see `decode` (default: auto).
 
     Raises `BadInput` for colours of no palette, see `decode`.
     """
@@ -34,8 +33,8 @@ def decode_pictures(
     if found.kind == "none" and decoded.known:
         # A palette bends straight lines between cells; the values themselves show them.
         found = find_upscaling(decoded.values[..., None])
-        decoded = dataclasses.replace(decoded, values=_undone(decoded.values, found))
-    return decoded.values, _told(decoded, found, decoded.known)
+        decoded = dataclasses.replace(decoded, values=_undone(decoded, found))
+    return decoded.values, _told(decoded, found)
 
 
 def _interpolated(colours, colormap: str, found: Upscaling) -> tuple[np.ndarray, Palette]:
@@ -44,12 +43,11 @@ def _interpolated(colours, colormap: str, found: Upscaling) -> tuple[np.ndarray,
     exact = painted is not None and painted.error <= _ROUNDED
     mixed, _ = (None, None) if exact else _tried(undo(colours, found), colormap)
     if painted is not None and (mixed is None or painted.error <= mixed.error):
-        values = painted.values if painted.known else straightened(painted.values, found)
-        return _undone(values, found), _told(painted, found, True)
+        return _undone(painted, found), _told(painted, found)
     if mixed is None:
         assert error is not None
         raise error
-    return mixed.values, _told(mixed, found, mixed.known)
+    return mixed.values, _told(mixed, found)
 
 
 def _tried(colours, colormap: str) -> tuple[Decoded | None, BadInput | None]:
@@ -59,9 +57,10 @@ def _tried(colours, colormap: str) -> tuple[Decoded | None, BadInput | None]:
         return None, error
 
 
-def _undone(values: np.ndarray, found: Upscaling) -> np.ndarray:
-    return undo(values[..., None], found)[..., 0]
+def _undone(decoded: Decoded, found: Upscaling) -> np.ndarray:
+    # A palette of unknown scale bends and breaks the lines between cells: extrapolated along them, values overshoot.
+    return undo(decoded.values[..., None], found, exact=decoded.known)[..., 0]
 
 
-def _told(decoded: Decoded, found: Upscaling, linear: bool) -> Palette:
-    return Palette(decoded.palette, decoded.error, linear, found.factor)
+def _told(decoded: Decoded, found: Upscaling) -> Palette:
+    return Palette(decoded.palette, decoded.error, decoded.known, found.factor)

@@ -7,17 +7,16 @@ other curve is found in the cloud of the colours (`colour_curves`), and gives va
 from __future__ import annotations
 
 import dataclasses
-import functools
 
 import numpy as np
 from jaxtyping import Float
 
-from .._errors import BadInput, nearest
+from .._errors import BadInput
 from .colour_curves import Curve, find_curve
+from .named_palettes import CYCLIC, named_curve, tried
 
 Colours = Float[np.ndarray, "*M H W 3"]
 
-GREY = ("grey", "gray")  # the luminance, not a palette
 FARTHEST = 0.06  # rms distance in RGB: JPEG 85 and noise of 2 % stay below, shaded and many-hued pictures do not
 UNKNOWN = "unknown"
 _EXACT = 0.004  # of a named map: nearer ones need no other curve beside them
@@ -25,16 +24,11 @@ _WORSE = 1.6  # times farther than the free curve, and a named map is not meant;
 _WINDING = 1.5
 _SHADED, _ALIKE = 0.01, 0.62
 _LOOKED_AT = 4000  # colours that choose the palette
-_DENSE = 2048
-_COMMON = ("viridis", "plasma", "inferno", "magma", "cividis", "hot", "jet", "turbo", "coolwarm", "RdBu", "Spectral")
-_CYCLIC = ("hsv", "twilight", "twilight_shifted")
-# Colours in steps or in repeats, and other spacings of grey, which no picture can tell from grey itself.
-_NOT_TRIED = ("flag", "prism", "binary", "Greys", "Grays", "gist_yarg", "gist_yerg", "gist_gray", "gist_grey", *GREY)
 
 
 @dataclasses.dataclass(frozen=True)
 class Decoded:
-    """What a picture's colours mean: `values` in [0, 1] along the palette, (H, W) or (M, H, W).
+    """What a picture's colours mean: `values` along the palette, from 0 to 1 or in the scale of its stops.
 
     `palette` is a name or "unknown"; `error` the rms distance of the colours from it in RGB; `known` whether equal
     steps of `values` are equal steps of the field. Which end of a palette is high no picture tells: a named map is
@@ -52,8 +46,9 @@ def decode(colours: Colours, name: str = "auto") -> Decoded:
 
     Args:
         colours: Red, green and blue in [0, 1], (H, W, 3), or (M, H, W, 3) of one palette.
-        name: A Matplotlib colour map, reversed ones such as viridis_r included, or auto: the map that lies nearest to
-            the colours, and where none does, the curve on which they lie (default: auto).
+        name: A Matplotlib colour map, reversed ones such as viridis_r included; colours with their values, such as
+            navy:0,lime:0.2,red:0.4; or auto, the map that lies nearest to the colours, and where none does, the curve
+            on which they lie (default: auto).
 
     Raises `BadInput` for an unknown name, a cyclic palette, and colours that do not lie on one curve.
     """
@@ -61,11 +56,10 @@ def decode(colours: Colours, name: str = "auto") -> Decoded:
     if name == "auto":
         found, curve = _recognised(_some(flat))
     else:
-        check_colormap(name)
         found, curve = name, named_curve(name)
     t, distance = curve.project(flat)
     error = float(np.sqrt(np.mean(distance**2)))
-    if error <= FARTHEST and (found.removesuffix("_r") in _CYCLIC or (found == UNKNOWN and curve.closed)):
+    if error <= FARTHEST and (found.removesuffix("_r") in CYCLIC or (found == UNKNOWN and curve.closed)):
         rule = "must be in a palette with two ends"
         raise BadInput("path", rule, f"the cyclic {found}", "Paint it in another palette.")
     values = t.reshape(colours.shape[:-1])
@@ -103,41 +97,6 @@ def _likeness(colours, values, curve: Curve) -> float:
     return float(min(down, right) / np.mean(beside**2))
 
 
-def check_colormap(name: str) -> None:
-    """Raise `BadInput` for what is neither a Matplotlib colour map nor auto nor grey."""
-    if name in ("auto", *GREY):
-        return
-    from matplotlib import colormaps
-
-    if name not in colormaps:
-        known = ("auto", "grey", *(n for n in colormaps if not n.endswith("_r")))
-        raise BadInput("colormap", "must be auto, grey or a Matplotlib colour map", repr(name), nearest(name, known))
-    if name.removesuffix("_r") not in (*_tried(), *_NOT_TRIED[2:]):
-        raise BadInput("colormap", "must be an ordered palette", repr(name), "Its colours come in steps or in repeats.")
-
-
-@functools.cache
-def named_curve(name: str) -> Curve:
-    """A Matplotlib map as a curve. Entry i of N stands for the values from i/N to (i + 1)/N, so for (i + ½)/N."""
-    if name == "gray":
-        return Curve(np.array([np.zeros(3), np.ones(3)]), np.array([0.0, 1.0]))
-    from matplotlib import colormaps
-
-    table = np.asarray(colormaps[name](np.arange(colormaps[name].N)))[:, :3]
-    middles = (np.arange(len(table)) + 0.5) / len(table)
-    fine = np.linspace(middles[0], middles[-1], _DENSE)
-    return Curve(np.stack([np.interp(fine, middles, table[:, c]) for c in range(3)], 1), fine)
-
-
-@functools.cache
-def _tried() -> tuple[str, ...]:
-    """The maps that are tried, common ones first."""
-    from matplotlib import colormaps
-
-    names = [n for n in colormaps if not n.endswith("_r") and colormaps[n].N > 64 and n not in _NOT_TRIED]
-    return tuple(dict.fromkeys((*_COMMON, "gray", *sorted(names))))
-
-
 def _some(flat: np.ndarray) -> np.ndarray:
     """At most `_LOOKED_AT` of the colours, spread over the whole picture."""
     if len(flat) <= _LOOKED_AT:
@@ -147,13 +106,13 @@ def _some(flat: np.ndarray) -> np.ndarray:
 
 def _recognised(some: np.ndarray) -> tuple[str, Curve]:
     """The palette of the colours: the named map that lies nearest, or the curve found where none of them is meant."""
-    tried = []
-    for name in _tried():
+    distances = []
+    for name in tried():
         t, distance = named_curve(name).project(some)
-        tried.append((float(np.sqrt(np.mean(distance**2))), -float(np.ptp(t)), name))
+        distances.append((float(np.sqrt(np.mean(distance**2))), -float(np.ptp(t)), name))
     # Of maps that hold the colours equally well, such as bwr and the middle of seismic, the one that they use most of.
-    least = min(tried)[0]
-    equal = [one for one in tried if one[0] <= 1.02 * least + 2e-4]
+    least = min(distances)[0]
+    equal = [one for one in distances if one[0] <= 1.02 * least + 2e-4]
     error, _, name = min(equal, key=lambda one: round(one[1], 1))
     curve = named_curve(name)
     if error <= _EXACT:

@@ -63,21 +63,23 @@ def find_upscaling(colours: Picture) -> Upscaling:
     return Upscaling()
 
 
-def undo(values: Picture, found: Upscaling) -> Float[np.ndarray, "*M h w C"]:
-    """The picture without its enlargement."""
+def undo(values: Picture, found: Upscaling, exact: bool = True) -> Float[np.ndarray, "*M h w C"]:
+    """The picture without its enlargement; not `exact`: pixels beside a cell's centre give their mean instead."""
     if found.kind == "none":
         return values
     for axis, phase in zip((-3, -2), found.phase, strict=True):
         x = np.moveaxis(values, axis, 0)
-        x = _centres(x[phase:]) if found.kind == "beside" else x[phase :: found.factor]
+        x = _centres(x[phase:], exact) if found.kind == "beside" else x[phase :: found.factor]
         values = np.moveaxis(x, 0, axis)
     return values
 
 
-def _centres(x: np.ndarray) -> np.ndarray:
+def _centres(x: np.ndarray, exact: bool) -> np.ndarray:
     """Cells from pairs of pixels a = (w + 3 x)/4 and b = (3 x + y)/4 beside their centres: two estimates of each."""
     pairs = x[: len(x) // 2 * 2]
     a, b = pairs[0::2], pairs[1::2]
+    if not exact:
+        return (a + b) / 2
     from_left = (3 * a[1:] - b[:-1]) / 2
     from_right = (3 * b[:-1] - a[1:]) / 2
     first, last = from_right[:1], from_left[-1:]

@@ -16,11 +16,11 @@ if TYPE_CHECKING:  # importing Grid imports JAX, which reading a file does not n
 
 @dataclasses.dataclass(frozen=True)
 class Palette:
-    """What turned the colours of pictures into values from 0 to 1.
+    """What turned the colours of pictures into values: from 0 to 1, or in the scale of the palette's own stops.
 
-    `name` is a Matplotlib colour map or "unknown", `error` the rms distance of the colours from it in RGB. `linear`:
-    the field is gain × value + offset; else it is some function that rises with the value. `factor` tells how often the
-    pictures were enlarged, which was undone.
+    `name` is a Matplotlib colour map, colours with values, or "unknown"; `error` the rms distance of the colours from
+    it in RGB. `linear`: the field is gain × value + offset; else it is some function that rises with the value.
+    `factor` tells how often the pictures were enlarged, which was undone.
     """
 
     name: str
@@ -30,9 +30,10 @@ class Palette:
 
     def __str__(self) -> str:
         found = "unknown palette" if self.name == "unknown" else f"palette {self.name}"
-        scale = "gain and offset" if self.linear else "a rising function"
+        scale = "a rising function" if not self.linear else "gain and offset"
         size = f", shown {self.factor} times as large" if self.factor > 1 else ""
-        return f"{found} (colours {self.error:.2g} off it in the mean{size}): values are known up to {scale}"
+        known = "in the palette's scale" if ":" in self.name else f"known up to {scale}"
+        return f"{found} (colours {self.error:.2g} off it in the mean{size}): values are {known}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

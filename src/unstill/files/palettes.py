@@ -68,7 +68,9 @@ def decode(colours: Colours, name: str = "auto") -> Decoded:
 
 
 def _refuse_what_is_no_palette(colours, values, curve: Curve, error: float, found: str, asked: bool) -> None:
-    rule = f"must hold colours of {found}" if asked else "must hold colours that lie on one curve, as a palette's do"
+    rule = "must hold colours that lie on one curve, as a palette's do"
+    if asked:
+        rule = f"must hold colours of {found}"
     remedy = 'Pass `colormap="grey"` to read its luminance.'
     best = "the best curve" if found == UNKNOWN else found
     if error > FARTHEST:

@@ -29,7 +29,7 @@ def check_colormap(name: str) -> None:
     from matplotlib import colormaps
 
     if name not in colormaps:
-        known = ("auto", "grey", *(n for n in colormaps if not n.endswith("_r")))
+        known = ("auto", "grey", *tried())
         rule = "must be auto, grey, a Matplotlib colour map, or colours with values such as navy:0,lime:0.2,red:0.4"
         raise BadInput("colormap", rule, repr(name), nearest(name, known))
     if name.removesuffix("_r") not in (*tried(), *_GREYS):

@@ -112,11 +112,11 @@ def test_equal_channels_are_grey_and_alpha_is_dropped(tmp_path, channels):
     np.testing.assert_array_equal(load(tmp_path / "x.png").fields["v"][0], grey / 255)
 
 
-def test_colour_becomes_luminance(tmp_path):
+def test_colour_becomes_luminance_where_asked(tmp_path):
     colour = (grey16(1, (H, W, 3)) >> 8).astype(np.uint8)
     picture(tmp_path / "x.png", colour)
     expected = (colour / 255) @ [0.299, 0.587, 0.114]
-    np.testing.assert_allclose(load(tmp_path / "x.png").fields["v"][0], expected, atol=1e-15)
+    np.testing.assert_allclose(load(tmp_path / "x.png", colormap="grey").fields["v"][0], expected, atol=1e-15)
 
 
 def test_jpeg(tmp_path):

@@ -3,6 +3,7 @@
 unstill recover picture.png --out runs/r
 unstill recover photo.png --fix Du/Dv=2 --out runs/p
 unstill recover crop.npz --observe v --window --gain unknown --offset unknown --gamma unknown --out runs/q
+unstill recover screenshot.png --colormap viridis --out runs/r
 unstill recover runs/maze --observe v --out runs/r
 unstill recover snapshots.npz --observe u,v --system gray-scott --out runs/r
 unstill recover v.npz --system my_system.py:MySystem --out runs/r
@@ -13,7 +14,7 @@ from .arguments import Given, option, positional
 from .dynamics import CELLS, SYSTEM
 from .runs import RUN, Run, known_arguments, progress_bar
 from .signatures import options_of
-from .sources import one_set, pictures_and_window
+from .sources import one_set, pictures_and_window, tell_palette
 from .tokens import values_of
 
 _RECOVER = options_of("recovery.recover:recover", leave_out=("system", "pictures", "grid"))
@@ -22,6 +23,12 @@ ARGUMENTS = known_arguments(
     _RECOVER,
     CELLS,
     (
+        option(
+            "colormap",
+            "auto",
+            "How colours are read: a Matplotlib colour map, COLOUR:VALUE,…, auto, or grey.",
+            metavar="NAME",
+        ),
         option("later", 10_000.0, "Time units of the film, after the picture.", kind="Positive"),
         option("no_film", False, "Make no film and no picture of later times."),
     ),
@@ -37,6 +44,7 @@ def run(given: Given) -> int:
     cls = find_system(given.system)
     pictures, grid, window = pictures_and_window(given)
     one_set(given.source)
+    tell_palette("recover", given, pictures)
     command = Run("recover", given)
     command.claim()
     with progress_bar(given, "iterations") as progress:

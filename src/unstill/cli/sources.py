@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from .._errors import BadInput
@@ -15,7 +16,8 @@ def pictures_and_grid(given: Given, source: str | None = None):
     from ..files import load
     from ..simulation import Grid
 
-    pictures = load(given.source if source is None else source, observe=given.observe or None)
+    colormap = getattr(given, "colormap", "auto")
+    pictures = load(given.source if source is None else source, observe=given.observe or None, colormap=colormap)
     known = pictures.grid or Grid(pictures.shape)
     dx = known.dx if given.dx is None else given.dx
     return pictures, Grid(known.shape, dx, given.boundary or known.boundary)
@@ -31,6 +33,12 @@ def pictures_and_window(given: Given):
     if given.dx is None:
         return pictures, None, False
     return pictures, grid, len(pictures.fields) == 1 and all(map(looks_cut, pictures.fields.values()))
+
+
+def tell_palette(verb: str, given: Given, pictures) -> None:
+    """A line on stderr on how colours were read, where there are any."""
+    if pictures.palette is not None and not given.quiet:
+        print(f"unstill {verb}: {given.source}: {pictures.palette}", file=sys.stderr)
 
 
 def one_set(source: str) -> None:

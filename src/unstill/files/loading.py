@@ -13,7 +13,7 @@ from .._errors import BadInput
 from ..observations.snapshots import Snapshots
 from .arrays import FRAMES, Header, read_npy, read_npz, read_npz_headers
 from .calibration import holds_floats, stated_calibration
-from .pictures import PICTURE_SUFFIXES, read_picture, scale_integers
+from .pictures import PICTURE_SUFFIXES, read_pictures, scale_integers
 from .runs import RESULT, RUN, read_result, read_run
 
 if TYPE_CHECKING:
@@ -26,27 +26,37 @@ _NOT_FIELDS = ("observed", "hidden", "fitted")  # what recover keeps beside the 
 _NOT_FIELDS_OF_FITS = ("target_", "parameter_")  # what their names begin with
 
 
-def load(path: str | os.PathLike, *, observe: Sequence[str] | str | None = None) -> Snapshots:
+def load(path: str | os.PathLike, *, observe: Sequence[str] | str | None = None, colormap: str = "auto") -> Snapshots:
     """Read snapshots from a file or a folder.
 
     - `.npz`: arrays (H, W) or (M, H, W) by field name, or `state` of shape (H, W), (M, H, W) or (M, C, H, W);
       `dx` and `boundary`, where present, give the grid. Other arrays of fewer than two axes are passed over.
     - `.npy`: like `state`. The C fields of a state are named by `observe`, by default v; u, v; or u, v, w.
-    - `.png`, `.jpg`, `.tif`: grey values, one field, named by `observe`, by default v. Unsigned integers are divided
+    - `.png`, `.jpg`, `.tif`: one field, named by `observe`, by default v. Grey values of unsigned integers are divided
       by their dtype's maximum; they are `absolute` where the file states a calibration, as those that `us.save` writes.
+      Colours become places on their palette, from 0 to 1, at the size at which the field was computed; `palette` of
+      what is returned says which, how well, and what they mean.
     - a folder of pictures of one shape; a run folder of `unstill simulate`, `unstill recover` or `unstill fit`.
 
     Args:
         path: A file, or a folder.
         observe: Only these fields: a sequence of names, or one text such as "u,v" (default: all that there are).
+        colormap: How colours are read: by a Matplotlib colour map, its reverse NAME_r included; by colours with their
+            values, such as navy:0,lime:0.2,red:0.4; auto, by the palette on which they lie, a named one or any other
+            curve in RGB; or grey, by their luminance (default: auto).
 
     Raises `BadInput` for everything that cannot be read or cannot be a pattern: missing, corrupt and oversized files,
-    object arrays, wrong shapes, fewer than 8 × 8 cells, NaN, constant pictures, absent fields.
+    object arrays, wrong shapes, fewer than 8 × 8 cells, NaN, constant pictures, absent fields,
+    colours that lie on no one curve, unknown colour maps.
     """
     path = Path(path).expanduser()
     names = _names(observe)
+    if colormap not in ("auto", "grey"):
+        from .named_palettes import check_colormap  # imports SciPy and Matplotlib
+
+        check_colormap(colormap)
     if path.is_dir():
-        return _load_folder(path, names)
+        return _load_folder(path, names, colormap)
     if not path.is_file():
         raise BadInput("path", "must be an existing file or folder", path)
     suffix = path.suffix.lower()
@@ -55,7 +65,7 @@ def load(path: str | os.PathLike, *, observe: Sequence[str] | str | None = None)
     if suffix == ".npy":
         return _patterned(_restricted(_split_state(read_npy(path), names, path), None, path, names))
     if suffix in PICTURE_SUFFIXES:
-        return _patterned(_calibrated(read_picture(path), _one_name(names, path), path, [path]))
+        return _pictures([path], path, names, colormap)
     known = ", ".join((".npz", ".npy", *PICTURE_SUFFIXES))
     raise BadInput("path", f"must end in {known}, or be a folder", path)
 
@@ -69,7 +79,7 @@ def _names(observe: Sequence[str] | str | None) -> tuple[str, ...] | None:
     return names
 
 
-def _load_folder(folder: Path, names: tuple[str, ...] | None) -> Snapshots:
+def _load_folder(folder: Path, names: tuple[str, ...] | None, colormap: str) -> Snapshots:
     for arrays in _RUN_ARRAYS:
         if (folder / arrays).is_file():
             return _load_run(folder, folder / arrays, names)
@@ -78,27 +88,24 @@ def _load_folder(folder: Path, names: tuple[str, ...] | None) -> Snapshots:
     files = sorted(f for f in folder.iterdir() if f.suffix.lower() in PICTURE_SUFFIXES and not f.name.startswith("."))
     if not files:
         raise BadInput("path", "must be a run folder or a folder with PNG, JPEG or TIFF pictures", folder)
-    pictures = [read_picture(file) for file in files]
-    for file, picture in zip(files, pictures, strict=True):
-        if picture.shape[1:] != pictures[0].shape[1:]:
-            shapes = f"{pictures[0].shape[1:]} in {files[0].name} and {picture.shape[1:]} in {file.name}"
-            raise BadInput("path", "must hold pictures of one shape", shapes)
-    return _patterned(_calibrated(np.concatenate(pictures), _one_name(names, folder), folder, files))
+    return _pictures(files, folder, names, colormap)
 
 
-def _calibrated(values: np.ndarray, name: str, path: Path, files: Sequence[Path]) -> Snapshots:
+def _pictures(files: Sequence[Path], source: Path, names: tuple[str, ...] | None, colormap: str) -> Snapshots:
     """Pictures with what their files state of values and grid; one calibration must hold for all."""
+    name = _one_name(names, source)
+    values, palette = read_pictures(files, colormap)
     stated = [stated_calibration(file) for file in files]
     if len(set(stated)) > 1:
-        raise BadInput("path", "must hold pictures of one calibration", f"{stated[0]} and others in {path}")
+        raise BadInput("path", "must hold pictures of one calibration", f"{stated[0]} and others in {source}")
     calibration = stated[0]
     if calibration is None:
-        return Snapshots({name: values}, source=str(path), absolute=all(map(holds_floats, files)))
-    concentrations = (values - calibration.offset) / calibration.gain
-    grid = None
+        absolute = all(map(holds_floats, files)) if palette is None else palette.is_absolute
+        return _patterned(Snapshots({name: values}, source=str(source), absolute=absolute, palette=palette))
+    concentrations, grid = (values - calibration.offset) / calibration.gain, None
     if calibration.dx is not None and calibration.boundary is not None:
-        grid = _grid({name: concentrations}, calibration.dx, calibration.boundary, path)
-    return Snapshots({name: concentrations}, grid, str(path))
+        grid = _grid({name: concentrations}, calibration.dx, calibration.boundary, source)
+    return _patterned(Snapshots({name: concentrations}, grid, str(source)))
 
 
 def _load_run(folder: Path, file: Path, names: tuple[str, ...] | None) -> Snapshots:

@@ -1,13 +1,14 @@
-"""PNG, JPEG and TIFF pictures to fields and back. Grey values; integers mean value / largest integer of the dtype."""
+"""PNG, JPEG and TIFF pictures to fields and back. Integers mean value / largest integer of the dtype."""
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from .._errors import BadInput
+from ..observations.snapshots import Palette
 from .arrays import MOST_ELEMENTS, decoding
 from .calibration import Calibration
 
@@ -15,23 +16,39 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # Rec. 601, as Pillow, MATLAB and ImageJ's weighted conversion
+_TINGE = 0.003  # rms in RGB
 
 
-def read_picture(path: Path) -> np.ndarray:
-    """The grey values (M, H, W) as float64, M > 1 for a TIFF stack; raises `BadInput`.
+def read_picture(path: Path, colormap: str = "auto") -> np.ndarray:
+    """The values (M, H, W) as float64, M > 1 for a TIFF stack; raises `BadInput`.
 
-    Integers are divided by their dtype's largest value, floats are taken as they are. Colour becomes luminance where
-    the channels differ; alpha is dropped. The first bytes, not the suffix, decide the format.
+    Integers are divided by their dtype's largest value, floats are taken as they are; alpha is dropped. The first
+    bytes, not the suffix, decide the format. Where the channels differ, `colormap` says how colours are read: a
+    palette's name, auto (the palette that fits) or grey (luminance).
     """
-    with decoding(path), _quiet_tifffile():
-        with open(path, "rb") as stream:
-            head = stream.read(32)
-        if head[:4] in _TIFF:
-            return _read_tiff(path)
-        if not head.startswith((_PNG, _JPEG)):
-            raise BadInput("path", "must be a PNG, JPEG or TIFF picture", path)
-        _refuse_deep_colour(head, path)
-        return _grey(_read_by_pillow(path))[None]
+    return read_pictures([path], colormap)[0]
+
+
+def read_pictures(paths: Sequence[Path], colormap: str = "auto") -> tuple[np.ndarray, Palette | None]:
+    """The values of pictures of one shape and one palette, (M, H, W), and the palette where there are colours."""
+    read = [_read_channels(path) for path in paths]
+    for path, picture in zip(paths, read, strict=True):
+        if picture.shape[1:3] != read[0].shape[1:3]:
+            shapes = f"{read[0].shape[1:3]} in {paths[0].name} and {picture.shape[1:3]} in {path.name}"
+            raise BadInput("path", "must hold pictures of one shape", shapes)
+    asked = colormap not in ("auto", "grey", "gray")
+    if not asked and (colormap != "auto" or not any(_coloured(picture) for picture in read)):
+        return np.concatenate([_grey(picture) for picture in read]), None
+    from .painted import decode_pictures  # imports SciPy, which grey pictures do not need
+
+    colours = np.concatenate([_three_channels(picture) for picture in read])
+    try:
+        return decode_pictures(colours, colormap)
+    except BadInput as error:
+        if error.argument != "path":
+            raise
+        where = paths[0] if len(paths) == 1 else paths[0].parent
+        raise BadInput("path", error.rule, f"{error.value} in {where}", error.remedy) from error
 
 
 def read_colours(path: Path) -> np.ndarray:
@@ -83,6 +100,19 @@ def _refuse_deep_colour(head: bytes, path: Path) -> None:
         raise BadInput("path", "must not be a 16-bit PNG with colour or alpha", path, "Save 16-bit grey without alpha.")
 
 
+def _read_channels(path: Path) -> np.ndarray:
+    """(M, H, W), or (M, H, W, 3) where there are colours."""
+    with decoding(path), _quiet_tifffile():
+        with open(path, "rb") as stream:
+            head = stream.read(32)
+        if head[:4] in _TIFF:
+            return _read_tiff(path)
+        if not head.startswith((_PNG, _JPEG)):
+            raise BadInput("path", "must be a PNG, JPEG or TIFF picture", path)
+        _refuse_deep_colour(head, path)
+        return _channels(_read_by_pillow(path))[None]
+
+
 def _read_by_pillow(path: Path) -> np.ndarray:
     from PIL import Image
 
@@ -109,10 +139,11 @@ def _read_tiff(path: Path) -> np.ndarray:
                 raise
             values = _read_by_pillow(path)  # a compression such as LZW that tifffile alone cannot undo
             axes = "YXS"[: values.ndim]
-    values = _grey(np.moveaxis(values, axes.index("S"), -1)) if "S" in axes else _unit(values)
-    if values.ndim < 2:
+    values = _channels(np.moveaxis(values, axes.index("S"), -1), last=True) if "S" in axes else _unit(values)
+    own = values.shape[-3:] if "S" in axes and values.shape[-1] == 3 else values.shape[-2:]
+    if len(own) < 2:
         raise BadInput("path", "must hold pictures of two axes", f"shape {values.shape} in {path}")
-    return values.reshape(-1, *values.shape[-2:])
+    return values.reshape(-1, *own)
 
 
 def _unit(values: np.ndarray) -> np.ndarray:
@@ -123,17 +154,28 @@ def _unit(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float64)
 
 
-def _grey(values: np.ndarray) -> np.ndarray:
-    """(…, H, W) or (…, H, W, channels) → (…, H, W)."""
+def _channels(values: np.ndarray, last: bool = False) -> np.ndarray:
+    """(…, H, W) or (…, H, W, channels) → (…, H, W), or (…, H, W, 3) where the channels differ."""
     values = _unit(values)
-    if values.ndim == 2:
+    if values.ndim == 2 and not last:
         return values
     if values.shape[-1] not in (1, 2, 3, 4):
         raise BadInput("path", "must be grey, or colour with 3 or 4 channels", f"shape {values.shape}")
     colour = values[..., : 1 if values.shape[-1] < 3 else 3]
-    if (colour == colour[..., :1]).all():
-        return colour[..., 0]
-    return colour @ LUMINANCE
+    return colour[..., 0] if (colour == colour[..., :1]).all() else colour
+
+
+def _coloured(picture: np.ndarray) -> bool:
+    """Whether colours are more than what JPEG makes of grey."""
+    return picture.ndim == 4 and float(np.mean((picture - picture.mean(-1, keepdims=True)) ** 2)) > _TINGE**2
+
+
+def _grey(picture: np.ndarray) -> np.ndarray:
+    return picture @ LUMINANCE if picture.ndim == 4 else picture
+
+
+def _three_channels(picture: np.ndarray) -> np.ndarray:
+    return picture if picture.ndim == 4 else np.repeat(picture[..., None], 3, axis=-1)
 
 
 @contextlib.contextmanager

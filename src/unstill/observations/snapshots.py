@@ -14,20 +14,48 @@ if TYPE_CHECKING:  # importing Grid imports JAX, which reading a file does not n
     from ..systems import Grid
 
 
+@dataclasses.dataclass(frozen=True)
+class Palette:
+    """What turned the colours of pictures into values: from 0 to 1, or in the scale of the palette's own stops.
+
+    `name` is a Matplotlib colour map, colours with values, or "unknown"; `error` the rms distance of the colours from
+    it in RGB. `linear`: the field is gain × value + offset; else it is some function that rises with the value.
+    `factor` tells how often the pictures were enlarged, which was undone.
+    """
+
+    name: str
+    error: float
+    linear: bool
+    factor: int = 1
+
+    @property
+    def is_absolute(self) -> bool:
+        """Whether the palette came with the values that its colours stand for."""
+        return ":" in self.name
+
+    def __str__(self) -> str:
+        found = "unknown palette" if self.name == "unknown" else f"palette {self.name}"
+        scale = "a rising function" if not self.linear else "gain and offset"
+        size = f", shown {self.factor} times as large" if self.factor > 1 else ""
+        known = "in the palette's scale" if self.is_absolute else f"known up to {scale}"
+        return f"{found} (colours {self.error:.2g} off it in the mean{size}): values are {known}"
+
+
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Snapshots:
     """M states without an order: for each field's name an array (M, H, W).
 
     `grid` is known when the states come from a run folder or a file that carries `dx`; `source` says where from;
-    `absolute` is False for integer pictures that do not say what their values mean.
-    Values are kept as float64. Raises `BadInput` for no field, shapes that differ or are not (M, H, W), complex
-    numbers, NaN and infinities.
+    `absolute` is False for integer pictures that do not say what their values mean; `palette` tells how colours were
+    read (None: no colours, or their luminance). Values are kept as float64. Raises `BadInput` for no field, shapes that
+    differ or are not (M, H, W), complex numbers, NaN and infinities.
     """
 
     fields: Mapping[str, np.ndarray]
     grid: Grid | None = None
     source: str = "memory"
     absolute: bool = True
+    palette: Palette | None = None
 
     def __post_init__(self):
         if not self.fields:

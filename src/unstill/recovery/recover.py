@@ -109,12 +109,17 @@ def _camera(named: Any, task: Task, gain, offset, gamma) -> tuple[Camera, str]:
     whole = np.asarray(named.fields[name] if hasattr(named, "fields") else named[name]).dtype.kind in "iu"
     absolute = getattr(named, "absolute", True) and not whole
     unstated = {"gain": 1.0, "offset": 0.0} if absolute else {"gain": None, "offset": None}
-    known = {**unstated, "gamma": 1.0}
+    palette = getattr(named, "palette", None)
+    bent = palette is not None and not palette.linear
+    known = {**unstated, "gamma": None if bent else 1.0}
     for part, value in {"gain": gain, "offset": offset, "gamma": gamma}.items():
         if value is not None:
             known[part] = None if value == "unknown" else float(value)
-    assumed = not absolute and gain is None and offset is None
-    return Camera(**known), "integers that state no calibration: gain and offset are unknown; " if assumed else ""
+    if absolute or (gain, offset) != (None, None):
+        return Camera(**known), ""
+    if palette is not None:
+        return Camera(**known), f"{palette}; "
+    return Camera(**known), "integers that state no calibration: gain and offset are unknown; "
 
 
 def _cut(task: Task, window: bool, stated: bool) -> tuple[Task, bool, str]:

@@ -41,7 +41,7 @@ def run(given: Given) -> int:
     from ..recovery import recover
     from ..systems import find_system
 
-    cls = find_system(given.system)
+    cls = given.system if given.system == "all" else find_system(given.system)
     pictures, grid, window = pictures_and_window(given)
     one_set(given.source)
     tell_palette("recover", given, pictures)

@@ -86,6 +86,7 @@ def recover_hidden(
     noise: float | None = None,
     camera: Camera = ABSOLUTE,
     window: bool = False,
+    explain: bool = True,
     progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> HiddenResult:
     """Parameters θ and hidden fields of ∂c/∂t = D∇²c + R(c; θ) from pictures of one field of a steady pattern.
@@ -98,7 +99,8 @@ def recover_hidden(
     set; `start`, a guess that is tried besides the method's own starts; `fix`, parameters that are known; `products`,
     products of powers that are, such as {"Du/Dv": 2}; `noise`, the standard deviation of white noise in the pictures'
     unit where known (estimated otherwise); `camera`, what made grey values of concentrations; `window`, whether the
-    pictures are cut from larger ones, on a no-flux grid then; `progress`, called with one dictionary an iteration.
+    pictures are cut from larger ones, on a no-flux grid then; `explain`, whether to look for the likeliest cause of a
+    misfit; `progress`, called with one dictionary an iteration.
 
     Returns a `HiddenResult`; status `CONVERGED` (no rule of `hidden_verdict` forbids it), `NOT_CONVERGED`, `MOVING`
     (the pattern is not steady: the numbers are then wrong), `DEAD` (no pattern), `NO_FIT`, `UNIDENTIFIABLE` (no
@@ -117,7 +119,9 @@ def recover_hidden(
     faint = _is_flat(problem, pictures, contrast) if camera.gain is not None else contrast <= contrast_floor(pictures)
     if faint or (level.detected and level.std > ALL_NOISE * contrast):
         return _empty(problem, scaling, level, Status.DEAD, "The picture carries no pattern: nothing can be recovered.")
-    return _Recovery(problem, scaling, pictures, level, contrast, start, progress or (lambda entry: None)).run()
+    return _Recovery(
+        problem, scaling, pictures, level, contrast, start, explain, progress or (lambda entry: None)
+    ).run()
 
 
 def _is_flat(problem: Problem, pictures: np.ndarray, contrast: float) -> bool:
@@ -152,10 +156,12 @@ def _check(system_class, grid, observed, pictures, named, noise):
 class _Recovery:
     """One run of `recover_hidden`, so that its stages need not pass everything along."""
 
-    def __init__(self, problem: Problem, scaling: Scaling, pictures, noise: Noise, contrast: float, start, progress):
+    def __init__(
+        self, problem: Problem, scaling: Scaling, pictures, noise: Noise, contrast: float, start, explain, progress
+    ):
         self.problem, self.pictures, self.noise, self.contrast = problem, pictures, noise, contrast
         self.route = choose_route(problem.system_class, problem.observed)
-        self.scaling, self.progress = scaling, progress
+        self.scaling, self.explain, self.progress = scaling, explain, progress
         self.start = None
         if start is not None:
             middle = dict(zip(problem.sought, self.scaling.values(self.scaling.middle), strict=True))
@@ -163,13 +169,13 @@ class _Recovery:
 
     def run(self) -> HiddenResult:
         clean = denoise(self.problem.grid, self.pictures, self.noise.std) if self.noise.detected else self.pictures
-        found = self._explained(clean)
-        if found.status in (Status.MOVING, Status.NO_FIT, Status.NOT_CONVERGED) and found.residual > 0:
+        found = self._fitted(clean)
+        if self.explain and found.status in (Status.MOVING, Status.NO_FIT, Status.NOT_CONVERGED) and found.residual > 0:
             cause = likeliest_cause(self.problem, self.route, clean, found.residual)
             found = dataclasses.replace(found, message=found.message + cause)
         return found
 
-    def _explained(self, clean: np.ndarray) -> HiddenResult:
+    def _fitted(self, clean: np.ndarray) -> HiddenResult:
         """The best fit of the pictures, freed of their noise for the search, and its verdict."""
         best = self._best(clean)
         if best is None:

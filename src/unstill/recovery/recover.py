@@ -20,8 +20,10 @@ from .hidden import HiddenResult, recover_hidden
 from .result import Recovery
 from .ties import is_product
 from .weak import WeakResult, recover_weak
+from .which_system import best_of_all, one_picture_set
 
 _ELIMINATION = "hidden-field elimination, constrained Gauss–Newton"
+EVERY = "all"
 # Intervals hold where the method's assumptions do: a recovery that ended otherwise keeps its values, without them.
 DONE = (Status.CONVERGED, Status.UNIDENTIFIABLE)
 
@@ -52,7 +54,8 @@ def recover(
     unknown gain some parameters are free; a ratio that is known, such as `fix={"Du/Dv": 2}`, may determine them.
 
     Args:
-        system: A system's name, file.py:NAME, or a class.
+        system: A system's name, file.py:NAME, or a class; or all, for the built-in system of two fields that fits
+            pictures of one field best.
         pictures: Arrays (M, H, W) or (H, W) by field name, what `load` returns, or one array: of all fields
             (M, C, H, W), else of the field that `observe` names, by default v, or the system's last field.
         observe: Fields that are seen, such as v or u,v; one or all (default: all that the pictures hold).
@@ -74,8 +77,28 @@ def recover(
     Returns a `Recovery`; its `status` is `converged`, `unidentifiable`, `moving`, `dead`, `no-fit` or `not-converged`.
     Raises `BadInput`.
     """
-    started, kept = clock.perf_counter(), Memory() if resume is None else resume
-    cls = system_class(system)
+    kept = Memory() if resume is None else resume
+    options = {"grid": grid, "window": window, "gain": gain, "offset": offset, "gamma": gamma, "progress": progress}
+    if system == EVERY:
+        if fix or start or dt is not None:
+            name = "fix" if fix else "start" if start else "dt"
+            raise BadInput(name, "must be left out where every system is tried", locals()[name])
+        seen, level = one_picture_set(pictures, observe), next(iter((noise or {}).values()), None)
+
+        def each(cls: type[AbstractSystem], renamed: Pictures) -> Recovery:
+            known = None if level is None else dict.fromkeys(renamed.fields, level)
+            return _of_one_system(cls, renamed, kept, noise=known, explain=False, **options)
+
+        return best_of_all(seen, each)
+    return _of_one_system(system, pictures, kept, observe=observe, start=start, fix=fix, noise=noise, dt=dt, **options)
+
+
+def _of_one_system(
+    system, pictures, kept: AbstractCheckpoint, *, progress: Progress, observe=None, grid=None, window=False,
+    start=None, fix=None, noise=None, gain=None, offset=None, gamma=None, dt=None, explain=True,
+) -> Recovery:  # fmt: skip
+    """`recover` for one system; with `explain`, the likeliest cause of a misfit is looked for."""
+    started, cls = clock.perf_counter(), system_class(system)
     named, told = named_fields(cls, pictures, observe)
     products = {text: value for text, value in (fix or {}).items() if is_product(text)}
     single = {name: value for name, value in (fix or {}).items() if name not in products}
@@ -88,7 +111,8 @@ def recover(
         camera, of_camera = _camera(named, task, gain, offset, gamma)
         task, window, of_window = _cut(task, window, stated is not None)
         told += of_camera + of_window
-        found = _from_one_field(task, kept, progress, products=products, camera=camera, window=window)
+        question = {"products": products, "camera": camera, "window": window, "explain": explain}
+        found = _from_one_field(task, kept, progress, **question)
     return Recovery(
         **found | {"message": told + found["message"]},
         grid=task.grid, observed=tuple(task.pictures), pictures=task.pictures, seconds=clock.perf_counter() - started,

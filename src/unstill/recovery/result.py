@@ -25,7 +25,8 @@ class Recovery(Result):
     how much like noise is what the fit leaves (`None` where there is no noise), and `misfit` is that, in units of the
     noise, else as a share of the tested field's contrast; `noise` is the absolute standard deviation per observed
     field, in the pictures' unit; `drift_per_time` is the rms of ∂c/∂t that the pictures show under `system`; `message`
-    says in one line what the status means.
+    says in one line what the status means; `ranking` holds a row for each field of each system that was tried, best
+    first (none where one system was asked for).
     """
 
     verb: ClassVar = "recover"
@@ -48,6 +49,7 @@ class Recovery(Result):
     window: bool = False
     goodness: Mapping[str, float] | None = None
     misfit: Float[np.ndarray, "K h w"] | None = None
+    ranking: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def identifiable(self) -> dict[str, Estimate]:
@@ -74,6 +76,7 @@ class Recovery(Result):
             "camera": plain(dict(self.camera)) or None,
             "window": self.window,
             "goodness": plain(self.goodness),
+            "ranking": [dict(row) for row in self.ranking] or None,
             "fitted_parameters": plain(self.system.values()) if len(self.fields) else None,
             "noise": plain(dict(self.noise)),
             "drift_per_time": plain(self.drift_per_time),
@@ -98,7 +101,11 @@ class Recovery(Result):
     def notes(self) -> list[str]:
         noise = ", ".join(f"{name} {level:.2g}" for name, level in self.noise.items())
         drift = "unknown" if self.drift_per_time is None else f"{self.drift_per_time:.2g}"
-        return [f"noise {noise}; drift {drift} per unit time", self.method]
+        rows = [
+            f"{row['system']} {row['field']}: {row['status']}, {100 * row['unexplained']:.2g} % left"
+            for row in self.ranking
+        ]
+        return [f"noise {noise}; drift {drift} per unit time", self.method, *rows]
 
 
 def _stacked(arrays: list[np.ndarray]) -> np.ndarray:

@@ -1,0 +1,161 @@
+"""Windows, cameras and known ratios: the identifiability table of one steady picture of v."""
+
+import functools
+
+import numpy as np
+import pytest
+
+import unstill as us
+from unstill.observations.borders import looks_cut
+from unstill.observations.camera import ABSOLUTE, Camera
+from unstill.recovery.ties import powers, ties_of
+
+TRUTH = {"Du": 0.16, "Dv": 0.08, "F": 0.029, "k": 0.057}
+CUT = (slice(5, 53), slice(9, 57))
+
+
+@functools.cache
+def whole() -> np.ndarray:
+    """v of a labyrinth at rest, periodic."""
+    grid = us.Grid((64, 64))
+    moved = us.simulate(us.GrayScott(**TRUTH), grid=grid, init="discs", steps=30_000, seed=4)
+    return us.polish(us.GrayScott(**TRUTH), grid, moved.state[0])[0][1]
+
+
+def picture(gain=1.0, offset=0.0, gamma=1.0, noise=0.0, seed=0) -> np.ndarray:
+    """A window of it through a camera, with noise as a share of the contrast."""
+    seen = gain * whole()[CUT] ** gamma + offset
+    return seen + noise * seen.std() * np.random.default_rng(seed).standard_normal(seen.shape)
+
+
+def test_a_window_of_the_whole_gives_what_the_whole_gives():
+    found = us.recover("gray-scott", picture(), window=True)
+    assert found.status == "converged"
+    assert found.window
+    assert found.grid.boundary == "no-flux"
+    for name, value in TRUTH.items():
+        # the elimination assumes no flux at the borders, which it forgets 8 cells inside to about 1e-4 of the contrast
+        assert found.parameters[name].value == pytest.approx(value, rel=0.02)
+
+
+def test_a_cut_picture_is_seen_as_one_unless_its_boundary_is_stated():
+    assert looks_cut(picture()[None])
+    assert not looks_cut(whole()[None])
+    found = us.recover("gray-scott", picture(noise=0.02))
+    assert found.status == "converged"
+    assert "taken as a window" in found.message
+    forced = us.recover("gray-scott", picture(noise=0.02), grid=us.Grid((48, 48)))
+    assert forced.status in ("moving", "no-fit")
+    assert "With `window=True`" in forced.message  # the likeliest cause, by trying
+
+
+@pytest.mark.parametrize(
+    ("camera", "noise", "tolerance"),
+    [
+        ({"gain": "unknown", "offset": 0.11}, 0.02, 0.03),
+        ({"gain": "unknown", "offset": "unknown"}, 0.02, 0.03),
+        ({"gain": "unknown", "offset": "unknown", "gamma": "unknown"}, 0.005, 0.05),
+    ],
+)
+def test_a_known_ratio_makes_the_numbers_behind_a_camera_definite(camera, noise, tolerance):
+    true = {"gain": 1.7, "offset": 0.11, "gamma": 0.7 if "gamma" in camera else 1.0}
+    found = us.recover("gray-scott", picture(**true, noise=noise), window=True, fix={"Du/Dv": 2.0}, **camera)
+    assert found.status == "converged", found.message
+    numbers = {**found.parameters, **found.camera}
+    assert numbers["Du"].value == pytest.approx(2 * numbers["Dv"].value)
+    for name, value in {**TRUTH, **true}.items():
+        each = numbers[name]
+        if name in camera and camera[name] != "unknown":
+            assert (each.value, each.std) == (camera[name], 0.0)
+            continue
+        assert each.value == pytest.approx(value, rel=tolerance, abs=0.02 if name == "offset" else 0)
+        assert each.std == 0 or abs(each.value - value) < 4 * each.std
+
+
+def test_an_unknown_gain_leaves_the_combinations_of_the_table():
+    found = us.recover("gray-scott", 3.0 * picture(noise=0.01), window=True, gain="unknown")
+    assert found.status == "unidentifiable"
+    assert {name for name, each in found.parameters.items() if each.value is None} == set(TRUTH)
+    assert found.camera["gain"].value is None
+    assert found.camera["offset"].value == 0.0
+    assert set(found.identifiable) == {"(F+k)^2/F", "Du/F", "Dv^2/F"}
+    for text, each in found.identifiable.items():
+        value = eval(text.replace("^", "**"), dict(TRUTH))
+        assert abs(each.value - value) < 4 * each.std < 0.2 * value
+
+
+def test_values_do_not_depend_on_the_unit_of_the_picture():
+    """Invariance under scaling in the gauge: the same picture in other grey values."""
+    kept = [
+        us.recover("gray-scott", scale * picture(noise=0.02) + shift, window=True, fix={"Du/Dv": 2.0}, gain="unknown",
+                   offset="unknown").parameters["F"].value
+        for scale, shift in ((1.0, 0.0), (200.0, 17.0))
+    ]  # fmt: skip
+    assert kept[0] == pytest.approx(kept[1], rel=1e-4)
+
+
+def test_integers_have_no_calibration_unless_they_state_one(tmp_path):
+    from PIL import Image
+
+    v = whole()
+    grey = np.round(255 * (v - v.min()) / np.ptp(v)).astype(np.uint8)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    read = us.load(tmp_path / "grey.png")
+    assert not read.absolute
+    found = us.recover("gray-scott", read, fix={"Du/Dv": 2.0})
+    assert "integers that state no calibration" in found.message
+    assert found.status == "converged"
+    assert found.parameters["F"].value == pytest.approx(TRUTH["F"], rel=0.02)
+    us.save(tmp_path / "own.png", us.Snapshots({"v": v}, us.Grid((64, 64))))
+    own = us.load(tmp_path / "own.png")
+    assert own.absolute
+    assert own.grid == us.Grid((64, 64))
+
+
+@pytest.mark.parametrize("camera", [ABSOLUTE, Camera(None, None, 1.0), Camera(None, 0.1, 0.5), Camera(2.0, None, None)])
+def test_a_camera_undoes_itself_and_knows_its_slopes(camera, rng):
+    known = {"gain": 1.3, "offset": 0.2, "gamma": 0.8}
+    values = np.array([known[name] for name in camera.unknown])
+    c, h = rng.uniform(0.1, 1.0, (4, 5)), 1e-6
+    y, slope, by_unknown = camera.picture(values, c)
+    back, back_slopes = camera.concentration(values, y)
+    np.testing.assert_allclose(back, c, rtol=1e-12)
+    numeric = (camera.picture(values, c + h)[0] - camera.picture(values, c - h)[0]) / (2 * h)
+    np.testing.assert_allclose(slope, numeric, rtol=1e-6)
+    for u, step in enumerate(h * np.eye(len(values))):
+        up, down = (camera.picture(values + s * step, c)[0] for s in (1, -1))
+        np.testing.assert_allclose(by_unknown[u], (up - down) / (2 * h), rtol=1e-6, atol=1e-8)
+        up, down = (camera.concentration(values + s * step, y)[0] for s in (1, -1))
+        np.testing.assert_allclose(back_slopes[u], (up - down) / (2 * h), rtol=1e-6, atol=1e-8)
+
+
+def test_products_are_read_and_tie_parameters():
+    assert powers("Du/Dv") == {"Du": 1.0, "Dv": -1.0}
+    assert powers("F^2 * k/Du") == {"F": 2.0, "k": 1.0, "Du": -1.0}
+    one, two = ties_of(us.GrayScott, {"Du/Dv": 2.0, "Dv*F": 0.5}, {"F": 0.04})
+    assert (one.name, two.name) == ("Dv", "Du")
+    assert two.value({}) == pytest.approx(25.0)
+    assert one.value({}) == pytest.approx(12.5)
+
+
+@pytest.mark.parametrize(
+    ("fix", "words"),
+    [
+        ({"Du/": 2.0}, "must be a parameter, or a product"),
+        ({"Du//Dv": 2.0}, "must be a parameter, or a product"),
+        ({"Du/Q": 2.0}, "must name parameters of gray-scott"),
+        ({"Du/Dv": -2.0}, "must be positive for a product"),
+        ({"Du/Dv": 2.0, "Dv/Du": 0.5}, "must not say the same"),
+    ],
+)
+def test_a_product_that_says_nothing_is_refused(fix, words):
+    with pytest.raises(us.BadInput, match=f"`fix` {words}"):
+        us.recover("gray-scott", picture(), fix=fix)
+
+
+def test_what_the_weak_form_does_not_know_is_refused(rng):
+    both = {"u": rng.random((8, 16, 16)), "v": rng.random((8, 16, 16))}
+    for options in ({"window": True}, {"gain": "unknown"}, {"fix": {"Du/Dv": 2.0}}):
+        (name,) = options
+        with pytest.raises(us.BadInput, match=f"`{name}` must .* where all fields are seen"):
+            us.recover("gray-scott", both, **options)

@@ -31,7 +31,7 @@ def run(given: Given) -> int:
 
     names = [name for words in given.flows for word in words for name in word.split(",") if name]
     if not names:
-        raise BadInput("flows", "must name runs of `unstill flow` on pictures", None)
+        raise BadInput("flows", "must name runs of `unstill flow` on pictures", "none")
     for path in names:
         if not is_picture_flow(path):
             raise BadInput("flows", "must be runs of `unstill flow` on pictures", path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .._errors import BadInput
+from .._errors import BadInput, nearest
 from .arguments import Given, positional
 
 POINTS = positional("source", ..., "points: .csv, .npz, .npy or a folder of `unstill points`")
@@ -19,6 +19,18 @@ def pictures_and_grid(given: Given, source: str | None = None):
     known = pictures.grid or Grid(pictures.shape)
     dx = known.dx if given.dx is None else given.dx
     return pictures, Grid(known.shape, dx, given.boundary or known.boundary)
+
+
+def known_system(source: str, runs: str):
+    """The system of a name where `runs` could stand too; raises `BadInput` that says what the word is not."""
+    from ..systems import SYSTEMS, find_system
+
+    if source in SYSTEMS or ".py:" in source:
+        return find_system(source)
+    path = Path(source).expanduser()
+    seen = "a folder of something else" if path.is_dir() else "a file" if path.exists() else ""
+    told = f"It is {seen}." if seen else f"There is no such folder. {nearest(source, SYSTEMS)}"
+    raise BadInput("source", f"must be {runs}, or a system", repr(source), told)
 
 
 def one_set(source: str) -> None:

@@ -109,7 +109,7 @@ def _checked(
     alive = (states.std((2, 3)) > _DEAD * scale).any(1)
     if alive.sum() < LEAST_PICTURES:
         dead = f", {np.sum(~alive)} of them uniform" if not alive.all() else ""
-        raise BadInput("pictures", f"must be {LEAST_PICTURES} at least", f"{len(states)}{dead}")
+        raise BadInput("pictures", f"must hold at least {LEAST_PICTURES} pictures", f"{len(states)}{dead}")
     for name, s in zip(heap.fields, states[alive].std((0, 2, 3)), strict=True):
         if s <= 1e-9 * np.abs(states).max():
             raise BadInput("pictures", "must vary from cell to cell", f"{name} is uniform", "Leave it out.")

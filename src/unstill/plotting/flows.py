@@ -108,7 +108,7 @@ def _window(points: Points) -> tuple[np.ndarray, np.ndarray]:
     return low - _AROUND * (high - low), high + _AROUND * (high - low)
 
 
-def _draw_losses(axes: Axes, losses: np.ndarray, title: str) -> None:
+def _draw_losses(axes: Axes, losses: np.ndarray, title: str = "") -> None:
     """Training and held-out loss by epoch."""
     epochs = np.arange(1, len(losses) + 1)
     dress(axes, title, "epoch")

@@ -163,7 +163,7 @@ def test_pictures_at_rest_are_refused():
     ("change", "message"),
     [
         ({"pictures": 7}, "must hold at least 8"),
-        ({"degree": 6}, "must be about"),
+        ({"degree": 6}, "must hold about"),
         ({"neighbourhood": "laplacien"}, "must be a known one"),
         ({"fix": {"u:lap w": 1.0}}, "must name a term of the rule"),
         ({"fix": {"w:lap u": 1.0}}, "must name a field"),

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from unstill.cli.main import VERBS, main
+from unstill.cli.runs import exit_code
+from unstill.fitting.comparison import Comparison
 
 DOCS = Path(__file__).parents[2] / "docs"
 SMALL = ["--size", "32", "--quiet"]
@@ -113,6 +115,15 @@ def test_a_blow_up_is_exit_3_and_keeps_frames(tmp_path, capsys):
     assert "--dt" in error
     with np.load(tmp_path / "r" / "frames.npz") as frames:
         assert np.isfinite(frames["u"]).all()
+
+
+@pytest.mark.parametrize("end", ["", "."])
+def test_a_failure_is_one_sentence_whatever_its_message_ends_with(end, monkeypatch, capsys):
+    found = Comparison({}, {}, 0.0)
+    monkeypatch.setattr(Comparison, "headline", lambda _: f"no-fit: give `warm_start`{end}")
+    monkeypatch.setattr(Comparison, "failed", True)
+    assert exit_code("fit", found) == 3
+    assert capsys.readouterr().err == "unstill fit: no-fit: give `--warm-start`; what was reached is kept\n"
 
 
 def test_json_prints_the_result(tmp_path, capsys):

@@ -41,7 +41,7 @@ SOME_POINTS = ("no-such.csv", "truncated.npz", "pickled.npz", "nan.npy", "one-ax
 @pytest.mark.parametrize(("reader", "file"), pairs(READS_POINTS, POINTS, SOME_POINTS))
 def test_broken_points(refused, reader, file):
     pictures = reader == "score" and file == "three-axes.npy"  # which it takes too, but not so few
-    expected = ["`pictures`", "20 at least"] if pictures else POINTS[file][1]
+    expected = ["`source`", "at least 20 pictures"] if pictures else POINTS[file][1]
     refused(READS_POINTS[reader].format(f"{{kit}}/points/{file}"), expected=expected)
 
 

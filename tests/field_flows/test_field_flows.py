@@ -202,7 +202,7 @@ def test_training_a_potential_lowers_the_loss():
 
 
 def test_refusals(score, tmp_path):
-    with pytest.raises(us.BadInput, match="20 at least"):
+    with pytest.raises(us.BadInput, match="at least 20 pictures"):
         learn_field_score({"u": gaussian(3)[:, 0]})
     with pytest.raises(us.BadInput, match="torus"):
         learn_field_score(us.Snapshots(few(), grid=us.Grid(SHAPE, 1.0, "no-flux")))

@@ -117,7 +117,7 @@ def test_a_torus_on_which_the_flow_sees_a_cell_twice_is_refused(score):
     with pytest.raises(us.BadInput, match="27 cells a side"):
         learn_field_flow(few(), score, radius=13)
     flow = LocalFlow.make(score, jax.random.key(2), width=4, radius=6, isotropic=True, tau=0.3)
-    with pytest.raises(us.BadInput, match="13 at least"):
+    with pytest.raises(us.BadInput, match="at least 13"):
         langevin(flow, size=12)
 
 

@@ -71,7 +71,7 @@ def test_what_cannot_be_compared(states):
         compare(states[:1, 0])
     with pytest.raises(BadInput, match="that `observe` names"):
         compare(states)
-    with pytest.raises(BadInput, match="must be finite; v is not"):
+    with pytest.raises(BadInput, match="must be finite; got v"):
         compare(np.full((2, 8, 8), np.nan))
     with pytest.raises(BadInput, match="finite for every two"):
         distances(states, ScalarLoss(lambda p, t: jnp.log(jnp.mean(p) - jnp.mean(t))))
@@ -86,6 +86,7 @@ def test_summary_leaves_the_diagonal_out():
     assert s["percentile5"] == pytest.approx(2.25)
     assert s["percentile95"] == pytest.approx(7.75)
     assert percentile_limits(losses) == pytest.approx((2.25, 7.75))
+    assert percentile_limits(np.array([[0, 0.02], [0.02, 0]])) == (0, 0.02)  # one loss has no percentiles
 
 
 def test_arrays_and_names_give_the_same_matrices(states):

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import json
+import multiprocessing
 from pathlib import Path
 
 import jsonschema
@@ -62,6 +63,17 @@ def test_known_fits_are_not_done_again(lines):
     one = run_study(small(), lines[:1], told.append, workers=1)
     assert len(one) == 2
     assert [line["row"] for line in told] == [lines[1]["row"]]
+
+
+def test_ctrl_c_does_not_wait_for_fits_that_are_under_way():
+    def stop(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(small(starts=5), record=stop, workers=2)
+    for child in multiprocessing.active_children():
+        child.join(5)
+    assert not multiprocessing.active_children()
 
 
 def test_the_table_counts(lines):

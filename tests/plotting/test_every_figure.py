@@ -18,9 +18,10 @@ from unstill.icons import draw_icons
 from unstill.observations.points import Points
 from unstill.plotting.comparisons import plot_comparison
 from unstill.plotting.discoveries import plot_points
-from unstill.plotting.figures import DPI, rendered, save_figure
+from unstill.plotting.field_flows import _draw_training
+from unstill.plotting.figures import DPI, new_figure, rendered, save_figure
 from unstill.plotting.fits import plot_fit
-from unstill.plotting.flows import plot_flows, plot_score
+from unstill.plotting.flows import _draw_losses, plot_flows, plot_score
 from unstill.plotting.icons import plot_icons
 from unstill.plotting.landscapes import plot_landscape
 from unstill.plotting.lyapunov import plot_spectra
@@ -108,10 +109,10 @@ def flows_of(dimension=2, **changes):
     return types.SimpleNamespace(**(facts | changes))
 
 
-def score_of(dimension):
+def score_of(dimension, epochs=5):
     return types.SimpleNamespace(
-        points=POINTS[dimension], losses=RNG.random((5, 2)) + 0.1, drawn=POINTS[dimension].x[:50], mmd=1e-3, floor=1e-4,
-        status=Status.CONVERGED, message="5 epochs, held-out loss 0.5",
+        points=POINTS[dimension], losses=RNG.random((epochs, 2)) + 0.1, drawn=POINTS[dimension].x[:50], mmd=1e-3,
+        floor=1e-4, status=Status.CONVERGED, message="5 epochs, held-out loss 0.5",
     )  # fmt: skip
 
 
@@ -184,7 +185,10 @@ FIGURES = {
             draw_icons("yin-yang", count=2, size=64, samples=1, colour="grey", ground="white")
         ),
     },
-    "plot_score": {f"{d} variables": lambda d=d: plot_score(score_of(d)) for d in POINTS},
+    "plot_score": {
+        **{f"{d} variables": lambda d=d: plot_score(score_of(d)) for d in POINTS},
+        "one epoch": lambda: plot_score(score_of(2, epochs=1)),
+    },
     "plot_flows": {
         "trained": lambda: plot_flows(flows_of()),
         "in space": lambda: plot_flows(flows_of(3)),
@@ -221,6 +225,15 @@ def words(figure):
     for axes in panels(figure):
         found += [axes.title, axes._left_title, axes._right_title, axes.xaxis.label, axes.yaxis.label, *axes.texts]
     return [text for text in found if text.get_text() and text.get_visible()]
+
+
+@pytest.mark.parametrize("draw", [_draw_losses, _draw_training])
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_the_loss_of_one_epoch_is_seen(draw, epochs):
+    axes = new_figure(3, 3).add_subplot()
+    draw(axes, np.full((epochs, 2), 0.5))
+    assert all((line.get_marker() == "o") == (epochs == 1) for line in axes.lines)
+    assert all(tick == round(tick) for tick in axes.get_xticks())
 
 
 def test_every_figure_is_in_the_registry():

@@ -177,6 +177,16 @@ def test_a_fit_shows_loss_parameters_and_gradients():
     assert f"F = {rows()[-1]['parameters']['F']:.5g}" in seen
 
 
+@pytest.mark.parametrize("truth", [None, 0.04])
+def test_a_fit_that_does_not_move_is_drawn_flat(truth):
+    still = [row | {"loss": 2.0 + 1e-12 * i, "parameters": {"F": 0.035 + 1e-9 * i}} for i, row in enumerate(rows(7))]
+    loss, F, *_ = plot_fit(still, truth and {"F": truth}).findobj(lambda artist: hasattr(artist, "get_xscale"))
+    for axes, value in ((loss, 2.0), (F, 0.035)):
+        low, high = axes.get_ylim()
+        assert low < 0.999 * value < 1.001 * value < high
+    assert truth is None or F.get_ylim()[0] < truth < F.get_ylim()[1]
+
+
 def test_a_fit_shows_pictures_on_one_scale(rng):
     target, found = rng.random((12, 10)), 3 * rng.random((12, 10))
     figure = plot_fit(rows(7), pictures={"v, target": target, "v, prediction": found})

@@ -192,6 +192,15 @@ def test_panels_leave_less_than_a_quarter_of_the_page_blank(count, shape):
     assert last[0] - corners[0][1] == pytest.approx(right - last[-1], abs=1)  # the last row stands in the middle
 
 
+@pytest.mark.parametrize(("count", "size"), [(1, None), (2, None), (3, 40)])
+def test_panels_that_are_narrower_than_the_title_stand_in_the_middle(count, size):
+    layout = Layout.of(gather([np.zeros((1, 40, 10))] * count).panels, size)
+    lefts = [layout.box(i)[1] for i in range(count)]
+    right = max(lefts) + 10 * layout.scale
+    assert layout.shape[1] == 400 > right - min(lefts) + 32
+    assert min(lefts) == pytest.approx(layout.shape[1] - right, abs=1)
+
+
 @pytest.mark.parametrize(("count", "fps", "seconds"), [(9, 30, 2.1), (1, 30, 2.0), (90, 30, 3.0), (24, 12, 2.0)])
 def test_films_last_long_enough_to_be_seen(tmp_path, count, fps, seconds):
     import av

@@ -162,8 +162,8 @@ def test_pictures_at_rest_are_refused():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"pictures": 7}, "must be 8 at least"),
-        ({"degree": 6}, "must be about"),
+        ({"pictures": 7}, "must hold at least 8"),
+        ({"degree": 6}, "must hold about"),
         ({"neighbourhood": "laplacien"}, "must be a known one"),
         ({"fix": {"u:lap w": 1.0}}, "must name a term of the rule"),
         ({"fix": {"w:lap u": 1.0}}, "must name a field"),
@@ -267,7 +267,7 @@ def test_a_rule_moves_and_is_filmed(folder, tmp_path):
     ("words", "message"),
     [
         (["--score", "kernel"], "`--score` is for the families convolution and local only"),
-        (["--field", "plain"], "must be rule, kinetics"),
+        (["--field", "plain"], "must be a known family of pictures"),
         (["--interval", "2"], "`--interval` needs `--ordered`"),
         (["--degree", "0"], "--degree"),
         (["--ordered", "{run}"], "`--ordered` must have saved frames"),

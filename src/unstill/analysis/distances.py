@@ -130,4 +130,4 @@ def _mmd_squared(x: Array, y: Array, width: Array | float) -> Array:
 
 def _check(x: np.ndarray, y: np.ndarray) -> None:
     if min(len(x), len(y)) < 2:
-        raise BadInput("points", "must be at least 2 in each heap", min(len(x), len(y)))
+        raise BadInput("points", "must hold at least 2 points in each heap", min(len(x), len(y)))

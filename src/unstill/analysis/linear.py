@@ -33,5 +33,6 @@ def growth_rates(
     """
     jacobian = reaction_jacobian(system, state)
     D = np.diag([float(d) for d in system.diffusivities()])
-    rates = np.linalg.eigvals(jacobian + np.asarray(laplacian)[:, None, None] * D)
+    matrices = jacobian + np.asarray(laplacian)[:, None, None] * D
+    rates = np.linalg.eigvals(matrices).astype(complex)  # NumPy before 2.4 gives floats where all of them are real
     return np.take_along_axis(rates, np.argsort(-np.real(rates), axis=1), axis=1)

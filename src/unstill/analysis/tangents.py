@@ -44,7 +44,7 @@ def place_orbits(dynamics, grid: Grid | None, state: np.ndarray) -> tuple[Dynami
         raise BadInput("state", "must have shape (D,), (M, D), (C, H, W) or (M, C, H, W)", states.shape)
     states = states[None] if states.ndim in (1, 3) else states
     if not np.all(np.isfinite(states)):
-        raise BadInput("state", "must be finite numbers")
+        raise BadInput("state", "must be finite numbers", f"{int((~np.isfinite(states)).sum())} that are not")
     if isinstance(dynamics, ReactionDiffusion) and states.ndim == 2:
         raise BadInput("state", "must have shape (C, H, W) or (M, C, H, W)", np.shape(state))
     placed = place(dynamics, grid, states.shape)

@@ -31,10 +31,11 @@ def run(given: Given) -> int:
 
     names = [name for words in given.flows for word in words for name in word.split(",") if name]
     if not names:
-        raise BadInput("flows", "must name runs of `unstill flow` on pictures", None)
+        raise BadInput("flows", "must name runs of `unstill flow` on pictures", "none")
     for path in names:
         if not is_picture_flow(path):
-            raise BadInput("flows", "must be runs of `unstill flow` on pictures", path)
+            told = "" if Path(path).expanduser().exists() else "There is no such folder."
+            raise BadInput("flows", "must be runs of `unstill flow` on pictures", path, told)
     with naming("flows"):
         flows = {Path(path).name: load_picture_flow(path) for path in names}
     if len(flows) < len(names):

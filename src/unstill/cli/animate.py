@@ -22,6 +22,7 @@ from .arguments import Given, option, positional
 from .dynamics import MOTION, build_state, build_systems
 from .runs import PRINT, SEED, exit_code, known_arguments, progress_bar, say
 from .signatures import options_of
+from .sources import known_system
 
 ARGUMENTS = known_arguments(
     (positional("source", "", "a run folder, or a system's name (default: gray-scott)"),),
@@ -52,7 +53,7 @@ def run(given: Given) -> int:
     if given.source and _is_fit(given.source):
         return _film_fit(given, path)
     if given.iterations:
-        raise BadInput("iterations", "must be left out: the source is no fit", given.source)
+        raise BadInput("iterations", "must be left out: the source is no fit", ",".join(given.iterations))
     _check_tracking(given, path)
     if given.track:
         return _track(given, path)
@@ -142,12 +143,13 @@ def _is_field_flow(source: str) -> bool:
 
 def _check_field_flow(given: Given) -> None:
     """Raises `BadInput` for options that a flow of pictures cannot take."""
+    rule = f"must be left out: {given.source} is a flow of pictures"
     for name in ("set", "preset", "dx", "boundary", "time"):
         if getattr(given, name):
-            raise BadInput(name, f"must be left out: {given.source} is a flow of pictures")
+            raise BadInput(name, rule, given.told(name))
     for each in ARGUMENTS:
         if each.name in ("init", "stepper", "engine", "dtype", "clip") and getattr(given, each.name) != each.default:
-            raise BadInput(each.name, f"must be left out: {given.source} is a flow of pictures")
+            raise BadInput(each.name, rule, given.told(each.name))
     size = given.size or (128, 128)
     if size[0] != size[1]:
         raise BadInput("size", "must be one number for a flow of pictures", f"{size[0]}x{size[1]}")
@@ -236,20 +238,21 @@ def _of_folder(given: Given):
     kept = load_trajectory(given.source)
     for name in ("set", "preset", "size", "dx", "boundary"):
         if getattr(given, name):
-            raise BadInput(name, f"must be left out: {given.source} has its own")
+            raise BadInput(name, f"must be left out: {given.source} has its own", given.told(name))
     if given.samples != 1 or given.init != "square":
-        raise BadInput("init", f"must be left out, as --samples: {given.source} has its own states")
+        name = "samples" if given.samples != 1 else "init"
+        raise BadInput(name, f"must be left out: {given.source} has its own states", given.told(name))
     if kept.frames is not None and given.time is None and given.steps is None:
         return kept
     return _filmed(given, kept.dynamics, kept.state, kept.grid, dt=kept.dt if given.dt is None else given.dt)
 
 
 def _of_parameters(given: Given):
-    if "/" in given.source and ".py:" not in given.source:
-        raise BadInput("source", "must be a run folder or a system", given.source, "There is no such folder.")
     from ..simulation import stacked
 
-    cls, systems = build_systems(given.source or "gray-scott", given)
+    name = given.source or "gray-scott"
+    known_system(name, "a run folder")
+    cls, systems = build_systems(name, given)
     state, grid = build_state(cls, systems, given)
     if state is None:
         raise BadInput("source", "must be a reaction–diffusion system to be filmed", given.source)

@@ -15,8 +15,10 @@ import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
-from .._arguments import RULES, Rule, listed
+from .._arguments import RULES, Rule, listed, one_of
 from .._errors import BadInput
+
+_CLOSE = 0.75  # likeness of words above which one may be meant for the other: start and target are below
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +83,16 @@ class Given:
     def __iter__(self):
         return iter(self._values.items())
 
+    def told(self, name: str) -> str:
+        """A value as it was typed, for messages: `--set F=.03 k=.06` as "F=.03 k=.06"."""
+        value = self._values[name]
+        if not isinstance(value, tuple):
+            return str(value)
+        if name == "size":
+            return "x".join(map(str, value))
+        lists = all(isinstance(words, tuple) for words in value)
+        return " ".join(word for words in value for word in words) if lists else ",".join(map(str, value))
+
     def only(self, names: Iterable[str]) -> dict[str, Any]:
         """The values of some arguments, as keywords for a function."""
         return {name: self._values[name] for name in names}
@@ -93,18 +105,39 @@ class Given:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         subject, _, rest = message.partition(": ")
+        see = f"See {self.prog} --help."
         if subject.startswith("argument ") and rest:
-            raise BadInput(subject.removeprefix("argument ").split("/")[0], rest, None, f"See {self.prog} --help.")
-        raise BadInput("command line", self._nearest(message), None, f"See {self.prog} --help.")
+            rule = "needs a value" if rest.startswith("expected") else rest
+            raise BadInput(subject.removeprefix("argument ").split("/")[0], rule, None, see)
+        if subject == "unrecognized arguments":
+            raise self._unknown(rest.split())
+        if subject == "the following arguments are required":
+            raise BadInput(rest, "must be given", None, see)
+        raise BadInput("command line", message, None, see)
 
-    def _nearest(self, message: str) -> str:
-        """The message with the nearest known option beside one that is not known."""
+    def _unknown(self, words: Sequence[str]) -> BadInput:
+        """What is wrong with words that nothing takes, with what may have been meant."""
         import difflib
 
-        _, unknown, words = message.partition("unrecognized arguments: ")
-        typed = [word for word in words.split() if word.startswith("--")] if unknown else []
-        close = difflib.get_close_matches(typed[0].split("=")[0], self._option_string_actions, 1, 0.7) if typed else []
-        return f"{message} (did you mean {close[0]}?)" if close else message
+        see = f"See {self.prog} --help."
+        at = next((i for i, word in enumerate(words) if re.match("--?[A-Za-z]", word)), None)
+        if at is None:
+            return BadInput("command line", "has more words than it takes", " ".join(words), see)
+        flag, _, value = words[at].partition("=")
+        value = value or next((word for word in words[at + 1 : at + 2] if not word.startswith("-")), "")
+        name = flag.strip("-")
+        known = {option.strip("-"): option for option in self._option_string_actions}
+        close = difflib.get_close_matches(name, known, 1, _CLOSE)
+        hint = f"Did you mean {known[close[0]]}? " if close else self._without_option(name, value)
+        return BadInput(flag, f"is no option of {self.prog}", repr(value) if value else None, hint + see)
+
+    def _without_option(self, name: str, value: str) -> str:
+        """A hint for an option that is named as what a positional word means: `--target` for "the targets: …"."""
+        for action in self._actions:
+            told = f"{action.dest}, {action.help}"
+            if not action.option_strings and re.search(rf"\b{re.escape(name)}s?\b", told):
+                return f"Give the {name} without an option: {self.prog} {value or name.upper()} … "
+        return ""
 
 
 def parse(arguments: Sequence[Argument], argv: Sequence[str], *, prog: str, about: str) -> Given:
@@ -126,7 +159,7 @@ def _add(parser: _Parser, each: Argument) -> None:
         parser.add_argument(each.flag, dest=each.name, action="store_true", help=each.help)
         return
     if each.choices:
-        options["choices"] = each.choices
+        options |= {"type": _word(each.choices), "metavar": f"{{{','.join(each.choices)}}}"}
     elif each.repeated:
         options |= {"action": "append", "nargs": "+", "metavar": each.metavar}
     else:
@@ -168,6 +201,19 @@ def number(text: str, rule: Rule) -> float | int | str:
         raise argparse.ArgumentTypeError(f"{error.rule}; got {text!r}") from None
 
 
+def _word(choices: tuple[str, ...]) -> Callable[[str], str]:
+    """One of a few words, for argparse."""
+
+    def read(text: str) -> str:
+        try:
+            one_of("", text, choices)
+        except BadInput as error:
+            raise argparse.ArgumentTypeError(f"{error.rule}; got {text!r}") from None
+        return text
+
+    return read
+
+
 def size(text: str) -> tuple[int, int]:
     """`128` or `96x128` (rows x columns), for argparse."""
     parts = text.lower().split("x")
@@ -190,6 +236,9 @@ _READERS: dict[str, tuple[Callable[[str], Any], str]] = {
 }
 
 
+_READ = ("path", "system", "pictures", "points")
+
+
 def as_typed(verb: str, text: str) -> str:
     """The library's words in those of the shell: `warm_start` is typed as `--warm-start`, `force=True` as `--force`."""
     module = importlib.import_module(f".{verb}", __package__)
@@ -198,9 +247,12 @@ def as_typed(verb: str, text: str) -> str:
 
     def typed(match: re.Match) -> str:
         name, value = match[1], (match[3] or "").strip("\"'")
-        # What the library reads from a path or by a system's name is one positional word of many verbs.
-        if name in ("path", "system") and name not in known and "source" in known and not match[2]:
-            return "`source`"
+        # What the library reads from a path, or by a system's name, or as data, is one word of many verbs.
+        if name in _READ and name not in known and not match[2]:
+            return "`source`" if "source" in known else "`--target`" if "target" in known else match[0]
+        if name not in flags:
+            # Of what Python takes as a list, the shell takes one at a time.
+            name = name.removesuffix("s") if name.removesuffix("s") in flags else name
         if name not in flags:
             return match[0]
         return f"`{flags[name]}`" if not match[2] or value == "True" else f"`{flags[name]} {value}`"

@@ -40,7 +40,7 @@ def run(given: Given) -> int:
     from ..discovery import discover
 
     if given.interval is not None and not given.ordered:
-        raise BadInput("interval", "needs `ordered`")
+        raise BadInput("interval", "needs `ordered`", given.interval)
     data, grid, ordered = _loaded(given)
     command = Run("discover", given)
     command.claim()
@@ -73,6 +73,6 @@ def _loaded(given: Given):
     if all(map(is_pictures, given.source)):
         return load_pictures(given.source, given.ordered, given.interval, given.dx, given.boundary)
     if given.dx is not None or given.boundary is not None:
-        raise BadInput("dx" if given.dx is not None else "boundary", "is for pictures only")
+        raise BadInput("dx" if given.dx is not None else "boundary", "is for pictures only", given.dx or given.boundary)
     ordered = Ordered(load_points(given.ordered).x, given.interval) if given.ordered else None
     return [load_points(source) for source in given.source], None, ordered

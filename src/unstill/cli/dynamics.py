@@ -61,7 +61,7 @@ def build_state(cls, systems, given: Given):
 def _refuse_grid(cls, given: Given) -> None:
     for name in ("size", "dx", "boundary"):
         if getattr(given, name) is not None:
-            raise BadInput(name, f"must be left out: {cls.name} has no grid", getattr(given, name))
+            raise BadInput(name, f"must be left out: {cls.name} has no grid", given.told(name))
     if given.init != "square":
         raise BadInput("init", f"must be left out: {cls.name} starts near its state of rest", given.init)
 

@@ -14,7 +14,7 @@ unstill flow runs/lorenz --score runs/score --training-free --experiments 20 --o
 import re
 from pathlib import Path
 
-from .._errors import BadInput, naming
+from .._errors import BadInput, naming, nearest
 from .arguments import Argument, Given, assignments, option, positional
 from .dynamics import CELLS
 from .runs import RUN, Run, known_arguments, progress_bar, refuse_of
@@ -98,7 +98,9 @@ def run(given: Given) -> int:
         return _of_points(given)
     refuse_of(given, _OF_POINTS, "points")
     if given.field and given.field not in _OF_HEAPS:
-        raise BadInput("field", f"must be {', '.join(_OF_HEAPS)} for pictures", repr(given.field))
+        raise BadInput(
+            "field", "must be a known family of pictures", repr(given.field), nearest(given.field, _OF_HEAPS)
+        )
     if given.field in _OF_PICTURES:
         refuse_of(given, tuple(each for each in _OF_RULES if each.name != "observe"), "rules")
         return _of_their_score(given)
@@ -115,11 +117,15 @@ def _of_points(given: Given) -> int:
     from ..files.models import known_part, load_score
     from ..files.points import load_points
     from ..flows import learn_flow
+    from ..flows.fields import find_field
 
+    if given.field:
+        find_field(given.field)  # a word that is wrong is told before one that is missing
     if not given.score:
         raise BadInput("score", "must be a run of `unstill score`, or kernel, where points are given", "none")
     if given.training_free and (given.field or given.prior):
-        raise BadInput("training_free", "takes neither `field` nor `prior`")
+        other = "field" if given.field else "prior"
+        raise BadInput("training_free", "takes neither `field` nor `prior`", f"{other} {given.told(other)}")
     points = load_points(given.source)
     with naming("score"):
         score = None if given.score == KERNEL else load_score(given.score, points.names)
@@ -148,7 +154,7 @@ def _of_their_score(given: Given) -> int:
     from ..files.models import load_field_score
 
     if not given.score or not Path(given.score).expanduser().exists():
-        raise BadInput("score", "must be a run of `unstill score` on pictures", given.score or None)
+        raise BadInput("score", "must be a run of `unstill score` on pictures", given.score or "none")
     with naming("score"):
         score = load_field_score(given.score)
     pictures = load(given.source, observe=given.observe or None)
@@ -177,7 +183,7 @@ def _of_pictures(given: Given) -> int:
     from .tokens import noise_of
 
     if given.interval is not None and not given.ordered:
-        raise BadInput("interval", "needs `ordered`")
+        raise BadInput("interval", "needs `ordered`", given.interval)
     heap = (given.source, given.ordered, given.interval, given.dx, given.boundary)
     fields, grid, ordered = load_pictures([heap[0]], *heap[1:], observe=given.observe or None)
     command = Run("flow", given)

@@ -36,9 +36,9 @@ def run(given: Given) -> int:
     from ..fitting import landscape
     from ..systems import find_system
 
-    if not given.target:
-        raise BadInput("target", "must name the pictures that predictions are compared with")
     cls = find_system(given.system)
+    if not given.target:
+        raise BadInput("target", "must name the pictures that predictions are compared with", "none")
     with naming("target"):
         pictures = load(given.target, observe=given.observe or None)
     sets = parameter_sets("set", given.set)

@@ -12,6 +12,7 @@ from .._errors import BadInput
 from .arguments import Given, assignments, option, positional
 from .runs import RUN, Run, known_arguments, progress_bar
 from .signatures import options_of
+from .sources import known_system
 from .tokens import values_of
 
 ARGUMENTS = known_arguments(
@@ -48,15 +49,15 @@ def _flows(given: Given):
 
     for name in ("set", "preset"):
         if getattr(given, name):
-            raise BadInput(name, "must be left out: the source is a run of flows", given.source)
+            raise BadInput(name, f"must be left out: {given.source} is a run of flows", given.told(name))
     return load_flows(given.source), load_points(given.points or learnt_from(given.source))
 
 
 def _system(given: Given):
     """A system without space; raises `BadInput`."""
-    from ..systems import OrdinarySystem, find_system
+    from ..systems import OrdinarySystem
 
-    cls = find_system(given.source)
+    cls = known_system(given.source, "a run of `unstill flow` on points")
     if not issubclass(cls, OrdinarySystem):
         raise BadInput("source", "must be a run of `unstill flow` or a system without space", repr(given.source))
     for name in ("points", "models"):

@@ -106,7 +106,7 @@ def exit_code(verb: str, found: Result) -> int:
         print(f"unstill {verb}: interrupted; the same command with --resume goes on from here", file=sys.stderr)
         return 130
     if found.failed:
-        told = as_typed(verb, found.headline())
+        told = as_typed(verb, found.headline()).rstrip(".")
         print(f"unstill {verb}: {told}; what was reached is kept", file=sys.stderr)
         return 3
     return 0
@@ -164,4 +164,4 @@ def refuse_of(given: Given, arguments: tuple[Argument, ...], kind: str) -> None:
     """Raise `BadInput` for an argument that was given though it is for another kind of source."""
     for each in arguments:
         if getattr(given, each.name) != each.default:
-            raise BadInput(each.name, f"is for {kind} only", getattr(given, each.name))
+            raise BadInput(each.name, f"is for {kind} only", given.told(each.name))

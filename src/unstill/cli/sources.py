@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from .._errors import BadInput
+from .._errors import BadInput, nearest
 from .arguments import Given, positional
 
 POINTS = positional("source", ..., "points: .csv, .npz, .npy or a folder of `unstill points`")
@@ -39,6 +39,18 @@ def tell_palette(verb: str, given: Given, pictures) -> None:
     """A line on stderr on how colours were read, where there are any."""
     if pictures.palette is not None and not given.quiet:
         print(f"unstill {verb}: {given.source}: {pictures.palette}", file=sys.stderr)
+
+
+def known_system(source: str, runs: str):
+    """The system of a name where `runs` could stand too; raises `BadInput` that says what the word is not."""
+    from ..systems import SYSTEMS, find_system
+
+    if source in SYSTEMS or ".py:" in source:
+        return find_system(source)
+    path = Path(source).expanduser()
+    seen = "a folder of something else" if path.is_dir() else "a file" if path.exists() else ""
+    told = f"It is {seen}." if seen else f"There is no such folder. {nearest(source, SYSTEMS)}"
+    raise BadInput("source", f"must be {runs}, or a system", repr(source), told)
 
 
 def one_set(source: str) -> None:

@@ -1,7 +1,7 @@
 """The small grammar of NAME=VALUE tokens: numbers, and ranges LOW:HIGH:COUNT."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .._errors import BadInput
@@ -24,11 +24,11 @@ def _value(argument: str, token: str, text: str) -> list[float]:
     return [low + (high - low) * i / (n - 1) for i in range(n)]
 
 
-def parameter_set(argument: str, tokens: Iterable[str]) -> dict[str, float]:
+def parameter_set(argument: str, tokens: Sequence[str]) -> dict[str, float]:
     """The numbers of one list of NAME=VALUE tokens, without ranges; raises `BadInput`."""
     sets = parameter_sets(argument, [tokens])
     if len(sets) > 1:
-        raise BadInput(argument, "takes one value a name, not a range")
+        raise BadInput(argument, "takes one value a name, not a range", " ".join(tokens))
     return sets[0] if sets else {}
 
 

@@ -30,7 +30,7 @@ def run(given: Given) -> int:
     from ..flows import uniqueness
 
     if not given.score or not given.flows:
-        raise BadInput("flows" if given.score else "score", "must name runs to compare", None)
+        raise BadInput("flows" if given.score else "score", "must name runs to compare", "none")
     points = load_points(given.source)
     with naming("score"):
         score = load_score(given.score, points.names)

@@ -65,14 +65,17 @@ def discover(
     `unidentifiable` (several fields fit) or `no-fit`. Raises `BadInput`.
     """
     if isinstance(points, (Pictures, Mapping)):
-        if stochastic or covariance is not None or conditions or functionals is not None or tests != "fourier":
-            raise BadInput("pictures", "are taken as deterministic, under one condition, with test functions of ours")
+        of_points = {"stochastic": stochastic, "covariance": covariance, "conditions": conditions,
+                     "functionals": functionals, "tests": tests if tests != "fourier" else None}  # fmt: skip
+        for name, value in of_points.items():
+            if value:
+                raise BadInput(name, "is for points only", value)
         return discover_pictures(
             points, library or "poly3", grid=grid, cross=cross, fix=fix, sign=sign, ordered=ordered, noise=noise,
             seed=seed,
         )  # fmt: skip
     if cross or grid is not None:
-        raise BadInput("cross" if cross else "grid", "is for pictures only")
+        raise BadInput("cross" if cross else "grid", "is for pictures only", cross or grid)
     return discover_points(
         points, library or "poly2", fix=fix, sign=sign, ordered=ordered, noise=noise, stochastic=stochastic,
         covariance=covariance, conditions=conditions, tests=tests, functionals=functionals, seed=seed,

@@ -49,7 +49,8 @@ def discover_points(
     if ordered is not None and not isinstance(ordered, Ordered):
         ordered = Ordered(np.asarray(ordered))
     if ordered is not None and (covariance is not None or any((fix or {}).values())):
-        raise BadInput("ordered", "cannot be combined with what fixes the pace already: `fix` or `covariance`")
+        rule, pace = "cannot be combined with what fixes the pace already: `fix` or `covariance`", covariance or fix
+        raise BadInput("ordered", rule, ", ".join(f"{term}={value}" for term, value in dict(pace or {}).items()))
     with threadpool_limits(1):  # matrices of a few hundred rows: more threads only wait for one another
         heaps, names, held = _heaps(points, conditions, stochastic or covariance is not None)
         terms = find_library(library, (*names, *held))

@@ -93,7 +93,7 @@ def _reduction(D: int, L: int, fixed, covariance, stochastic: bool) -> tuple[np.
     if covariance is not None:
         known[D * L :], free[D * L :] = [covariance[a, b] for a, b in entries], False
     if not free.any():
-        raise BadInput("fix", "must leave something to find")
+        raise BadInput("fix", "must leave something to find", f"all {len(free)} coefficients")
     columns = [np.eye(P)[:, free], *([known[:, None]] if known.any() else [])]
     return np.concatenate(columns, 1), bool(known.any())
 

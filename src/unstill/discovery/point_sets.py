@@ -244,9 +244,9 @@ def draw_points(
     """
     began, chosen = time.perf_counter(), find_point_set(name)
     if independent and not chosen.moves:
-        raise BadInput("independent", f"must be left out: the points of {chosen.name} always are")
+        raise BadInput("independent", f"must be left out: the points of {chosen.name} always are", independent)
     if raw and not chosen.z_scored:
-        raise BadInput("raw", f"must be left out: {chosen.name} is not z-scored")
+        raise BadInput("raw", f"must be left out: {chosen.name} is not z-scored", raw)
     points = chosen(count, seed=seed, independent=independent, raw=raw)
     kept = {field.name: getattr(points, field.name) for field in dataclasses.fields(points)}
     told = {"chosen": chosen, "independent": independent, "raw": raw}

@@ -107,7 +107,7 @@ def _noised(flow: AbstractFieldFlow, state: np.ndarray | None, samples: int, siz
         clean = flow.score.standardised(jnp.asarray(state, jnp.float32))
         z, _ = noised_pictures(clean, jnp.full(len(clean), flow.tau, jnp.float32), key)
     if min(z.shape[-2:]) < flow.least_side:
-        raise BadInput("size", f"must be {flow.least_side} at least, which score or flow see", min(z.shape[-2:]))
+        raise BadInput("size", f"must be at least {flow.least_side}, which score or flow see", min(z.shape[-2:]))
     return z
 
 

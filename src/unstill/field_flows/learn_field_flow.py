@@ -176,7 +176,7 @@ def _told(flow: AbstractFieldFlow) -> str:
 def _parted(states: Float[np.ndarray, "M C H W"], seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Those to train with, and a tenth, eight at least, to judge by; raises `BadInput` for too few."""
     if len(states) < LEAST_PICTURES:
-        raise BadInput("pictures", f"must be {LEAST_PICTURES} at least to train a flow", len(states))
+        raise BadInput("pictures", f"must hold at least {LEAST_PICTURES} pictures to train a flow", len(states))
     states, part = np.random.default_rng(seed).permutation(states), max(_JUDGES, len(states) // 10)
     return states[part:], states[:part]
 

@@ -190,12 +190,12 @@ def learn_field_score(
 def _checked(pictures: Snapshots | Mapping[str, np.ndarray], radius: int) -> Snapshots:
     heap = pictures if isinstance(pictures, Snapshots) else Snapshots(dict(pictures))
     if heap.count < LEAST_PICTURES:
-        raise BadInput("pictures", f"must be {LEAST_PICTURES} at least to learn a score", heap.count)
+        raise BadInput("pictures", f"must hold at least {LEAST_PICTURES} pictures to learn a score", heap.count)
     if heap.grid is not None and heap.grid.boundary != "periodic":
         raise BadInput("pictures", "must be on a torus", heap.grid.boundary, "A score of local networks wraps around.")
     if min(heap.shape) < 2 * radius + 1:
         told = f"{heap.shape[0]} × {heap.shape[1]}"
-        raise BadInput("pictures", f"must be {2 * radius + 1} cells a side at least", told, "Take a smaller `depth`.")
+        raise BadInput("pictures", f"must have at least {2 * radius + 1} cells a side", told, "Take a smaller `depth`.")
     for name, values in heap.fields.items():
         if values.std() <= 1e-9 * max(1e-300, float(np.abs(values).max())):
             raise BadInput("pictures", "must vary from cell to cell", f"{name} is uniform", "Leave it out.")

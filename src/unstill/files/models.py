@@ -164,7 +164,11 @@ def _part(word: str):
 
     if (Path(word).expanduser() / FLOWS_FILE).is_file():
         return load_flows(word)[0]
-    cls = find_system(word)
+    try:
+        cls = find_system(word)
+    except BadInput as error:
+        rule = "must be a run of `unstill flow`, a known system or file.py:NAME"
+        raise BadInput("known", error.rule if ".py:" in word else rule, error.value, error.remedy) from error
     if not issubclass(cls, OrdinarySystem):
         raise BadInput("known", "must be a system without space, or a run of `unstill flow`", repr(word))
     return cls()
@@ -203,7 +207,8 @@ def _read(path: str | os.PathLike, name: str, kind: str) -> tuple[dict[str, Any]
 def _vectors(arrays: dict[str, np.ndarray], D: int) -> tuple[np.ndarray, np.ndarray]:
     for name in ("mean", "scale"):
         if name not in arrays or arrays[name].shape != (D,):
-            raise BadInput(name, f"must hold {D} numbers", None, "The file is damaged; write it again.")
+            found = f"shape {arrays[name].shape}" if name in arrays else "none"
+            raise BadInput(name, f"must hold {D} numbers", found, "The file is damaged; write it again.")
     if not (arrays["scale"] > 0).all():
         raise BadInput("scale", "must be positive", arrays["scale"], "The file is damaged; write it again.")
     return arrays["mean"].astype(np.float64), arrays["scale"].astype(np.float64)

@@ -36,6 +36,8 @@ def load_trajectory(path: str | os.PathLike) -> Trajectory:
     if is_rule(folder):
         return _under_rule(folder)
     result = read_result(folder)
+    if "system" not in result:
+        raise BadInput("path", "must be a run folder of simulate or recover", folder, "This one names no system.")
     try:
         cls = find_system(result["system"])
         grid = Grid(_shape(folder, cls), result["dx"], result["boundary"]) if result.get("dx") else None

@@ -72,9 +72,11 @@ def _chosen(pictures: Any, observe: tuple[str, ...], samples: int | None) -> dic
     ((count, *_),) = shapes
     for name, array in chosen.items():
         if not np.isfinite(array).all():
-            raise BadInput("pictures", f"must be finite; {name} is not")
+            raise BadInput(
+                "pictures", "must be finite", f"{name} with {int((~np.isfinite(array)).sum())} values that are not"
+            )
     if count < 2:
-        raise BadInput("pictures", "must be at least two", count)
+        raise BadInput("pictures", "must hold at least two pictures", count)
     if samples is not None and not 2 <= samples <= count:
         raise BadInput("samples", f"must be from 2 to the {count} pictures", samples)
     return {name: array[:samples] for name, array in chosen.items()}

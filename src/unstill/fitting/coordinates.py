@@ -39,7 +39,7 @@ class Coordinates:
             known = nearest(self.constraint, CONSTRAINTS)
             raise BadInput("constraint", "must be a known map", repr(self.constraint), known)
         if set(self.fix) >= set(self.system_class.parameters()):
-            raise BadInput("fix", "must leave a parameter to be found")
+            raise BadInput("fix", "must leave a parameter to be found", f"all of {', '.join(self.fix)}")
 
     @property
     def free(self) -> tuple[str, ...]:

@@ -75,5 +75,5 @@ def _chosen(rows: Sequence[Mapping[str, Any]], roads: Sequence[Road], plan: Plan
         rule = "must be an iteration of the log"
         raise BadInput("from_iteration", rule, plan.from_iteration, f"It has {len(rows)} lines.")
     if plan.cellwise or roads[chosen[-1]["road"]].coordinates.states:
-        raise BadInput("from_iteration", "must be left out: the log holds no fields or states")
+        raise BadInput("from_iteration", "must be left out: the log holds no fields or states", plan.from_iteration)
     return chosen[-1]

@@ -125,7 +125,7 @@ def _way(path: Any, axes: Axes) -> tuple[np.ndarray | None, tuple[str, ...]]:
     rows = list(path.history if isinstance(path, Fit) else path)
     rows = [row for row in rows if row.get("start") == rows[-1].get("start")]
     if not rows or not isinstance(rows[0].get("parameters"), dict):
-        raise BadInput("path", "must be a fit with a log")
+        raise BadInput("path", "must be a fit with a log", f"{len(rows)} lines, without parameters")
     names = tuple(rows[0]["parameters"])
     missing = [name for name in axes if name not in names]
     if missing:

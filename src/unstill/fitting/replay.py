@@ -31,7 +31,8 @@ def replay(task: Task, plan: Plan, row: Mapping[str, Any], *, frames: int = 150)
     system = road.coordinates.system({name: np.asarray(row["parameters"][name]) for name in road.coordinates.free})
     prepared = road.strategy.prepare(road.problem, system, batch)
     if prepared.total == 0:
-        raise BadInput("iterations", f"cannot be filmed: {road.strategy_name} ends at rest, without a motion")
+        rule = f"cannot be filmed: {road.strategy_name} ends at rest, without a motion"
+        raise BadInput("iterations", rule, row["iteration"])
     first = prepared.first
     if first is None:
         with enable_x64():

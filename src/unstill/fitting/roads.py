@@ -133,7 +133,7 @@ def _check(road: Road, plan: Plan) -> None:
         rule = "must be first order where fields or states are fitted"
         raise BadInput("optimiser", rule, road.optimiser_name, "Take `optimiser=adam`.")
     if plan.free_state and road.strategy.at_target:
-        raise BadInput("free_state", f"must be left out: {road.strategy_name} starts at its targets")
+        raise BadInput("free_state", f"must be left out: {road.strategy_name} starts at its targets", plan.free_state)
     if road.coordinates.states and not road.problem.whole:
         rule = f"must be at least {len(road.problem.targets)}, all targets, where states are fitted"
         raise BadInput("batch", rule, road.problem.batch)

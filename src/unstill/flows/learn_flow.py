@@ -246,7 +246,7 @@ def chosen_priors(
     if flip and not any(isinstance(one, Symmetry) for one in chosen):
         raise BadInput("flip", "needs `prior=symmetry`", ", ".join(flip))
     if known is not None and not any(isinstance(one, Known) for one in chosen):
-        raise BadInput("known", "needs `prior=known`, or known=WEIGHT")
+        raise BadInput("known", "needs `prior=known`, or known=WEIGHT", type(known).__name__)
     return chosen
 
 

@@ -121,7 +121,7 @@ class TrainedScore:
 def check_score(points: Points, schedule: str) -> None:
     """Raise `BadInput` for what no score can be learnt from, before anything is computed."""
     if points.count < 20:
-        raise BadInput("points", "must be at least 20 to learn a score", points.count)
+        raise BadInput("points", "must hold at least 20 points to learn a score", points.count)
     find_schedule(schedule)
 
 

@@ -217,7 +217,7 @@ def check_flow(points: Points, score: Score | None, tau: float, field: str) -> t
         remedy = "In one variable p·v is constant, and 0 where p vanishes far out: the only flow is rest."
         raise BadInput("points", "must have two variables or more", "1", remedy)
     if points.count < 20:
-        raise BadInput("points", "must be at least 20", points.count)
+        raise BadInput("points", "must hold at least 20 points", points.count)
     if score is None and family.uses_score:
         raise BadInput("score", f"must be a learnt one for the family {family.name}", "kernel")
     if score is not None and len(score.mean) != points.dimension:

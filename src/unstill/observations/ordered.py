@@ -25,7 +25,7 @@ class Ordered:
         if self.interval is not None and not (self.interval > 0 and np.isfinite(self.interval)):
             raise BadInput("interval", "must be positive", self.interval)
         if not np.ptp(x, axis=0).any():
-            raise BadInput("ordered", "must move")
+            raise BadInput("ordered", "must move", f"{len(x)} that are all the same")
         object.__setattr__(self, "x", x)
 
     def combine(self, rates: Float[np.ndarray, "N T D"], size: Float[np.ndarray, " D"]) -> Float[np.ndarray, " N"]:

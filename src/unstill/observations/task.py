@@ -60,7 +60,7 @@ def check(system, pictures, *, observe=None, grid=None, start=None, fix=None, no
         raise BadInput("observe", f"must name one field or all of {', '.join(cls.fields)}", ", ".join(arrays))
     start, fix = _known(cls, "start", start), _known(cls, "fix", fix)
     if set(fix) == set(cls.parameters()):
-        raise BadInput("fix", "must leave a parameter to be found")
+        raise BadInput("fix", "must leave a parameter to be found", f"all of {', '.join(fix)}")
     return Task(cls, arrays, grid, start, fix, known_noise(noise, arrays, "observed fields"))
 
 
@@ -93,9 +93,8 @@ def _arrays(pictures, observe, grid, cls) -> tuple[dict[str, np.ndarray], Grid]:
         raise BadInput("pictures", "must have one shape (M, H, W) for every field", shapes)
     for name, array in chosen.items():
         if not np.isfinite(array).all():
-            raise BadInput(
-                "pictures", f"must be finite; {name} has {int((~np.isfinite(array)).sum())} values that are not"
-            )
+            count = int((~np.isfinite(array)).sum())
+            raise BadInput("pictures", "must be finite", f"{name} with {count} values that are not")
     (shape,) = shapes
     grid = grid or known or Grid(shape[1:])
     if tuple(grid.shape) != shape[1:]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .colors import DATA, FOUND
 from .figures import GREY, INK, dress
+from .labels import number
 from .page import AXIS, HEAD, NOTE, NUMBERS, TITLE, Page
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def plot_agreement(found: Agreement) -> Figure | None:
     left = NUMBERS + 0.6
     axes = page.axes(left, top, 4.2, side)
     _draw_cosines(axes, list(found.field.values()), -0.12, FOUND, "field")
-    _draw_cosines(axes, list(found.displacement.values()), 0.12, DATA, f"displacement over {found.time:.3g}")
+    _draw_cosines(axes, list(found.displacement.values()), 0.12, DATA, f"displacement over {number(found.time)}")
     assert found.chance is not None
     axes.axvspan(-found.chance, found.chance, color="#dddddd", zorder=0, label="95 % of random rules")
     axes.axvline(0, color=GREY, linewidth=0.7)

@@ -64,13 +64,20 @@ class Layout:
         """Top and left pixel of panel i."""
         row, column = places(self.count, self.columns)[i]
         height, width = (n * self.scale for n in self.cells)
-        return _HEADER + self.label + row * (height + self.label + _GAP), round(_GAP + column * (width + _GAP))
+        left = (self.shape[1] - self._across) / 2 + _GAP  # in the middle where title and bar are wider
+        return _HEADER + self.label + row * (height + self.label + _GAP), round(left + column * (width + _GAP))
+
+    @property
+    def _across(self) -> int:
+        """Width of the panels with their gaps."""
+        return _GAP + self.columns * (self.cells[1] * self.scale + _GAP)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Canvas (rows, columns), both even, as H.264 wants them."""
-        height = self.box(self.count - 1)[0] + self.cells[0] * self.scale + _GAP
-        width = max(_NARROWEST, _GAP + self.columns * (self.cells[1] * self.scale + _GAP))
+        rows = math.ceil(self.count / self.columns)
+        height = _HEADER + rows * (self.label + self.cells[0] * self.scale + _GAP)
+        width = max(_NARROWEST, self._across)
         return height + height % 2, width + width % 2
 
 

@@ -45,7 +45,7 @@ def plot_comparison(losses: Mapping[str, np.ndarray], pictures: Mapping[str, np.
     page = Page(width, below + TITLE + size[1] + RULER)
     page.head(
         f"{count} pictures of {', '.join(pictures)}: the loss of each against each",
-        "colours from the 5th to the 95th percentile, without the diagonal",
+        "colours from the 5th to the 95th percentile, without the diagonal" if count > 2 else "colours from 0",
     )
     for i, (name, matrix) in enumerate(losses.items()):
         row, column = divmod(i, columns)
@@ -70,7 +70,7 @@ def _draw_matrix(page: Page, path: str, matrix: np.ndarray, left: float, top: fl
     last = len(matrix) - 1
     axes.set_xticks([0, last], ["0", str(last)])
     axes.set_yticks([0, last], ["0", str(last)])
-    axes.set_xlabel("number of the picture", fontsize=8, color=GREY, labelpad=-8)
+    axes.set_xlabel("number of the picture", fontsize=8, color=GREY, labelpad=-8 if last > 1 else 0)
     axes.tick_params(length=0, labelsize=8, colors=GREY)
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -88,6 +88,9 @@ def _draw_strip(page: Page, field: str, pictures, shown: np.ndarray, size: tuple
 
 
 def percentile_limits(matrix: np.ndarray) -> tuple[float, float]:
-    """The 5th and the 95th percentile off the diagonal, which is zero and would hide all else."""
-    low, high = np.percentile(matrix[~np.eye(len(matrix), dtype=bool)], [5, 95])
+    """The 5th and the 95th percentile off the diagonal, which is zero and would hide all else; of two pictures, whose
+    one loss has no percentiles, all from 0."""
+    low, high = (
+        np.percentile(matrix[~np.eye(len(matrix), dtype=bool)], [5, 95]) if len(matrix) > 2 else (0, matrix.max())
+    )
     return full_limits([np.array([low, high])])

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..field_flows.convolution import ConvolutionFlow
 from .colors import colormap_of, full_limits
-from .figures import INK, draw_field, dress
+from .figures import INK, dot_of_one, draw_field, dress
 from .page import AXIS, BESIDE, HEAD, MARGIN, NUMBERS, TITLE, Page
 
 if TYPE_CHECKING:
@@ -86,8 +86,9 @@ def plot_field_flow(found: LearntFieldFlow) -> Figure:
 def _draw_training(axes: Axes, losses: np.ndarray) -> None:
     epochs = np.arange(1, len(losses) + 1)
     for values, label, color in zip(losses.T, ("training", "held out"), (INK, _OTHER), strict=True):
-        axes.plot(epochs, np.where(values > 0, values, np.nan), color=color, label=label)
+        axes.plot(epochs, np.where(values > 0, values, np.nan), color=color, label=label, marker=dot_of_one(epochs))
     axes.set_yscale("log")
+    axes.locator_params(axis="x", integer=True, min_n_ticks=1)
     axes.legend(frameon=False, fontsize=8)
 
 

@@ -72,6 +72,11 @@ def dress(axes: Axes, title: str, x: str = "", y: str = "") -> None:
         spine.set_linewidth(0.6)
 
 
+def dot_of_one(x: np.ndarray) -> str | None:
+    """The marker of a line: a dot where it has one point only, which would not be seen."""
+    return "o" if len(x) == 1 else None
+
+
 def draw_field(
     axes: Axes, field: np.ndarray, title: str, *, limits: tuple[float, float], colormap: str, ruler: bool = True
 ) -> AxesImage:

@@ -60,7 +60,8 @@ def animate(
         raise BadInput("size", "must be positive", size)
     film = gather(films, field, labels)
     if trails is not None and (len(film.panels) > 1 or film.panels[0].frames.shape[1:] != tuple(trails.box)):
-        raise BadInput("trails", "must belong to the only panel of the film")
+        told = f"tracks in a box of {tuple(trails.box)}, {len(film.panels)} panels of {film.panels[0].frames.shape[1:]}"
+        raise BadInput("trails", "must belong to the only panel of the film", told)
     canvases = Canvases(
         film.panels,
         film.title,

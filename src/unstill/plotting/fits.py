@@ -118,6 +118,9 @@ def _gradient_norms(rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
     return np.array([float(np.linalg.norm(g)) if g else math.nan for g in gradients])
 
 
+_STILL = 2e-3  # of its value: a series that changes by less is drawn as flat as it is
+
+
 def _draw_series(axes: Axes, x: np.ndarray, y: np.ndarray, title: str, *, log: bool = False) -> None:
     """One line; on a logarithmic axis where `log` is wanted and positive values span decades."""
     from matplotlib.ticker import MaxNLocator
@@ -126,6 +129,9 @@ def _draw_series(axes: Axes, x: np.ndarray, y: np.ndarray, title: str, *, log: b
     if log and len(seen) and seen.min() > 0 and seen.max() > 10**_DECADES * seen.min():
         axes.set_yscale("log")
     axes.plot(x, y, color=_LINE, linewidth=1.3, marker="o" if len(x) <= 30 else None, markersize=2.5)
+    if len(seen) and np.ptp(seen) < _STILL * abs(seen[-1]):  # else the axis would magnify what does not move
+        axes.update_datalim([(x[0], seen[-1] * (1 + side)) for side in (-_STILL, _STILL)])
+        axes.autoscale_view()
     dress(axes, title)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     if axes.get_yscale() == "log":

@@ -8,7 +8,7 @@ import numpy as np
 
 from .colors import DATA, FOUND, PALE
 from .dots import axis_names, draw_dots, heap_name, pair, some
-from .figures import GREY, INK, dress
+from .figures import GREY, INK, dot_of_one, dress
 from .page import AXIS, HEAD, NUMBERS, TITLE, Page
 
 if TYPE_CHECKING:
@@ -108,14 +108,15 @@ def _window(points: Points) -> tuple[np.ndarray, np.ndarray]:
     return low - _AROUND * (high - low), high + _AROUND * (high - low)
 
 
-def _draw_losses(axes: Axes, losses: np.ndarray, title: str) -> None:
+def _draw_losses(axes: Axes, losses: np.ndarray, title: str = "") -> None:
     """Training and held-out loss by epoch."""
     epochs = np.arange(1, len(losses) + 1)
     dress(axes, title, "epoch")
     if losses.size and (losses > 0).all() and losses.max() > 10 * losses.min():
         axes.set_yscale("log")
     for column, color, label in ((0, GREY, "training"), (1, FOUND, "held out")):
-        axes.plot(epochs, losses[:, column], color=color, linewidth=1.2, label=label)
+        axes.plot(epochs, losses[:, column], color=color, linewidth=1.2, label=label, marker=dot_of_one(epochs))
+    axes.locator_params(axis="x", integer=True, min_n_ticks=1)
     axes.legend(fontsize=8, frameon=False)
 
 

@@ -30,6 +30,7 @@ LAST_DESCENT = 400  # iterations with all pictures
 # below 0.15 in 26 of them, 0.3 and 0.9 in two nearly perfect stripe patterns.
 COHERENT = 0.2
 RESOLVED = 1e-9  # of q
+UNSEEN = 3e-4  # of the contrast: what the pictures of a window without noise are held to
 BLOCK = 16  # cells; longer than a pattern's correlation, for the covariance of a noise-free fit
 
 
@@ -186,6 +187,8 @@ class _Recovery:
         moving = not is_steady(np.sqrt(2 * best.cost), UNEXPLAINED, share if self.noise.detected else 0.0)
         if self.noise.detected and not moving and share > FAINT:
             return self._noisy(best, null)
+        if self.problem.window and not moving:
+            return self._window(best, null)
         return self._clean(best, null, moving)
 
     def _clean(self, best: Fitted, null: np.ndarray, moving: bool) -> HiddenResult:
@@ -194,6 +197,16 @@ class _Recovery:
         drift = max(rms_drift(drift_of(system, self.problem.grid, state)) for state in best.states)
         end = self._ended(best, drift, moving, best.exhausted, None)
         return self._result(best, best.q, _block_covariance(best, null), null, best.states, end, [], best.residual)
+
+    def _window(self, best: Fitted, null: np.ndarray) -> HiddenResult:
+        """A window without noise: the elimination has assumed its borders, the penalty does not. Data are held to
+        `UNSEEN` of the contrast, so that the intervals are wide rather than sharp."""
+        held = UNSEEN * self.contrast
+        penalty = Penalty(self.problem, self.scaling, self.pictures, held, best.states, best.q, null)
+        at = refine(penalty, best.q, best.states, null, report=self.progress)
+        end = self._ended(best, rms_drift(at.drift), False, at.exhausted, None)
+        end = dataclasses.replace(end, residual=float(np.sqrt((at.misfit**2).mean())) / self.contrast)
+        return self._result(best, at.q, at.covariance, null, at.states, end, at.history, at.misfit / self.contrast)
 
     def _noisy(self, best: Fitted, null: np.ndarray) -> HiddenResult:
         """The search's end, refined to the maximum likelihood."""

@@ -91,7 +91,9 @@ def learn_rule(
         tried = _solved(families, states, functionals, levels, seed, progress)
         found = _concluded(chosen(tried), tried, family, heap, fix or {}, ordered)
     if dead:
-        found = dataclasses.replace(found, message=f"{found.message}; {dead} uniform pictures left out")
+        found = dataclasses.replace(
+            found, message=f"{found.message}; {dead} uniform picture{'s' * (dead > 1)} left out"
+        )
     if left := given - dead - heap.count:
         found = dataclasses.replace(found, message=f"{found.message}; {left} not used: `most` takes more")
     noisy = {name: float(s) for name, s in zip(where.fields, levels, strict=True) if s}
@@ -109,7 +111,7 @@ def _checked(
     alive = (states.std((2, 3)) > _DEAD * scale).any(1)
     if alive.sum() < LEAST_PICTURES:
         dead = f", {np.sum(~alive)} of them uniform" if not alive.all() else ""
-        raise BadInput("pictures", f"must be {LEAST_PICTURES} at least", f"{len(states)}{dead}")
+        raise BadInput("pictures", f"must hold at least {LEAST_PICTURES} pictures", f"{len(states)}{dead}")
     for name, s in zip(heap.fields, states[alive].std((0, 2, 3)), strict=True):
         if s <= 1e-9 * np.abs(states).max():
             raise BadInput("pictures", "must vary from cell to cell", f"{name} is uniform", "Leave it out.")
@@ -160,7 +162,7 @@ def _count(heap: Snapshots, families: list[_Family]) -> int:
     if allowed < needed:
         pictures = -(-needed * _SAMPLES_A_FUNCTIONAL * heap.count // samples)
         cells = f"{heap.shape[0]} × {heap.shape[1]} cells"
-        rule = f"must be about {pictures} or more for {needed - _FREEDOM} numbers on {cells}"
+        rule = f"must hold about {pictures} pictures or more for {needed - _FREEDOM} numbers on {cells}"
         raise BadInput("pictures", rule, heap.count, "Take more, larger ones, or a smaller `degree`.")
     return min(allowed, max(_FUNCTIONALS, 2 * needed))
 

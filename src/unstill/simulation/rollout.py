@@ -72,7 +72,7 @@ def choose_engine(
         return "xla"
     reason = (gpu.missing(platform) if wanted == "gpu" else None) or _reason_against_fusing(dynamics, stepper, spec)
     if reason and engine != "auto":
-        raise BadInput("engine", f"cannot be {engine} here: {reason}", None, "Pass engine='auto'.")
+        raise BadInput("engine", f"cannot be used here: {reason}", engine, "Pass engine='auto'.")
     return "xla" if reason else wanted
 
 
@@ -214,7 +214,8 @@ def check_parameter_shapes(system: AbstractSystem, samples: int | None, shape: t
         if ndim >= 2 and (shape is None or tuple(value.shape[-2:]) != tuple(shape)):
             raise BadInput(name, f"must vary over the grid's cells {shape}", value.shape)
         if ndim >= 2 and isinstance(system, ReactionDiffusion) and name in system.diffusion.values():
-            raise BadInput(name, "cannot vary over cells: it is a diffusion coefficient", None, "Pass one number.")
+            rule = "cannot vary over cells: it is a diffusion coefficient"
+            raise BadInput(name, rule, f"values of shape {tuple(value.shape)}", "Pass one number.")
 
 
 def default_dt(dynamics: Dynamics) -> float:

@@ -92,7 +92,7 @@ def simulate(
     total = _total_steps(steps, time, until_drift, until_change, max_steps, dt)
     _check(moved, grid, state, dt, stepper, dtype)
     if polish and not isinstance(moved, ReactionDiffusion):
-        raise BadInput("polish", "needs a reaction–diffusion system on a grid")
+        raise BadInput("polish", "needs a reaction–diffusion system on a grid", type(moved).__name__)
     motion = Motion(moved, grid, state.shape, dt=dt, dtype=dtype, stepper=stepper, engine=engine, clip=clip)
     trajectory = _Looks(motion, state, total, until_drift, until_change, save_every, progress, resume).run()
     if polish and Status.INTERRUPTED not in trajectory.status:
@@ -138,8 +138,10 @@ def _starting_state(dynamics, state, grid, init, samples, seed) -> np.ndarray:
             )
     elif state.ndim == 1:
         state = state[None]
-    if not np.issubdtype(state.dtype, np.number) or not np.all(np.isfinite(state)):
-        raise BadInput("state", "must be finite numbers")
+    if not np.issubdtype(state.dtype, np.number):
+        raise BadInput("state", "must be finite numbers", f"dtype {state.dtype}")
+    if not np.all(np.isfinite(state)):
+        raise BadInput("state", "must be finite numbers", f"{int((~np.isfinite(state)).sum())} that are not")
     return state
 
 
@@ -147,7 +149,7 @@ def _total_steps(steps, time, until_drift, until_change, max_steps, dt) -> int:
     ends = {"steps": steps, "time": time, "until_drift": until_drift, "until_change": until_change}
     given = [name for name, value in ends.items() if value is not None]
     if len(given) != 1:
-        rule = "or time, until_drift or until_change must say how far, exactly one of them"
+        rule = "or `time`, `until_drift` or `until_change` must say how far, exactly one of them"
         raise BadInput("steps", rule, ", ".join(given) or "none")
     if steps is not None:
         return int(steps)

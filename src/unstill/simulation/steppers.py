@@ -64,7 +64,7 @@ def _phi(z: jax.Array) -> tuple[jax.Array, ...]:
 
 def etdrk4(dynamics: OnGrid, dt: float | jax.Array) -> Step:
     if not isinstance(dynamics, OnGrid):
-        raise BadInput("stepper", "etdrk4 needs a reaction–diffusion system on a grid", None, "Pass stepper='rk4'.")
+        raise BadInput("stepper", "needs a reaction–diffusion system on a grid", "etdrk4", "Pass stepper='rk4'.")
     there, back = _transforms(dynamics)
     symbol = jnp.asarray(dynamics.grid.symbol)
     z = jnp.stack([dt * D * symbol for D in dynamics.system.diffusivities()])

@@ -49,7 +49,9 @@ def find_particles(
     Raises `BadInput` where a value is not finite.
     """
     if not np.isfinite(picture).all():
-        raise BadInput("picture", "must be finite everywhere")
+        raise BadInput(
+            "picture", "must be finite everywhere", f"{int((~np.isfinite(picture)).sum())} cells that are not"
+        )
     values = np.asarray(picture, np.float64) * (-1 if dark else 1)
     edge = otsu(values) if threshold is None else threshold * (-1 if dark else 1)
     labels = _components(values > edge)

@@ -1,6 +1,7 @@
 """All fits of the study, in several processes, and the table that they come to."""
 
 import concurrent.futures
+import contextlib
 import multiprocessing
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -33,21 +34,26 @@ def run_study(
             lines.append(line)
             record(line)
         return lines
-    for finished in _in_processes(study, blocks, workers or native.threads()):
-        for line in finished:
-            lines.append(line)
-            record(line)
+    with contextlib.closing(_in_processes(study, blocks, workers or native.threads())) as done_blocks:
+        for finished in done_blocks:
+            for line in finished:
+                lines.append(line)
+                record(line)
     return lines
 
 
 def _in_processes(study: Study, blocks, workers: int):
     """The lines of each block as it is finished."""
-    context = multiprocessing.get_context("spawn")  # JAX does not survive a fork
+    context, others = multiprocessing.get_context("spawn"), multiprocessing.active_children()  # JAX survives no fork
     with concurrent.futures.ProcessPoolExecutor(workers, context, _begin_worker, (study,)) as pool:
         try:
             for future in concurrent.futures.as_completed([pool.submit(_fit_block, block) for block in blocks]):
                 yield future.result()
         except BaseException:
+            # What they are at takes minutes and is computed anew by the next call: nobody waits for it.
+            for worker in multiprocessing.active_children():
+                if worker not in others:
+                    worker.terminate()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 

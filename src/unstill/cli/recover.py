@@ -15,7 +15,7 @@ from .dynamics import CELLS, SYSTEM
 from .runs import RUN, Run, known_arguments, progress_bar
 from .signatures import options_of
 from .sources import one_set, pictures_and_window, tell_palette
-from .tokens import values_of
+from .tokens import share_or_levels, values_of
 
 _RECOVER = options_of("recovery.recover:recover", leave_out=("system", "pictures", "grid"))
 ARGUMENTS = known_arguments(
@@ -50,7 +50,8 @@ def run(given: Given) -> int:
     with progress_bar(given, "iterations") as progress:
         found = recover(
             cls, pictures, observe=given.observe or None, grid=grid, window=window, progress=progress, resume=command,
-            **values_of(given, "start", "fix", "noise"), **given.only(("dt", "gain", "offset", "gamma")),
+            noise=share_or_levels(given), **values_of(given, "start", "fix"),
+            **given.only(("dt", "gain", "offset", "gamma")),
         )  # fmt: skip
     code = command.conclude(found)
     if not given.no_film and found.status in (Status.CONVERGED, Status.UNIDENTIFIABLE):

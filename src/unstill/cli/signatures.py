@@ -33,7 +33,7 @@ def _options(function: str, leave_out: tuple[str, ...]) -> Iterator[Argument]:
         if name in leave_out or name in EVERYWHERE:
             continue
         meaning = told[name]
-        if kind == "Values":
+        if kind.startswith("Values"):
             yield assignments(name, meaning)
         elif kind.startswith("Literal["):
             yield option(name, default, meaning, choices=ast.literal_eval(f"({kind[8:-1]},)"))

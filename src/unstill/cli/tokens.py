@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from .._arguments import RULES
 from .._errors import BadInput
 
 
@@ -64,6 +65,17 @@ def ranges(argument: str, lists: Iterable[Iterable[str]]) -> dict[str, list[floa
 def values_of(given, *names: str) -> dict[str, dict[str, float]]:
     """Arguments of NAME=VALUE tokens as mappings, under their own names; raises `BadInput`."""
     return {name: parameter_set(name, [word for words in getattr(given, name) for word in words]) for name in names}
+
+
+def share_or_levels(given) -> float | dict[str, float] | None:
+    """Noise as one number, or as numbers by name; raises `BadInput`."""
+    words = [word for words in given.noise for word in words]
+    if len(words) == 1 and "=" not in words[0] and "," not in words[0]:
+        try:
+            return RULES["NonNegative"].check("noise", float(words[0]))
+        except ValueError:
+            raise BadInput("noise", "must be NAME=VALUE, or a number", repr(words[0])) from None
+    return parameter_set("noise", words) or None
 
 
 def noise_of(given) -> Any:

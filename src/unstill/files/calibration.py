@@ -53,7 +53,8 @@ def stated_calibration(path: Path) -> Calibration | None:
 
 
 def _parsed(text: str, path: Path) -> Calibration:
-    words = dict(word.partition("=")[::2] for word in text.split())
+    pairs = (word.partition("=") for word in text.split())
+    words = {name: value for name, _, value in pairs}
     try:
         numbers = {name: float(words[name]) for name in ("gain", "offset", "dx") if name in words}
     except ValueError:

@@ -175,6 +175,8 @@ def refine(
         drift, misfit = np.array(drifts), np.array(misfits)
         kept = Refined(q, covariance + systematic, covariance, shift, states, chi2, level, drift, misfit,
                        iterations >= PER_LEVEL, False, history, covariance, misfit)  # fmt: skip
+        if penalty.scaling.at_bound(q).any():
+            break  # the verdict is spoken
     assert kept is not None
     return kept
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._arguments import Names, NonNegative, NumberOrUnknown, PositiveOrUnknown, Values, checked
+from .._arguments import Names, NonNegative, NumberOrUnknown, PositiveOrUnknown, Rule, Values, checked
 from .._errors import BadInput
 from .._progress import AbstractCheckpoint, Memory, Progress, silent
 from .._result import Estimate, plain
@@ -38,7 +38,7 @@ def recover(
     window: bool = False,
     start: Values | None = None,
     fix: Values | None = None,
-    noise: Values | None = None,
+    noise: Values | float | None = None,
     gain: PositiveOrUnknown | None = None,
     offset: NumberOrUnknown | None = None,
     gamma: PositiveOrUnknown | None = None,
@@ -64,7 +64,8 @@ def recover(
             boundary is stated and the borders do not meet). One field seen only.
         start: Where the search starts, besides its own starts.
         fix: Parameters that are known; with one field seen also products and ratios, as Du/Dv=2.
-        noise: Known noise: absolute standard deviation by field, as v=0.002 (default: estimated).
+        noise: Known white noise: absolute standard deviation by field, as v=0.002, or one number, as a share of each
+            field's own standard deviation (default: estimated).
         gain: Of the pictures' values y = gain · c^gamma + offset, one field seen; or unknown (default: 1, and unknown
             for integer pictures that state no calibration).
         offset: Likewise (default: 0, and unknown for integer pictures that state no calibration).
@@ -81,12 +82,14 @@ def recover(
     options = {"grid": grid, "window": window, "gain": gain, "offset": offset, "gamma": gamma, "progress": progress}
     if system == EVERY:
         if fix or start or dt is not None:
-            name = "fix" if fix else "start" if start else "dt"
-            raise BadInput(name, "must be left out where every system is tried", locals()[name])
-        seen, level = one_picture_set(pictures, observe), next(iter((noise or {}).values()), None)
+            name, value = ("fix", fix) if fix else ("start", start) if start else ("dt", dt)
+            raise BadInput(name, "must be left out where every system is tried", value)
+        seen = one_picture_set(pictures, observe)
 
         def each(cls: type[AbstractSystem], renamed: Pictures) -> Recovery:
-            known = None if level is None else dict.fromkeys(renamed.fields, level)
+            known = noise
+            if isinstance(noise, Mapping):
+                known = dict.fromkeys(renamed.fields, next(iter(noise.values()))) if noise else None
             return _of_one_system(cls, renamed, kept, noise=known, explain=False, **options)
 
         return best_of_all(seen, each)
@@ -102,7 +105,10 @@ def _of_one_system(
     named, told = named_fields(cls, pictures, observe)
     products = {text: value for text, value in (fix or {}).items() if is_product(text)}
     single = {name: value for name, value in (fix or {}).items() if name not in products}
-    task = check(system, named, observe=observe, grid=grid, start=start, fix=single, noise=noise)
+    levels = noise if isinstance(noise, Mapping) else None
+    task = check(system, named, observe=observe, grid=grid, start=start, fix=single, noise=levels)
+    if noise is not None and levels is None:
+        task = dataclasses.replace(task, noise=_levels(task.pictures, noise))
     if set(task.pictures) == set(cls.fields):
         _refuse_one_field_options(products, window=window, gain=gain, offset=offset, gamma=gamma)
         found = _from_all_fields(task, kept, dt)
@@ -117,6 +123,12 @@ def _of_one_system(
         **found | {"message": told + found["message"]},
         grid=task.grid, observed=tuple(task.pictures), pictures=task.pictures, seconds=clock.perf_counter() - started,
     )  # fmt: skip
+
+
+def _levels(pictures: Mapping[str, np.ndarray], share: Any) -> dict[str, float]:
+    """Noise that is a share of each field's standard deviation, which it adds to; raises `BadInput`."""
+    Rule(low=0).check("noise", share)
+    return {name: share * float(c.std((1, 2)).mean()) / float(np.hypot(1, share)) for name, c in pictures.items()}
 
 
 def _refuse_one_field_options(products: Mapping[str, float], **given: Any) -> None:

@@ -23,7 +23,8 @@ _CLOSE = 0.75  # likeness of words above which one may be meant for the other: s
 
 @dataclasses.dataclass(frozen=True)
 class Argument:
-    """One word of a command line. `kind` is that of the Python signature; `repeated` collects lists of words."""
+    """One word of a command line. `kind` is that of the Python signature; `repeated` collects lists of words;
+    `several`: one positional word or more, a tuple where there are more."""
 
     name: str
     default: Any
@@ -33,6 +34,7 @@ class Argument:
     metavar: str | None = None
     positional: bool = False
     repeated: bool = False
+    several: bool = False
 
     @property
     def flag(self) -> str:
@@ -150,7 +152,16 @@ def parse(arguments: Sequence[Argument], argv: Sequence[str], *, prog: str, abou
         _add(parser, each)
     values = vars(parser.parse_args(argv))
     known = {each.name: each.default if values[each.name] is None else values[each.name] for each in arguments}
-    return Given({name: tuple(map(tuple, v)) if isinstance(v, list) else v for name, v in known.items()})
+    return Given({name: _frozen(value) for name, value in known.items()})
+
+
+def _frozen(value: Any) -> Any:
+    """Lists of words, and lists of them, as tuples; a list of one word as that word."""
+    if not isinstance(value, list):
+        return value
+    if len(value) == 1 and isinstance(value[0], str):
+        return value[0]
+    return tuple(tuple(each) if isinstance(each, list) else each for each in value)
 
 
 def _add(parser: _Parser, each: Argument) -> None:
@@ -166,7 +177,9 @@ def _add(parser: _Parser, each: Argument) -> None:
         reader, metavar = _reader(each.kind)
         options |= {"type": reader, "metavar": each.metavar or metavar}
     if each.positional:
-        if each.default is not ...:
+        if each.several:
+            options["nargs"] = "+"
+        elif each.default is not ...:
             options["nargs"] = "?"
         options.pop("metavar", None)
         parser.add_argument(each.name, **options)

@@ -5,6 +5,7 @@ unstill recover photo.png --fix Du/Dv=2 --out runs/p
 unstill recover crop.npz --observe v --window --gain unknown --offset unknown --gamma unknown --out runs/q
 unstill recover screenshot.png --colormap viridis --out runs/r
 unstill recover runs/maze --observe v --out runs/r
+unstill recover a.npz b.npz --observe v --out runs/j
 unstill recover snapshots.npz --observe u,v --system gray-scott --out runs/r
 unstill recover v.npz --system my_system.py:MySystem --out runs/r
 """
@@ -14,12 +15,20 @@ from .arguments import Given, option, positional
 from .dynamics import CELLS, SYSTEM
 from .runs import RUN, Run, known_arguments, progress_bar
 from .signatures import options_of
-from .sources import one_set, pictures_and_window, tell_palette
+from .sources import each_source, one_set, pictures_and_window, tell_palette
 from .tokens import share_or_levels, values_of
 
 _RECOVER = options_of("recovery.recover:recover", leave_out=("system", "pictures", "grid"))
 ARGUMENTS = known_arguments(
-    (positional("source", ..., "a picture, a folder of pictures, .npz, .npy, or a run folder"), SYSTEM),
+    (
+        positional(
+            "source",
+            ...,
+            "pictures, folders of pictures, .npz, .npy, or run folders, all of one parameter set",
+            several=True,
+        ),
+        SYSTEM,
+    ),
     _RECOVER,
     CELLS,
     (
@@ -43,7 +52,8 @@ def run(given: Given) -> int:
 
     cls = given.system if given.system == "all" else find_system(given.system)
     pictures, grid, window = pictures_and_window(given)
-    one_set(given.source)
+    for source in each_source(given):
+        one_set(source)
     tell_palette("recover", given, pictures)
     command = Run("recover", given)
     command.claim()

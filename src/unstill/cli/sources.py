@@ -23,11 +23,17 @@ def pictures_and_grid(given: Given, source: str | None = None):
     return pictures, Grid(known.shape, dx, given.boundary or known.boundary)
 
 
+def each_source(given: Given) -> tuple[str, ...]:
+    """The sources, of which a command may name several."""
+    return (given.source,) if isinstance(given.source, str) else tuple(given.source)
+
+
 def pictures_and_window(given: Given):
     """The pictures of a source, their grid as far as it is stated, and whether they are cut from larger ones."""
     from ..observations.borders import looks_cut
 
-    pictures, grid = pictures_and_grid(given)
+    first, *others = (pictures_and_grid(given, source) for source in each_source(given))
+    pictures, grid = first[0].joined([each for each, _ in others]), first[1]
     if pictures.grid is not None or given.boundary or given.window:
         return pictures, grid, given.window
     if given.dx is None:
@@ -38,7 +44,7 @@ def pictures_and_window(given: Given):
 def tell_palette(verb: str, given: Given, pictures) -> None:
     """A line on stderr on how colours were read, where there are any."""
     if pictures.palette is not None and not given.quiet:
-        print(f"unstill {verb}: {given.source}: {pictures.palette}", file=sys.stderr)
+        print(f"unstill {verb}: {', '.join(each_source(given))}: {pictures.palette}", file=sys.stderr)
 
 
 def known_system(source: str, runs: str):

@@ -95,6 +95,20 @@ class Snapshots:
                 raise BadInput("observe", f"must name fields of {self.source}", repr(name), nearest(name, self.fields))
         return dataclasses.replace(self, fields={name: self.fields[name] for name in names})
 
+    def joined(self, others: Sequence[Snapshots]) -> Snapshots:
+        """These states and those of others as one heap; raises `BadInput` where fields, shape or meaning differ."""
+        for other in others:
+            for what in ("shape", "grid", "absolute", "palette"):
+                mine, theirs = getattr(self, what), getattr(other, what)
+                if mine != theirs:
+                    raise BadInput("source", f"must hold pictures of one {what}", f"{mine} and {theirs}")
+            if tuple(self.fields) != tuple(other.fields):
+                listed = f"{', '.join(self.fields)} and {', '.join(other.fields)}"
+                raise BadInput("source", "must hold pictures of the same fields", listed)
+        every = [self, *others]
+        fields = {name: np.concatenate([each.fields[name] for each in every]) for name in self.fields}
+        return dataclasses.replace(self, fields=fields, source=", ".join(each.source for each in every))
+
     def states(self, fields: Sequence[str]) -> np.ndarray:
         """The states as one array (M, C, H, W), C in the order of `fields`."""
         return np.stack(list(self.select(fields).fields.values()), axis=1)

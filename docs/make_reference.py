@@ -21,7 +21,7 @@ FUNCTIONS = {
     "Find": ("recover", "fit", "discover"),
     "Look before a fit": ("landscape", "compare", "viability"),
     "Learn": ("learn_score", "learn_flow", "learn_rule", "learn_field_score", "learn_field_flow", "langevin"),
-    "Judge": ("lyapunov", "uniqueness", "agree", "track"),
+    "Judge": ("calibrate", "lyapunov", "uniqueness", "agree", "track"),
     "Try out": ("draw_points", "draw_icons", "doctor"),
     "Read and write": (
         "load", "save", "load_trajectory", "load_points", "save_points", "load_score", "load_flow",

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from .icons import ICONS, DrawnIcons, draw_icons
     from .observations import Ordered, Points, Snapshots
     from .plotting import animate, plot_recovery, plot_states, save_figure
-    from .recovery import Estimate, Recovery, recover
+    from .recovery import Calibration, Estimate, Recovery, calibrate, recover
     from .rules import LearntRule, Rule, learn_rule
     from .simulation import Grid, OnGrid, Simulator, Trajectory, initial_state, polish, rollout, simulate
     from .simulation.doctor import Doctor, doctor
@@ -104,7 +104,7 @@ _ROOMS = {
     ),
     "icons": ("ICONS", "DrawnIcons", "draw_icons"),
     "plotting": ("animate", "plot_recovery", "plot_states", "save_figure"),
-    "recovery": ("Estimate", "Recovery", "recover"),
+    "recovery": ("Calibration", "Estimate", "Recovery", "calibrate", "recover"),
     "rules": ("LearntRule", "Rule", "learn_rule"),
     "simulation": ("Grid", "OnGrid", "Simulator", "Trajectory", "initial_state", "polish", "rollout", "simulate"),
     "simulation.doctor": ("Doctor", "doctor"),

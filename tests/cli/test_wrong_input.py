@@ -110,6 +110,7 @@ TAKES_SYSTEM = {
     "flow": "flow {{kit}}/plane.npz --score kernel --prior known --known {}",
     "animate": "animate {} --time 2",
     "systems": "systems {}",
+    "calibrate": "calibrate {}",
 }
 
 

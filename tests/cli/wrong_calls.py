@@ -33,6 +33,7 @@ START = "Du=.16,Dv=.08,F=.035,k=.06"
 CALLS = {
     "simulate": "simulate gray-scott --steps 2 --size 16",
     "recover": "recover {kit}/pictures.npz --no-film",
+    "calibrate": "calibrate gray-scott --preset maze --repeats 5 --size 24 --steps 3000",
     "fit": f"fit {{kit}}/pictures.npz --start {START}",
     "landscape": "landscape gray-scott --along F=.03:.04:2 --set Du=.16,Dv=.08,k=.06 --target {kit}/pictures.npz",
     "compare": "compare {kit}/pictures.npz --loss pixel",

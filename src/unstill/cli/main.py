@@ -10,6 +10,7 @@ from .._errors import BadInput, UnstillError, nearest
 VERBS = {
     "simulate": "move patterns: from an initial state, for steps, a time, or until they rest",
     "recover": "find the parameters (and hidden fields) behind pictures of a pattern",
+    "calibrate": "measure how often the intervals of recover hold the truth",
     "fit": "fit parameters by gradient, against pictures and a loss",
     "viability": "study when gradients find parameters: strategies, losses, regimes",
     "landscape": "map a loss along one parameter, over a list of sets, or over a section",

@@ -33,6 +33,7 @@ FIGURES: dict[str, dict[str, Callable[[Any], Figure | None]]] = {
     "uniqueness": {"uniqueness.png": _figure("uniqueness", "plot_uniqueness")},
     "discover": {"discovery.png": _figure("discoveries", "plot_found")},
     "recover": {"recovery.png": _figure("recoveries", "plot_recovery")},
+    "calibrate": {"calibration.png": _figure("calibrations", "plot_calibration")},
     "fit": {"fit.png": _figure("fits", "fit_figure")},
     "landscape": {"landscape.png": _figure("landscapes", "plot_landscape")},
     "compare": {"compare.png": _figure("comparisons", "comparison_figure")},

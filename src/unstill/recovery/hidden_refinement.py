@@ -90,6 +90,10 @@ class Penalty:
         shown = self.problem.camera.picture(self.problem.camera_values(values), state[self.problem.observed])[0]
         return drift, shown - picture
 
+    def all_parts(self, q, states):
+        """Those of every picture."""
+        return zip(*(self.parts(q, c, y) for c, y in zip(states, self.pictures, strict=True)), strict=True)
+
     def cost(self, q, states, level) -> float:
         total, unit = 0.0, self.unit(q)[:, None, None]
         for state, picture in zip(states, self.pictures, strict=True):
@@ -148,33 +152,31 @@ def refine(
     that drift and the numbers leave the range that the coarser level gave them (Hausman's test). Then the coarser
     level is kept. The distances between levels, from the second on and to the one that is not kept, enter the
     covariance as systematic error. (With the last alone, over four Gray–Scott patterns at 64², 1 and 5 % noise, four
-    draws each, the largest |z| was 2.5, without 3.7.)
+    draws each, the largest |z| was 2.5, without 3.7.) A descent that runs out of iterations at any level creeps along a
+    flat valley, as for straight stripes, whose curvature promises too much: `exhausted`.
     `states` (M, C, H, W) is where the fields start; `null` (P, N) spans what no picture can determine.
     """
     kept: Refined | None = None
     history: list[dict] = []
-    systematic = np.zeros((len(q), len(q)))
+    systematic, exhausted = np.zeros((len(q), len(q))), False
     for level in LEVELS:
         q, states, iterations = _descend(penalty, q, states, level)
-        drifts, misfits = zip(
-            *(penalty.parts(q, c, y) for c, y in zip(states, penalty.pictures, strict=True)), strict=True
-        )
-        chi2 = float((np.array(misfits) ** 2).mean()) / penalty.noise**2
+        exhausted |= iterations >= PER_LEVEL
+        drift, misfit = (np.array(parts) for parts in penalty.all_parts(q, states))
+        chi2 = float((misfit**2).mean()) / penalty.noise**2
         covariance = covariance_of(penalty.step(q, states, level, 0.0)[2], null)
         values = dict(zip(penalty.problem.sought, penalty.scaling.values(q).tolist(), strict=True))
         history.append({"stage": "refine", "level": level, "chi2": chi2, "iterations": iterations, "values": values})
         report(history[-1])
-        if kept is not None and kept.level < LEVELS[0] and _surprise(q - kept.q, kept.sampling) > JUMP:
-            wider = kept.covariance + np.outer(q - kept.q, q - kept.q)
-            return dataclasses.replace(
-                kept, early=True, covariance=wider, tried_sampling=covariance, tried_misfit=np.array(misfits)
-            )
         shift = np.zeros_like(q) if kept is None else q - kept.q
         if kept is not None and kept.level < LEVELS[0]:
             systematic = systematic + np.outer(shift, shift)
-        drift, misfit = np.array(drifts), np.array(misfits)
-        kept = Refined(q, covariance + systematic, covariance, shift, states, chi2, level, drift, misfit,
-                       iterations >= PER_LEVEL, False, history, covariance, misfit)  # fmt: skip
+            if _surprise(shift, kept.sampling) > JUMP:
+                wider = kept.sampling + systematic
+                return dataclasses.replace(kept, covariance=wider, exhausted=exhausted, early=True,
+                                           tried_sampling=covariance, tried_misfit=misfit)  # fmt: skip
+        kept = Refined(q, covariance + systematic, covariance, shift, states, chi2, level, drift, misfit, exhausted,
+                       False, history, covariance, misfit)  # fmt: skip
         if penalty.scaling.at_bound(q).any():
             break  # the verdict is spoken
     assert kept is not None

@@ -42,7 +42,7 @@ def ring():
 RESULTS = {
     "simulate": lambda: us.simulate("gray-scott", grid=us.Grid((16, 16)), steps=4, samples=20),
     "recover": lambda: us.recover("gray-scott", pattern()[None]),
-    "calibrate": lambda: us.calibrate("gray-scott", preset="maze", noise=0.02, repeats=5, size=24, steps=6000),
+    "calibrate": lambda: us.calibrate("gray-scott", preset="maze", noise=0.02, repeats=5, size=24, steps=3000),
     "fit": lambda: us.fit(
         "gray-scott", pattern()[1], start={"F": 0.03}, fix={"Du": 0.16, "Dv": 0.08, "k": 0.06}, iterations=2, starts=1
     ),

@@ -107,7 +107,8 @@ def test_unknown_options_and_words(refused, verb):
 
 
 @pytest.mark.parametrize(
-    "verb", [v for v in CALLS if v not in ("simulate", "viability", "points", "alife", "animate", "landscape")]
+    "verb",
+    [v for v in CALLS if v not in ("simulate", "calibrate", "viability", "points", "alife", "animate", "landscape")],
 )
 def test_a_source_is_needed(refused, verb):
     refused(verb, expected=["source"])

@@ -167,7 +167,7 @@ REFUSED = {
     "foreign diffusion": (({"u": U, "v": U**2},), {"fix": {"u:lap v": 1.0}}, "may stand in this equation"),
     "noise": (({"u": U, "v": U**2},), {"noise": {"u": 9.0}}, "below the standard deviation"),
     "frames": (({"u": U, "v": U**2},), {"ordered": np.random.default_rng(0).random((3, 2, 8, 8))}, "must be pictures"),
-    "stochastic": (({"u": U, "v": U**2},), {"stochastic": True}, "taken as deterministic"),
+    "stochastic": (({"u": U, "v": U**2},), {"stochastic": True}, "for points only"),
 }  # fmt: skip
 
 

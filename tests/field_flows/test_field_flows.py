@@ -267,7 +267,7 @@ def test_the_verbs_write_what_they_promise(tmp_path, capsys):
         (("flow", source, "--score", score), "the families convolution and local only"),
         (("flow", source, "--score", "nowhere", "--field", "convolution"), "`--score` must be a run"),
         (("flow", source, "--score", source, "--field", "local"), "`--score` must be field-score.npz"),
-        (("flow", source, "--field", "convolusion"), "`--field` must be rule, kinetics, convolution, local"),
+        (("flow", source, "--field", "convolusion"), "`--field` must be a known family of pictures"),
         (("flow", source, "--field", "convolution", "--score", score, "--degree", 2), "rules only"),
         (("flow", source, "--field", "convolution", "--score", score, "--epochs", 2), "the family local only"),
         (("animate", flow, "--preset", "waves", "--out", tmp_path / "x.gif"), "must be left out"),

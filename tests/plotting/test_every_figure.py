@@ -204,6 +204,7 @@ ELSEWHERE = {
     "plot_field_score",
     "plot_field_flow",
     "plot_agreement",
+    "plot_calibration",
     "plot_tracking",
 }  # by the tests of their verbs
 CASES = pytest.mark.parametrize(

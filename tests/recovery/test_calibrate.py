@@ -91,3 +91,16 @@ def test_windows_are_cut_from_larger_pictures(monkeypatch):
     assert seen == [((16, 16), "no-flux", True, {"Du/Dv": 2.0})]
     assert found.failed
     assert found.message == "of 1 repeats fewer than 5 gave intervals (moving 1)"
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_the_figure_has_a_panel_a_number_or_says_that_there_is_none(few, monkeypatch):
+    def recovered(cls, pictures, **asked):
+        mean, std = float(pictures["v"].mean()), float(pictures["v"].std())
+        known = {} if few else {name: us.Estimate.normal(mean, std) for name in cls.parameters()}
+        return SimpleNamespace(parameters=known, camera={}, status=us.Status.CONVERGED, seconds=0.1)
+
+    monkeypatch.setattr(importlib.import_module("unstill.recovery.calibrate"), "recover", recovered)
+    figure = us.calibrate("gray-scott", repeats=5, size=16, steps=50).plot()
+    titles = [axes.get_title(loc="left").split(":")[0] for axes in figure.axes]
+    assert titles == ([] if few else list(us.GrayScott.defaults()))

@@ -174,7 +174,7 @@ def test_plans_fit_the_machine(part, dtype, shape):
 def test_without_a_card_the_refusal_says_what_is_missing():
     if ON_CARD:
         pytest.skip("there is a card")
-    with pytest.raises(BadInput, match="cannot be gpu here"):
+    with pytest.raises(BadInput, match="cannot be used here"):
         rollout(GrayScott(), np.ones((2, 8, 8)), steps=2, engine="gpu")
     assert gpu.missing()
 

@@ -264,7 +264,8 @@ NEEDS = {
 LONG = {
     "README.md 0", "README.md 1", "docs/discover.md 0", "docs/fit.md 0", "docs/gallery.md 0",
     "docs/getting-started.md 0",
-    "docs/gradients.md 0", "docs/layer.md 0", "docs/recover.md 0", "docs/score.md 0",
+    "docs/calibrate.md 0", "docs/gradients.md 0", "docs/layer.md 0", "docs/one-picture.md 0", "docs/recover.md 0",
+    "docs/score.md 0",
     *(name for name in BLOCKS if "/tutorials/" in name),
 }  # fmt: skip
 PRINTED = {

@@ -63,7 +63,9 @@ def test_repeats_are_counted_and_resumed(monkeypatch):
     def recovered(cls, pictures, **asked):
         mean, std = float(pictures["v"].mean()), float(pictures["v"].std())
         parameters = {name: us.Estimate.normal(mean, std) for name in cls.parameters()}
-        return SimpleNamespace(parameters=parameters, camera={}, status=us.Status.CONVERGED, seconds=0.1)
+        return SimpleNamespace(
+            parameters=parameters, camera={}, status=us.Status.CONVERGED, seconds=0.1, interrupted=False
+        )
 
     monkeypatch.setattr(importlib.import_module("unstill.recovery.calibrate"), "recover", recovered)
     asked, log = {"preset": "maze", "noise": 0.02, "repeats": 6, "size": 16, "steps": 100}, Log()
@@ -84,7 +86,7 @@ def test_windows_are_cut_from_larger_pictures(monkeypatch):
 
     def recovered(cls, pictures, **asked):
         seen.append((pictures["v"].shape, asked["grid"].boundary, asked["window"], asked["fix"]))
-        return SimpleNamespace(parameters={}, camera={}, status=us.Status.MOVING, seconds=0.1)
+        return SimpleNamespace(parameters={}, camera={}, status=us.Status.MOVING, seconds=0.1, interrupted=False)
 
     monkeypatch.setattr(importlib.import_module("unstill.recovery.calibrate"), "recover", recovered)
     found = us.calibrate("gray-scott", repeats=1, size=16, steps=50, window=True, fix={"Du/Dv": 2.0})
@@ -98,9 +100,27 @@ def test_the_figure_has_a_panel_a_number_or_says_that_there_is_none(few, monkeyp
     def recovered(cls, pictures, **asked):
         mean, std = float(pictures["v"].mean()), float(pictures["v"].std())
         known = {} if few else {name: us.Estimate.normal(mean, std) for name in cls.parameters()}
-        return SimpleNamespace(parameters=known, camera={}, status=us.Status.CONVERGED, seconds=0.1)
+        return SimpleNamespace(parameters=known, camera={}, status=us.Status.CONVERGED, seconds=0.1, interrupted=False)
 
     monkeypatch.setattr(importlib.import_module("unstill.recovery.calibrate"), "recover", recovered)
     figure = us.calibrate("gray-scott", repeats=5, size=16, steps=50).plot()
     titles = [axes.get_title(loc="left").split(":")[0] for axes in figure.axes]
     assert titles == ([] if few else list(us.GrayScott.defaults()))
+
+
+def test_an_interrupt_ends_the_count_and_keeps_what_was_counted(monkeypatch):
+    """`recover` answers Ctrl-C by a result: that is no repeat, and the next is not begun."""
+    calls, log = [], Log()
+
+    def recovered(cls, pictures, **asked):
+        calls.append(1)
+        ended = len(calls) == 3
+        return SimpleNamespace(
+            parameters={}, camera={}, status=us.Status.INTERRUPTED if ended else us.Status.MOVING, seconds=0.1,
+            interrupted=ended,
+        )  # fmt: skip
+
+    monkeypatch.setattr(importlib.import_module("unstill.recovery.calibrate"), "recover", recovered)
+    found = us.calibrate("gray-scott", repeats=9, size=16, steps=50, resume=log)
+    assert found.interrupted
+    assert (len(calls), len(log.rows)) == (3, 2)

@@ -20,6 +20,7 @@ from unstill.recovery.hidden_elimination import (
 from unstill.recovery.hidden_problem import Problem, Scaling
 from unstill.recovery.hidden_refinement import LOOSE, Penalty, covariance_of
 from unstill.recovery.hidden_search import Balance, Fitted, descend, evaluate, linear_parameters, screen
+from unstill.recovery.ties import ties_of
 from unstill.simulation import Grid
 from unstill.simulation.jacobian import drift_of
 from unstill.systems import GrayScott, ReactionDiffusion, parameter
@@ -112,6 +113,26 @@ def test_the_hidden_fields_derivatives_against_solving_anew(name, field):
         # h² of the third derivative against 1e-12 of Newton's end over h
         scale = max(1e-3, np.abs(numeric).max())
         np.testing.assert_allclose(slopes[p], numeric, atol=1e-5 * scale, err_msg=parameter_name)
+
+
+@pytest.mark.parametrize("camera", [Camera(None, None, 1.0), Camera(None, 0.1, None)])
+def test_the_residuals_derivatives_of_a_camera_a_tie_and_a_window_against_differences(camera):
+    """Gain, offset and gamma move the seen field, and the hidden one with it; a tied parameter follows."""
+    grid = Grid((9, 8), 0.9, "no-flux")
+    ties = ties_of(GrayScott, {"Du^2/Dv": 0.4}, {})
+    problem = Problem(GrayScott, grid, 1, ("Du", "F", "k"), {}, ties, camera, True)
+    known = [{"gain": 1.7, "offset": 0.1, "gamma": 0.6}[name] for name in camera.unknown]
+    values = np.array([0.16, 0.035, 0.065, *known])
+    assert problem.parameters(values)[0]["Dv"] == pytest.approx(0.16**2 / 0.4)
+    picture = camera.picture(np.array(known), rough_state(GrayScott(), grid)[1])[0]
+    balance = Balance(problem, choose_route(GrayScott, 1), picture[None])
+    _, slopes, states = balance.residual(values)
+    for p, name in enumerate(problem.sought):
+        h = 1e-5 * max(abs(values[p]), 0.1)
+        ends = [balance.residual(values + s * h * np.eye(len(values))[p], states)[0] for s in (1, -1)]
+        numeric = (ends[0] - ends[1]) / (2 * h)
+        # h² of the third derivative: 1e-10 of it
+        np.testing.assert_allclose(slopes[p], numeric, atol=1e-5 * np.abs(numeric).max(), err_msg=name)
 
 
 @EVERY_FIELD

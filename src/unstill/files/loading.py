@@ -12,7 +12,7 @@ import numpy as np
 from .._errors import BadInput
 from ..observations.snapshots import Snapshots
 from .arrays import FRAMES, Header, read_npy, read_npz, read_npz_headers
-from .calibration import holds_floats, stated_calibration
+from .grey_scale import holds_floats, stated_scale
 from .pictures import PICTURE_SUFFIXES, read_pictures, scale_integers
 from .runs import RESULT, RUN, read_result, read_run
 
@@ -95,7 +95,7 @@ def _pictures(files: Sequence[Path], source: Path, names: tuple[str, ...] | None
     """Pictures with what their files state of values and grid; one calibration must hold for all."""
     name = _one_name(names, source)
     values, palette = read_pictures(files, colormap)
-    stated = [stated_calibration(file) for file in files]
+    stated = [stated_scale(file) for file in files]
     if len(set(stated)) > 1:
         raise BadInput("path", "must hold pictures of one calibration", f"{stated[0]} and others in {source}")
     calibration = stated[0]

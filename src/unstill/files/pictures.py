@@ -10,7 +10,7 @@ import numpy as np
 from .._errors import BadInput
 from ..observations.snapshots import Palette
 from .arrays import MOST_ELEMENTS, decoding
-from .calibration import Calibration
+from .grey_scale import GreyScale
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
@@ -67,12 +67,12 @@ def read_colours(path: Path) -> np.ndarray:
             return np.asarray(image.convert("RGBA" if clear else "RGB")) / 255
 
 
-def write_png(path: Path, values: np.ndarray, calibration: Calibration) -> None:
+def write_png(path: Path, values: np.ndarray, scale: GreyScale) -> None:
     """Writes (H, W) values in [0, 1] as a 16-bit grey PNG that states what they mean."""
     from PIL import Image
 
     picture = Image.fromarray(np.round(values * 65535).astype(np.uint16))
-    picture.save(path, format="PNG", pnginfo=calibration.chunk())
+    picture.save(path, format="PNG", pnginfo=scale.chunk())
 
 
 def scale_integers(name: str, values: np.ndarray) -> np.ndarray:

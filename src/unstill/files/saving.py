@@ -13,7 +13,7 @@ from .._errors import BadInput
 from ..observations.snapshots import Snapshots
 from .arrays import FRAMES, write_npz
 from .atomic import replacing
-from .calibration import Calibration
+from .grey_scale import GreyScale
 from .pictures import write_png
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def save(path: str | os.PathLike, states: Snapshots | Trajectory | Mapping[str, 
             write_npz(part, {**snapshots.fields, **extras, **_frames(states)})
     elif suffix == ".png":
         picture, grid = _single_picture(snapshots), snapshots.grid
-        stated = Calibration() if grid is None else Calibration(dx=grid.dx, boundary=grid.boundary)
+        stated = GreyScale() if grid is None else GreyScale(dx=grid.dx, boundary=grid.boundary)
         with replacing(path) as part:
             write_png(part, picture, stated)
     else:

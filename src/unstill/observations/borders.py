@@ -3,8 +3,9 @@
 import numpy as np
 from jaxtyping import Float
 
-# Of the mean squared step between neighbours. Gray–Scott patterns at 64² and above: periodic ones .5 to 1.5.
-_JUMP = 1.8
+# Of the mean squared step between neighbours. Measured on Gray–Scott patterns: .18 to 1.98 on 76 sides of periodic
+# ones, 48² to 160²; 6.3 to 121 on the worse side of 84 windows of 48² to 96². Noise brings the latter down.
+_JUMP = 3.0
 
 
 def looks_cut(pictures: Float[np.ndarray, "M H W"]) -> bool:

@@ -1,12 +1,10 @@
 """What stands between a field and its picture: gain, offset and gamma, each known or to be found."""
 
 import dataclasses
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
-Unknown = Literal["unknown"]
 FLOOR = 1e-4  # of the largest concentration: below, a power with an unknown exponent is not followed
 GAMMAS = (0.2, 5.0)
 
@@ -26,11 +24,6 @@ class Camera:
     def unknown(self) -> tuple[str, ...]:
         """The names of what is to be found."""
         return tuple(name for name in ("gain", "offset", "gamma") if getattr(self, name) is None)
-
-    @property
-    def is_absolute(self) -> bool:
-        """Whether a picture holds the concentrations themselves."""
-        return (self.gain, self.offset, self.gamma) == (1.0, 0.0, 1.0)
 
     def numbers(self, values: Float[np.ndarray, " U"]) -> tuple[float, float, float]:
         """Gain, offset and gamma, the unknown ones from `values`."""

@@ -71,8 +71,8 @@ def calibrate(
         progress: Called after each picture.
         resume: Keeps the pictures that are done.
 
-    Returns a `Calibration`; its `status` is `converged`, or `not-converged` where no picture was recovered. Raises
-    `BadInput`.
+    Returns a `Calibration`; its `status` is `converged`, `not-converged` where fewer than five pictures gave an
+    interval, or `interrupted`. Raises `BadInput`.
     """
     started, kept = clock.perf_counter(), Memory() if resume is None else resume
     cls = system_class(system)
@@ -82,15 +82,22 @@ def calibrate(
         raise BadInput("observe", f"must name a field of {cls.name}", repr(field), nearest(field, cls.fields))
     made = functools.partial(_picture, truth, field, size=size, steps=steps, window=window, noise=noise, seed=seed)
     asked = {"window": window, "fix": fix, "gain": gain, "offset": offset, "gamma": gamma, "observe": field}
-    rows = kept.log()
+    rows, status = kept.log(), None
     for i in range(len(rows), repeats):
-        picture, grid = made(i)
-        found = recover(cls, {field: picture}, grid=grid, noise=noise or None, **asked)
+        try:
+            picture, grid = made(i)
+            found = recover(cls, {field: picture}, grid=grid, noise=noise or None, **asked)
+        except KeyboardInterrupt:
+            status = Status.INTERRUPTED
+            break
+        if found.interrupted:  # it answers Ctrl-C itself, with the values that it had reached
+            status = Status.INTERRUPTED
+            break
         rows.append(_row(i, found))
         kept.append_log(rows[-1])
         progress(i + 1, repeats, rows[-1])
     covered = coverage_of({**truth.values(), **_camera_truth(asked)}, rows)
-    status = Status.CONVERGED if covered else Status.NOT_CONVERGED
+    status = status or (Status.CONVERGED if covered else Status.NOT_CONVERGED)
     return Calibration(
         truth, field, noise, size, window, status, covered, tuple(rows), seconds=clock.perf_counter() - started,
     )  # fmt: skip

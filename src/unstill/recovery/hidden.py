@@ -20,7 +20,7 @@ from .hidden_combinations import Combination, combinations, determined_products,
 from .hidden_elimination import choose_route
 from .hidden_problem import Problem, Scaling
 from .hidden_refinement import Penalty, covariance_of, refine
-from .hidden_search import Balance, Fitted, descend, evaluate, search
+from .hidden_search import Balance, Fitted, busiest_part, descend, evaluate, search
 from .hidden_verdict import FAINT, RELAXED, Ended, Goodness, objection
 from .ties import ties_of
 
@@ -114,6 +114,8 @@ def recover_hidden(
     _check(system_class, grid, observed, pictures, {**(start or {}), **fix}, noise)
     ties = ties_of(system_class, products or {}, fix)
     names = tuple(n for n in system_class.parameters() if n not in {*fix, *(tie.name for tie in ties)})
+    if not names:
+        raise BadInput("fix", "must leave a parameter to be found", f"all of {', '.join(system_class.parameters())}")
     problem = Problem(system_class, grid, system_class.fields.index(observed), names, fix, ties, camera, window)
     scaling = Scaling.of(problem, pictures)
     level = Noise(noise, noise > 0, 0.0) if noise is not None else estimate_noise(grid, pictures)
@@ -284,7 +286,8 @@ class _Recovery:
         problem, scaling, names = self.problem, self.scaling, self.problem.sought
         products = determined_products(null, problem, scaling, scaling.values(search.q))
         known = combinations(products, covariance, problem, scaling, scaling.values(q))
-        end = dataclasses.replace(end, bounds=[n for n, at in zip(names, scaling.at_bound(q), strict=True) if at])
+        bounds = [n for n, at in zip(names, scaling.at_bound(q), strict=True) if at] + self._tied_out_of_range(q)
+        end = dataclasses.replace(end, bounds=bounds)
         values, std, estimate = self._numbers(q, covariance, null)
         free = [name for name, value in values.items() if value is None]
         status, message = objection(end) or _determined(free, len(values), known)
@@ -305,6 +308,12 @@ class _Recovery:
             goodness=end.goodness,
         )
 
+    def _tied_out_of_range(self, q) -> list[str]:
+        """Tied parameters that the search has carried beyond what the system allows."""
+        infos, values = self.problem.system_class.parameters(), self.problem.parameters(self.scaling.values(q))[0]
+        ends = {tie.name: infos[tie.name] for tie in self.problem.ties}
+        return [name for name, info in ends.items() if not info.low <= values[name] <= info.high]
+
     def _numbers(self, q, covariance, null):
         """Values and standard deviations of the numbers sought and of those tied to them, `None` where they are free,
         and the values that the fit used."""
@@ -322,13 +331,6 @@ class _Recovery:
             {n: None if f else float(s) for n, s, f in zip(names, spread, free, strict=True)},
             {**{n: float(v) for n, v in zip(names, used, strict=True)}, **problem.fix},
         )
-
-
-def busiest_part(picture: np.ndarray, side: int) -> tuple[slice, slice]:
-    """The square of this side with the greatest contrast, among nine places."""
-    tops, lefts = ((0, (n - side) // 2, n - side) for n in picture.shape)
-    parts = [(slice(top, top + side), slice(left, left + side)) for top in tops for left in lefts]
-    return max(parts, key=lambda part: float(picture[part].std()))
 
 
 def _determined(free: list[str], count: int, known: list[Combination]) -> tuple[Status, str]:

@@ -19,7 +19,7 @@ JUMP = 6.0  # per parameter, of the squared distance between levels in units of 
 
 @dataclasses.dataclass(frozen=True)
 class Refined:
-    """The estimate: q, its covariance and the part of it due to noise, the shift from the coarser level, fields
+    """The estimate: q, its covariance and the part of it due to noise, fields
     (M, C, H, W), χ² per cell, the penalty level reached, the drift left (M, C, H, W), the misfit (M, H, W),
     whether a descent ended at its largest number of iterations, whether it stopped early; of the last level that was
     tried, this one or the next, the part of the covariance due to noise and the misfit."""
@@ -27,7 +27,6 @@ class Refined:
     q: np.ndarray
     covariance: np.ndarray
     sampling: np.ndarray
-    shift: np.ndarray
     states: np.ndarray
     chi2: float
     level: float
@@ -175,7 +174,7 @@ def refine(
                 wider = kept.sampling + systematic
                 return dataclasses.replace(kept, covariance=wider, exhausted=exhausted, early=True,
                                            tried_sampling=covariance, tried_misfit=misfit)  # fmt: skip
-        kept = Refined(q, covariance + systematic, covariance, shift, states, chi2, level, drift, misfit, exhausted,
+        kept = Refined(q, covariance + systematic, covariance, states, chi2, level, drift, misfit, exhausted,
                        False, history, covariance, misfit)  # fmt: skip
         if penalty.scaling.at_bound(q).any():
             break  # the verdict is spoken

@@ -161,3 +161,10 @@ def search(
                 {"stage": "search", "descents": len(alive), "residual": float(np.sqrt(2 * best.cost)), "values": found}
             )
     return alive
+
+
+def busiest_part(picture: np.ndarray, side: int) -> tuple[slice, slice]:
+    """The square of this side with the greatest contrast, among nine places."""
+    tops, lefts = ((0, (n - side) // 2, n - side) for n in picture.shape)
+    parts = [(slice(top, top + side), slice(left, left + side)) for top in tops for left in lefts]
+    return max(parts, key=lambda part: float(picture[part].std()))

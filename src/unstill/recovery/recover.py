@@ -90,9 +90,10 @@ def recover(
             known = noise
             if isinstance(noise, Mapping):
                 known = dict.fromkeys(renamed.fields, next(iter(noise.values()))) if noise else None
-            return _of_one_system(cls, renamed, kept, noise=known, explain=False, **options)
+            # With a memory of its own: what another system's fit has reached is no start for this one.
+            return _of_one_system(cls, renamed, Memory(), noise=known, explain=False, **options)
 
-        return best_of_all(seen, each)
+        return best_of_all(seen, each, kept)
     return _of_one_system(system, pictures, kept, observe=observe, start=start, fix=fix, noise=noise, dt=dt, **options)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._arguments import Names, listed
 from .._errors import BadInput
+from .._progress import AbstractCheckpoint
 from .._types import Status
 from ..observations.snapshots import Snapshots
 from ..systems import SYSTEMS, ReactionDiffusion
@@ -35,12 +36,15 @@ def one_picture_set(pictures: Any, observe: Names | None) -> Snapshots:
     return held.select(names)
 
 
-def best_of_all(pictures: Snapshots, each: Callable[[type[ReactionDiffusion], Snapshots], Recovery]) -> Recovery:
+def best_of_all(
+    pictures: Snapshots, each: Callable[[type[ReactionDiffusion], Snapshots], Recovery], kept: AbstractCheckpoint
+) -> Recovery:
     """The best fit of a picture by the fields of all built-in systems of two fields, with the `ranking` of all.
 
     Fits are ranked, those that are accepted first, by BIC = n log(share of the contrast left)² + P log n with n cells
     and P numbers sought (G. Schwarz, Ann. Stat. 6, 461 (1978), doi:10.1214/aos/1176344136). Where none is accepted the
-    status is `no-fit`, with the best of them. Fails where two systems share a normal form: then both are named.
+    status is `no-fit`, with the best of them. Fails where two systems share a normal form: then both are named. Ctrl-C
+    ends it with the interrupted fit and the ranking of those that were done; a line of each is logged.
     """
     (values,) = pictures.fields.values()
     trials: list[tuple[dict[str, Any], Recovery]] = []
@@ -49,11 +53,19 @@ def best_of_all(pictures: Snapshots, each: Callable[[type[ReactionDiffusion], Sn
             continue
         for field in cls.fields:
             found = each(cls, dataclasses.replace(pictures, fields={field: values}))
+            if found.interrupted:
+                return dataclasses.replace(found, ranking=tuple(entry for entry, _ in _ranked(trials)))
             trials.append((_entry(found, field, values), found))
-    trials.sort(key=lambda trial: (trial[1].status not in FITS, trial[0]["bic"]))
+            kept.append_log(trials[-1][0])
+    trials = _ranked(trials)
     ranking = tuple(entry for entry, _ in trials)
     status, message = _verdict(trials)
     return dataclasses.replace(trials[0][1], ranking=ranking, status=status, message=message)
+
+
+def _ranked(trials):
+    """Accepted fits first, then by BIC."""
+    return sorted(trials, key=lambda trial: (trial[1].status not in FITS, trial[0]["bic"]))
 
 
 def _entry(found: Recovery, field: str, values: np.ndarray) -> dict[str, Any]:

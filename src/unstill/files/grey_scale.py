@@ -17,7 +17,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclasses.dataclass(frozen=True)
-class Calibration:
+class GreyScale:
     """Concentration = (value − offset)/gain, with values in [0, 1]; `dx` and `boundary` of the grid where stated."""
 
     gain: float = 1.0
@@ -39,7 +39,7 @@ class Calibration:
         return info
 
 
-def stated_calibration(path: Path) -> Calibration | None:
+def stated_scale(path: Path) -> GreyScale | None:
     """What a PNG states in its text chunk, or None; raises `BadInput` for one that is malformed."""
     from PIL import Image
 
@@ -52,7 +52,7 @@ def stated_calibration(path: Path) -> Calibration | None:
     return None if text is None else _parsed(str(text), path)
 
 
-def _parsed(text: str, path: Path) -> Calibration:
+def _parsed(text: str, path: Path) -> GreyScale:
     pairs = (word.partition("=") for word in text.split())
     words = {name: value for name, _, value in pairs}
     try:
@@ -61,7 +61,7 @@ def _parsed(text: str, path: Path) -> Calibration:
         numbers = {"gain": 0.0}
     if set(words) - {"gain", "offset", "dx", "boundary"} or not numbers.get("gain", 1.0) > 0:
         raise BadInput("path", "must state a calibration such as gain=1 offset=0 dx=1", f"{text[:60]!r} in {path}")
-    return Calibration(**numbers, boundary=words.get("boundary"))
+    return GreyScale(**numbers, boundary=words.get("boundary"))
 
 
 def holds_floats(path: Path) -> bool:

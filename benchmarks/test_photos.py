@@ -86,6 +86,6 @@ def test_photo(benchmark, figure, patterns, rung):
     share = float((np.abs(z) < 1.96).mean()) if len(kept) else 0.0
     figure(
         f"photo, {rung}: largest error of F and k", f"≤ {wanted:.0%}", f"{worst:.2%}", "",
-        f"{len(kept)} of 12 converged; intervals hold {share:.0%}, largest |z| {np.abs(z).max(initial=0):.1f}; "
+        f"{len(kept)} of 12 converged; intervals hold {share:.0%}, largest z {np.abs(z).max(initial=0):.1f}; "
         f"slowest {slowest:.0f} s", worst <= wanted and len(kept) == 12,
     )  # fmt: skip

@@ -72,9 +72,10 @@ def share_or_levels(given) -> float | dict[str, float] | None:
     words = [word for words in given.noise for word in words]
     if len(words) == 1 and "=" not in words[0] and "," not in words[0]:
         try:
-            return RULES["NonNegative"].check("noise", float(words[0]))
+            share = float(words[0])
         except ValueError:
             raise BadInput("noise", "must be NAME=VALUE, or a number", repr(words[0])) from None
+        return RULES["NonNegative"].check("noise", share)
     return parameter_set("noise", words) or None
 
 

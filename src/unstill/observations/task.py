@@ -58,7 +58,7 @@ def check(system, pictures, *, observe=None, grid=None, start=None, fix=None, no
     arrays, grid = _arrays(pictures, observe, grid, cls)
     if 1 < len(arrays) < len(cls.fields):
         raise BadInput("observe", f"must name one field or all of {', '.join(cls.fields)}", ", ".join(arrays))
-    start, fix = _known(cls, "start", start), _known(cls, "fix", fix)
+    start, fix = known_parameters(cls, "start", start), known_parameters(cls, "fix", fix)
     if set(fix) == set(cls.parameters()):
         raise BadInput("fix", "must leave a parameter to be found", f"all of {', '.join(fix)}")
     return Task(cls, arrays, grid, start, fix, known_noise(noise, arrays, "observed fields"))
@@ -102,7 +102,7 @@ def _arrays(pictures, observe, grid, cls) -> tuple[dict[str, np.ndarray], Grid]:
     return chosen, grid
 
 
-def _known(cls, argument: str, values: Mapping[str, float] | None) -> dict[str, float]:
+def known_parameters(cls, argument: str, values: Mapping[str, float] | None) -> dict[str, float]:
     """Values that name parameters and lie in their ranges."""
     values = {name: float(value) for name, value in (values or {}).items()}
     for name in values:

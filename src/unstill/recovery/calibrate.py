@@ -20,6 +20,7 @@ from ..simulation import Grid, simulate
 from ..systems import AbstractSystem, ReactionDiffusion
 from .calibration import Calibration, coverage_of
 from .recover import recover
+from .ties import known_of
 
 PATTERNS = 5  # initial states at most: a pattern takes longer to grow than to be recovered
 _FRAME = 16  # cells that a window is cut away from each border
@@ -80,6 +81,7 @@ def calibrate(
     field = observe or ("v" if "v" in cls.fields else cls.fields[-1])
     if field not in cls.fields:
         raise BadInput("observe", f"must name a field of {cls.name}", repr(field), nearest(field, cls.fields))
+    known_of(cls, fix or {})  # refuse before a pattern grows
     made = functools.partial(_picture, truth, field, size=size, steps=steps, window=window, noise=noise, seed=seed)
     asked = {"window": window, "fix": fix, "gain": gain, "offset": offset, "gamma": gamma, "observe": field}
     rows, status = kept.log(), None

@@ -22,7 +22,7 @@ from .hidden_problem import Problem, Scaling
 from .hidden_refinement import Penalty, covariance_of, refine
 from .hidden_search import Balance, Fitted, busiest_part, descend, evaluate, search
 from .hidden_verdict import FAINT, RELAXED, Ended, Goodness, objection
-from .ties import ties_of
+from .ties import Tie
 
 PART, ENOUGH = 72, 100  # cells a side: of the part of a picture that is searched, where it has more than these
 SEARCHED = 2  # pictures that the many starts of the search are tried on
@@ -84,7 +84,7 @@ def recover_hidden(
     *,
     start: Mapping[str, float] | None = None,
     fix: Mapping[str, float] | None = None,
-    products: Mapping[str, float] | None = None,
+    ties: tuple[Tie, ...] = (),
     noise: float | None = None,
     camera: Camera = ABSOLUTE,
     window: bool = False,
@@ -98,8 +98,8 @@ def recover_hidden(
     estimate: the steady state nearest to the pictures (`refine`).
 
     Arguments: `observed`, the seen field's name; `pictures` (M, H, W) in the field's own unit, all of one parameter
-    set; `start`, a guess that is tried besides the method's own starts; `fix`, parameters that are known; `products`,
-    products of powers that are, such as {"Du/Dv": 2}; `noise`, the standard deviation of white noise in the pictures'
+    set; `start`, a guess that is tried besides the method's own starts; `fix`, parameters that are known; `ties`,
+    products of powers that are; `noise`, the standard deviation of white noise in the pictures'
     unit where known (estimated otherwise); `camera`, what made grey values of concentrations; `window`, whether the
     pictures are cut from larger ones, on a no-flux grid then; `explain`, whether to look for the likeliest cause of a
     misfit; `progress`, called with one dictionary an iteration.
@@ -112,10 +112,7 @@ def recover_hidden(
     """
     fix, pictures = dict(fix or {}), np.asarray(pictures, float)
     _check(system_class, grid, observed, pictures, {**(start or {}), **fix}, noise)
-    ties = ties_of(system_class, products or {}, fix)
     names = tuple(n for n in system_class.parameters() if n not in {*fix, *(tie.name for tie in ties)})
-    if not names:
-        raise BadInput("fix", "must leave a parameter to be found", f"all of {', '.join(system_class.parameters())}")
     problem = Problem(system_class, grid, system_class.fields.index(observed), names, fix, ties, camera, window)
     scaling = Scaling.of(problem, pictures)
     level = Noise(noise, noise > 0, 0.0) if noise is not None else estimate_noise(grid, pictures)

@@ -85,12 +85,13 @@ class Problem:
         return np.tensordot(slopes, by_parameter, 1)
 
     def completed(self, states: Float[np.ndarray, "M C H W"]) -> Float[np.ndarray, "M C H W"]:
-        """Fitted states whose hidden fields at a window's border, which nothing determines, are those beside it."""
+        """Fitted states whose hidden fields at a window's border, and beside it, where hardly an equation determines
+        them, are those further in."""
         if not self.window:
             return states
         states = states.copy()
-        inner = states[:, self.hidden, 1:-1, 1:-1]
-        states[:, self.hidden] = np.pad(inner, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+        inner = states[:, self.hidden, 2:-2, 2:-2]
+        states[:, self.hidden] = np.pad(inner, ((0, 0), (0, 0), (2, 2), (2, 2)), mode="edge")
         return states
 
     def state(self, seen: np.ndarray, hidden: np.ndarray) -> np.ndarray:

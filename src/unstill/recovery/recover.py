@@ -18,7 +18,7 @@ from ..observations.task import Pictures, Task, check, named_fields, system_clas
 from ..systems import AbstractSystem, Grid
 from .hidden import HiddenResult, recover_hidden
 from .result import Recovery
-from .ties import is_product
+from .ties import Tie, known_of
 from .weak import WeakResult, recover_weak
 from .which_system import best_of_all, one_picture_set
 
@@ -104,21 +104,20 @@ def _of_one_system(
     """`recover` for one system; with `explain`, the likeliest cause of a misfit is looked for."""
     started, cls = clock.perf_counter(), system_class(system)
     named, told = named_fields(cls, pictures, observe)
-    products = {text: value for text, value in (fix or {}).items() if is_product(text)}
-    single = {name: value for name, value in (fix or {}).items() if name not in products}
+    single, ties = known_of(cls, fix or {})
     levels = noise if isinstance(noise, Mapping) else None
     task = check(system, named, observe=observe, grid=grid, start=start, fix=single, noise=levels)
     if noise is not None and levels is None:
         task = dataclasses.replace(task, noise=_levels(task.pictures, noise))
     if set(task.pictures) == set(cls.fields):
-        _refuse_one_field_options(products, window=window, gain=gain, offset=offset, gamma=gamma)
+        _refuse_one_field_options(ties, window=window, gain=gain, offset=offset, gamma=gamma)
         found = _from_all_fields(task, kept, dt)
     else:
         stated = grid or getattr(named, "grid", None)
         camera, of_camera = _camera(named, task, gain, offset, gamma)
         task, window, of_window = _cut(task, window, stated is not None)
         told += of_camera + of_window
-        question = {"products": products, "camera": camera, "window": window, "explain": explain}
+        question = {"ties": ties, "camera": camera, "window": window, "explain": explain}
         found = _from_one_field(task, kept, progress, **question)
     return Recovery(
         **found | {"message": told + found["message"]},
@@ -132,9 +131,9 @@ def _levels(pictures: Mapping[str, np.ndarray], share: Any) -> dict[str, float]:
     return {name: share * float(c.std((1, 2)).mean()) / float(np.hypot(1, share)) for name, c in pictures.items()}
 
 
-def _refuse_one_field_options(products: Mapping[str, float], **given: Any) -> None:
+def _refuse_one_field_options(ties: tuple[Tie, ...], **given: Any) -> None:
     """Raise `BadInput` for what the weak form of all fields does not know."""
-    for name, value in {**given, **({"fix": ", ".join(products)} if products else {})}.items():
+    for name, value in {**given, "fix": "products" if ties else ""}.items():
         if value:
             rule = "must name single parameters" if name == "fix" else "must be left out"
             raise BadInput(name, f"{rule} where all fields are seen", repr(value))

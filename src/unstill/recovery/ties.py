@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from .._errors import BadInput, nearest
+from ..observations.task import known_parameters
 from ..systems import ReactionDiffusion
 
 _FACTOR = re.compile(r"\s*([*/·]?)\s*([^\W\d]\w*)(?:\s*\^\s*([+-]?\d+(?:\.\d+)?))?\s*")
@@ -41,6 +42,16 @@ def powers(text: str) -> dict[str, float]:
         found[factor[2]] = found.get(factor[2], 0.0) + sign * float(factor[3] or 1)
         place = factor.end()
     return {name: power for name, power in found.items() if power != 0}
+
+
+def known_of(cls: type[ReactionDiffusion], fix: Mapping[str, float]) -> tuple[dict[str, float], tuple[Tie, ...]]:
+    """What is known, as single parameters and as ties; raises `BadInput`, also where nothing is left to be found."""
+    products = {text: value for text, value in fix.items() if is_product(text)}
+    single = known_parameters(cls, "fix", {name: value for name, value in fix.items() if name not in products})
+    ties = ties_of(cls, products, single)
+    if len(single) + len(ties) == len(cls.parameters()):
+        raise BadInput("fix", "must leave a parameter to be found", ", ".join(fix))
+    return single, ties
 
 
 def ties_of(cls: type[ReactionDiffusion], products: Mapping[str, float], fix: Mapping[str, float]) -> tuple[Tie, ...]:

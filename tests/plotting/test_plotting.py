@@ -119,6 +119,22 @@ def test_mp4_plays_everywhere(tmp_path):
     assert (tmp_path / "x.mp4").read_bytes() == (tmp_path / "y.mp4").read_bytes()
 
 
+def test_the_bytes_of_an_mp4_do_not_depend_on_what_lay_in_memory(tmp_path):
+    """glibc fills fresh memory with this byte: any that the encoder reads before it writes shows in the film."""
+    program = (
+        "import sys, numpy as np; from pathlib import Path; from unstill.plotting.video import write_mp4\n"
+        "rows, columns = np.mgrid[0:386, 0:816]\n"
+        "waves = [128 + 100 * np.sin(columns / 30 + t) * np.cos(rows / 20) for t in range(5)]\n"
+        "write_mp4(Path(sys.argv[1]), [np.stack([w] * 3, -1).astype(np.uint8) for w in waves], 12)"
+    )
+    films = set()
+    for byte in ("0", "1", "2"):
+        path = tmp_path / f"{byte}.mp4"
+        subprocess.run([sys.executable, "-c", program, path], check=True, env={**os.environ, "MALLOC_PERTURB_": byte})
+        films.add(path.read_bytes())
+    assert len(films) == 1
+
+
 def test_gif_shows_the_states(tmp_path):
     movie = film(1)
     animate(movie, tmp_path / "x.gif", limits=(0, 1), size=64)

@@ -10,16 +10,17 @@ from .._errors import BadInput, nearest
 from .._types import Status
 from ..observations.camera import ABSOLUTE, Camera
 from ..observations.noise import Noise, denoise, estimate_noise
-from ..observations.steadiness import ALL_NOISE, FADING, UNEXPLAINED, contrast_floor, is_steady
+from ..observations.steadiness import ALL_NOISE, UNEXPLAINED, contrast_floor, is_steady
 from ..observations.steadiness import contrast as contrast_of
 from ..simulation.jacobian import drift_of, rms_drift
 from ..systems import ReactionDiffusion
 from ..systems.grid import Grid
 from .causes import likeliest_cause
-from .hidden_combinations import Combination, combinations, determined_products, null_directions, undetermined
+from .hidden_combinations import combinations, determined_products, null_directions
 from .hidden_elimination import choose_route
 from .hidden_problem import Problem, Scaling
 from .hidden_refinement import Penalty, covariance_of, refine
+from .hidden_result import HiddenResult, determined, empty, is_flat, numbers_of, told_of
 from .hidden_search import Balance, Fitted, busiest_part, descend, evaluate, search
 from .hidden_verdict import FAINT, RELAXED, Ended, Goodness, objection
 from .ties import Tie
@@ -33,47 +34,6 @@ COHERENT = 0.2
 RESOLVED = 1e-9  # of q
 UNSEEN = 3e-4  # of the contrast: what the pictures of a window without noise are held to
 BLOCK = 16  # cells; longer than a pattern's correlation, for the covariance of a noise-free fit
-
-
-@dataclasses.dataclass(frozen=True)
-class HiddenResult:
-    """Outcome of `recover_hidden`.
-
-    `values` and `std` hold None for a parameter that the picture does not determine; `estimate` holds the number
-    used all the same (one point of the undetermined family), so that `system` can be set in motion.
-    `covariance` is of the numbers q named by `free`: log θ where `logarithmic`, else θ/`scale`.
-    `fields` are the fitted fields (M, C, H, W); `noise` the absolute standard deviation of the white noise;
-    `drift` the rms of ∂c/∂t per time, largest of the fields, that the fit could not remove: for noisy pictures a
-    lower bound. `residual` is the unexplained change of the seen field relative to its contrast.
-    """
-
-    system_class: type[ReactionDiffusion]
-    observed: str
-    hidden: tuple[str, ...]
-    free: tuple[str, ...]
-    fix: dict[str, float]
-    values: dict[str, float | None]
-    std: dict[str, float | None]
-    estimate: dict[str, float]
-    covariance: np.ndarray
-    logarithmic: np.ndarray
-    scale: np.ndarray
-    combinations: list[Combination]
-    fields: np.ndarray
-    noise: float
-    drift: float
-    residual: float
-    status: Status
-    message: str
-    history: list[dict]
-    misfit: np.ndarray  # (M, H', W') what the fit leaves, in units of the noise, or relative where there is none
-    goodness: Goodness | None = None
-
-    @property
-    def system(self) -> ReactionDiffusion:
-        """The system at the estimate."""
-        base, infos = self.system_class(**self.system_class.defaults()), self.system_class.parameters()
-        return base.with_values(**{name: value for name, value in self.estimate.items() if name in infos})
 
 
 def recover_hidden(
@@ -117,19 +77,12 @@ def recover_hidden(
     scaling = Scaling.of(problem, pictures)
     level = Noise(noise, noise > 0, 0.0) if noise is not None else estimate_noise(grid, pictures)
     contrast = float(contrast_of(pictures).mean())
-    faint = _is_flat(problem, pictures, contrast) if camera.gain is not None else contrast <= contrast_floor(pictures)
+    faint = is_flat(problem, pictures, contrast) if camera.gain is not None else contrast <= contrast_floor(pictures)
     if faint or (level.detected and level.std > ALL_NOISE * contrast):
-        return _empty(problem, scaling, level, Status.DEAD, "The picture carries no pattern: nothing can be recovered.")
+        return empty(problem, scaling, level, Status.DEAD, "The picture carries no pattern: nothing can be recovered.")
     return _Recovery(
         problem, scaling, pictures, level, contrast, start, explain, progress or (lambda entry: None)
     ).run()
-
-
-def _is_flat(problem: Problem, pictures: np.ndarray, contrast: float) -> bool:
-    """No pattern: uniform to round-off, or far fainter than what sets the system's patterns going (a dying field)."""
-    base = problem.system_class(**problem.system_class.defaults())
-    rest, patch = (float(state[problem.observed]) for state in (base.rest(), base.patch()))
-    return contrast <= max(contrast_floor(pictures), FADING * abs(patch - rest))
 
 
 def _check(system_class, grid, observed, pictures, named, noise):
@@ -180,7 +133,7 @@ class _Recovery:
         """The best fit of the pictures, freed of their noise for the search, and its verdict."""
         best = self._best(clean)
         if best is None:
-            return _empty(
+            return empty(
                 self.problem, self.scaling, self.noise, Status.NO_FIT, "No parameters give a finite hidden field."
             )
         null, share = null_directions(best.slopes), self.noise.std / self.contrast
@@ -241,7 +194,7 @@ class _Recovery:
     def _ended(self, search: Fitted, drift: float, moving: bool, exhausted: bool, goodness: Goodness | None) -> Ended:
         """All but `bounds`, which `_result` knows."""
         return Ended(
-            system=self.problem.system_class.name,
+            system=f"{self.problem.system_class.name} at rest",
             residual=float(np.sqrt(2 * search.cost)),
             drift=float(drift),
             moving=moving,
@@ -285,11 +238,11 @@ class _Recovery:
         known = combinations(products, covariance, problem, scaling, scaling.values(q))
         bounds = [n for n, at in zip(names, scaling.at_bound(q), strict=True) if at] + self._tied_out_of_range(q)
         end = dataclasses.replace(end, bounds=bounds)
-        values, std, estimate = self._numbers(q, covariance, null)
+        values, std, estimate = numbers_of(problem, scaling, q, covariance, null)
         free = [name for name, value in values.items() if value is None]
-        status, message = objection(end) or _determined(free, len(values), known)
+        status, message = objection(end) or determined(free, len(values), known, "The pattern is steady")
         return HiddenResult(
-            **_told(problem, scaling, self.noise),
+            **told_of(problem, scaling, self.noise),
             values=values,
             std=std,
             estimate=estimate,
@@ -310,47 +263,6 @@ class _Recovery:
         infos, values = self.problem.system_class.parameters(), self.problem.parameters(self.scaling.values(q))[0]
         ends = {tie.name: infos[tie.name] for tie in self.problem.ties}
         return [name for name, info in ends.items() if not info.low <= values[name] <= info.high]
-
-    def _numbers(self, q, covariance, null):
-        """Values and standard deviations of the numbers sought and of those tied to them, `None` where they are free,
-        and the values that the fit used."""
-        problem, values = self.problem, self.scaling.values(q)
-        parameters, slopes = problem.parameters(values)
-        tied = np.array([parameters[tie.name] for tie in problem.ties])
-        by_q = (slopes[:, len(problem.names) :] * self.scaling.slope(values)[:, None]).T
-        changes = np.vstack([np.eye(len(q)), by_q / tied[:, None]])  # of q and of log(tied), by q
-        free = undetermined(null, covariance, changes)
-        spread = np.sqrt(np.maximum(np.einsum("ap,pq,aq->a", changes, covariance, changes), 0))
-        spread *= np.append(self.scaling.slope(values), tied)
-        used, names = np.append(values, tied), [*problem.sought, *(tie.name for tie in problem.ties)]
-        return (
-            {n: None if f else float(v) for n, v, f in zip(names, used, free, strict=True)},
-            {n: None if f else float(s) for n, s, f in zip(names, spread, free, strict=True)},
-            {**{n: float(v) for n, v in zip(names, used, strict=True)}, **problem.fix},
-        )
-
-
-def _determined(free: list[str], count: int, known: list[Combination]) -> tuple[Status, str]:
-    """What a steady pattern determines."""
-    if not free:
-        return Status.CONVERGED, "The pattern is steady and determines all parameters."
-    message = f"The pattern is steady; it leaves {', '.join(free)} free"
-    message += f" and determines {', '.join(map(str, known))}." if known else "."
-    return Status.UNIDENTIFIABLE, message + (" Fix one of them to find the others." if len(free) == count else "")
-
-
-def _told(problem: Problem, scaling: Scaling, noise: Noise) -> dict[str, Any]:
-    """The parts of a result that no search changes."""
-    return {
-        "system_class": problem.system_class,
-        "observed": problem.system_class.fields[problem.observed],
-        "hidden": tuple(problem.system_class.fields[i] for i in problem.hidden),
-        "free": problem.sought,
-        "fix": dict(problem.fix),
-        "logarithmic": scaling.logarithmic,
-        "scale": scaling.scale,
-        "noise": noise.std if noise.detected else 0.0,
-    }
 
 
 def _block_covariance(fit: Fitted, null: np.ndarray) -> np.ndarray:
@@ -373,22 +285,3 @@ def _block_covariance(fit: Fitted, null: np.ndarray) -> np.ndarray:
     independent = inverse @ (g @ g.T) @ inverse * g.shape[1] / max(g.shape[1] - len(g), 1)
     coherent = fit.residual.size * float((fit.residual**2).mean()) * inverse
     return independent + COHERENT**2 * coherent + RESOLVED**2 * np.eye(len(g))
-
-
-def _empty(problem: Problem, scaling: Scaling, noise: Noise, status: Status, message: str) -> HiddenResult:
-    names = problem.sought
-    return HiddenResult(
-        **_told(problem, scaling, noise),
-        values=dict.fromkeys([*names, *(tie.name for tie in problem.ties)]),
-        std=dict.fromkeys([*names, *(tie.name for tie in problem.ties)]),
-        estimate=dict(problem.fix),
-        covariance=np.full((len(names), len(names)), np.inf),
-        combinations=[],
-        fields=np.zeros((0, len(problem.system_class.fields), *problem.grid.shape)),
-        drift=0.0,
-        residual=0.0,
-        status=status,
-        message=message,
-        history=[],
-        misfit=np.zeros((0, *problem.grid.shape)),
-    )

@@ -41,6 +41,11 @@ class Problem:
         return self.names + self.camera.unknown
 
     @property
+    def dynamic(self) -> tuple[str, ...]:
+        """The names of the parameters that are not fixed, tied ones last."""
+        return self.names + tuple(tie.name for tie in self.ties)
+
+    @property
     def hidden(self) -> list[int]:
         return [i for i in range(len(self.system_class.fields)) if i != self.observed]
 

@@ -92,9 +92,9 @@ class Goodness:
 
 @dataclasses.dataclass(frozen=True)
 class Ended:
-    """How a fit ended: `residual` is the share of the contrast that it left open, `drift` per unit time, `bounds` the
-    determined parameters at an end of their range, `goodness` that of noisy pictures, `noise` their noise with its
-    share of the contrast."""
+    """How a fit ended: `system` what was fitted, in words, `residual` the share of the contrast that it left open,
+    `drift` per unit time, `bounds` the determined parameters at an end of their range, `goodness` that of noisy
+    pictures, `noise` their noise with its share of the contrast."""
 
     system: str
     residual: float
@@ -113,7 +113,7 @@ def objection(end: Ended) -> tuple[Status, str] | None:
     if end.bounds:
         return Status.NO_FIT, (
             f"The best fit runs into the range of {', '.join(end.bounds)}, and {left}: the picture does not seem to "
-            f"come from {end.system} at rest."
+            f"come from {end.system}."
         )
     if end.moving:
         return Status.MOVING, (

@@ -2,12 +2,12 @@
 
 import dataclasses
 import time as clock
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from .._arguments import Names, NonNegative, NumberOrUnknown, PositiveOrUnknown, Rule, Values, checked
+from .._arguments import Names, NonNegative, NumberOrUnknown, Positive, PositiveOrUnknown, Rule, Values, checked
 from .._errors import BadInput
 from .._progress import AbstractCheckpoint, Memory, Progress, silent
 from .._result import Estimate, plain
@@ -16,13 +16,18 @@ from ..observations.borders import looks_cut
 from ..observations.camera import Camera
 from ..observations.task import Pictures, Task, check, named_fields, system_class
 from ..systems import AbstractSystem, Grid
-from .hidden import HiddenResult, recover_hidden
+from .hidden import recover_hidden
+from .hidden_result import HiddenResult
+from .movie import recover_movie
 from .result import Recovery
 from .ties import Tie, known_of
 from .weak import WeakResult, recover_weak
 from .which_system import best_of_all, one_picture_set
 
-_ELIMINATION = "hidden-field elimination, constrained Gauss–Newton"
+_METHODS = {
+    recover_hidden: "hidden-field elimination, constrained Gauss–Newton",
+    recover_movie: "hidden fields that follow the film, multiple shooting",
+}
 EVERY = "all"
 # Intervals hold where the method's assumptions do: a recovery that ended otherwise keeps its values, without them.
 DONE = (Status.CONVERGED, Status.UNIDENTIFIABLE)
@@ -42,6 +47,7 @@ def recover(
     gain: PositiveOrUnknown | None = None,
     offset: NumberOrUnknown | None = None,
     gamma: PositiveOrUnknown | None = None,
+    frames_dt: Positive | None = None,
     dt: NonNegative | None = None,
     progress: Progress = silent,
     resume: AbstractCheckpoint | None = None,
@@ -50,7 +56,8 @@ def recover(
 
     All fields seen: the weak form of stationarity, in any regime (`recover_weak`). One field seen: the pattern must be
     steady; the hidden fields are eliminated by an elliptic solve and the fit is refined to the maximum likelihood
-    (`recover_hidden`), with the camera y = gain · c^gamma + offset inside. The size of a cell is `grid.dx`. With an
+    (`recover_hidden`), with the camera y = gain · c^gamma + offset inside; or the pictures are a film of frames in
+    order, which may move (`recover_movie`). The size of a cell is `grid.dx`. With an
     unknown gain some parameters are free; a ratio that is known, such as `fix={"Du/Dv": 2}`, may determine them.
 
     Args:
@@ -70,8 +77,10 @@ def recover(
             for integer pictures that state no calibration).
         offset: Likewise (default: 0, and unknown for integer pictures that state no calibration).
         gamma: Likewise (default: 1).
-        dt: Euler step of the simulation behind moving pictures of all fields, in units of time; 0 for a true flow
-            (default: estimated, see `recover_weak`).
+        frames_dt: The pictures, of one field, are the frames of a film in order, this many units of time apart; they
+            may move (`recover_movie`).
+        dt: Euler step of the simulation behind moving pictures, in units of time; 0 for a true flow (default: of all
+            fields, estimated, see `recover_weak`; of a film, the system's own).
         progress: Called with one entry an iteration.
         resume: Keeps the parameters reached, from which the same call goes on.
 
@@ -81,8 +90,9 @@ def recover(
     kept = Memory() if resume is None else resume
     options = {"grid": grid, "window": window, "gain": gain, "offset": offset, "gamma": gamma, "progress": progress}
     if system == EVERY:
-        if fix or start or dt is not None:
-            name, value = ("fix", fix) if fix else ("start", start) if start else ("dt", dt)
+        if fix or start or dt is not None or frames_dt is not None:
+            given = {"fix": fix, "start": start, "dt": dt, "frames_dt": frames_dt}
+            name, value = next((name, value) for name, value in given.items() if value or value == 0)
             raise BadInput(name, "must be left out where every system is tried", value)
         seen = one_picture_set(pictures, observe)
 
@@ -94,12 +104,23 @@ def recover(
             return _of_one_system(cls, renamed, Memory(), noise=known, explain=False, **options)
 
         return best_of_all(seen, each, kept)
-    return _of_one_system(system, pictures, kept, observe=observe, start=start, fix=fix, noise=noise, dt=dt, **options)
+    return _of_one_system(
+        system,
+        pictures,
+        kept,
+        observe=observe,
+        start=start,
+        fix=fix,
+        noise=noise,
+        frames_dt=frames_dt,
+        dt=dt,
+        **options,
+    )
 
 
 def _of_one_system(
     system, pictures, kept: AbstractCheckpoint, *, progress: Progress, observe=None, grid=None, window=False,
-    start=None, fix=None, noise=None, gain=None, offset=None, gamma=None, dt=None, explain=True,
+    start=None, fix=None, noise=None, gain=None, offset=None, gamma=None, frames_dt=None, dt=None, explain=True,
 ) -> Recovery:  # fmt: skip
     """`recover` for one system; with `explain`, the likeliest cause of a misfit is looked for."""
     started, cls = clock.perf_counter(), system_class(system)
@@ -110,15 +131,19 @@ def _of_one_system(
     if noise is not None and levels is None:
         task = dataclasses.replace(task, noise=_levels(task.pictures, noise))
     if set(task.pictures) == set(cls.fields):
-        _refuse_one_field_options(ties, window=window, gain=gain, offset=offset, gamma=gamma)
+        _refuse_one_field_options(ties, window=window, gain=gain, offset=offset, gamma=gamma, frames_dt=frames_dt)
         found = _from_all_fields(task, kept, dt)
     else:
         stated = grid or getattr(named, "grid", None)
         camera, of_camera = _camera(named, task, gain, offset, gamma)
         task, window, of_window = _cut(task, window, stated is not None)
         told += of_camera + of_window
-        question = {"ties": ties, "camera": camera, "window": window, "explain": explain}
-        found = _from_one_field(task, kept, progress, **question)
+        if frames_dt is None:
+            method, question = recover_hidden, {"window": window, "explain": explain}
+        else:
+            _refuse_window(window)
+            method, question = recover_movie, {"interval": frames_dt, "dt": dt}
+        found = _from_one_field(method, task, kept, progress, camera=camera, ties=ties, **question)
     return Recovery(
         **found | {"message": told + found["message"]},
         grid=task.grid, observed=tuple(task.pictures), pictures=task.pictures, seconds=clock.perf_counter() - started,
@@ -137,6 +162,14 @@ def _refuse_one_field_options(ties: tuple[Tie, ...], **given: Any) -> None:
         if value:
             rule = "must name single parameters" if name == "fix" else "must be left out"
             raise BadInput(name, f"{rule} where all fields are seen", repr(value))
+
+
+def _refuse_window(window: bool) -> None:
+    """Raise `BadInput` for a film that is a part of a larger one."""
+    if window:
+        rule = "must be the whole of a periodic or no-flux domain where it is a film"
+        remedy = "State --boundary where opposite borders only seem not to meet."
+        raise BadInput("pictures", rule, "opposite borders that do not meet", remedy)
 
 
 def _camera(named: Any, task: Task, gain, offset, gamma) -> tuple[Camera, str]:
@@ -176,8 +209,10 @@ def _from_all_fields(task: Task, kept: AbstractCheckpoint, dt: float | None) -> 
     return _of_weak(cls, weak, task.fix, states)
 
 
-def _from_one_field(task: Task, kept: AbstractCheckpoint, progress: Progress, **options: Any) -> dict[str, Any]:
-    """The parts of a `Recovery` that the hidden-field road gives, or those of one that was interrupted."""
+def _from_one_field(
+    method: Callable[..., HiddenResult], task: Task, kept: AbstractCheckpoint, progress: Progress, **options: Any
+) -> dict[str, Any]:
+    """The parts of a `Recovery` that a road of one seen field gives, or those of one that was interrupted."""
     ((name, pictures),) = task.pictures.items()
     start = {**_reached(task, kept), **task.start}
 
@@ -186,15 +221,17 @@ def _from_one_field(task: Task, kept: AbstractCheckpoint, progress: Progress, **
         progress(len(kept.log()), None, entry)
 
     try:
-        hidden = recover_hidden(
+        hidden = method(
             task.system, task.grid, name, pictures, noise=task.noise.get(name), progress=tell, start=start or None,
             fix=task.fix, **options,
         )  # fmt: skip
-        return _of_hidden(hidden, name, options["camera"], options["window"])
+        return _of_hidden(hidden, name, options["camera"]) | {
+            "method": _METHODS[method], "window": options.get("window", False)
+        }  # fmt: skip
     except KeyboardInterrupt:
         if not kept.log():
             raise
-        return _interrupted(task, kept)
+        return _interrupted(task, kept) | {"method": _METHODS[method]}
 
 
 def _reached(task: Task, kept: AbstractCheckpoint) -> dict[str, float]:
@@ -226,7 +263,6 @@ def _interrupted(task: Task, kept: AbstractCheckpoint) -> dict[str, Any]:
     values = _reached(task, kept)
     return {
         "system": task.system().with_values(**{**values, **task.fix}),
-        "method": _ELIMINATION,
         "status": Status.INTERRUPTED,
         "message": "interrupted",
         "parameters": _estimates(task.system.parameters(), values, {}, task.fix),
@@ -252,20 +288,18 @@ def _of_weak(cls, found: WeakResult, fix, states: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _of_hidden(found: HiddenResult, name: str, camera: Camera, window: bool) -> dict[str, Any]:
+def _of_hidden(found: HiddenResult, name: str, camera: Camera) -> dict[str, Any]:
     """The parts of a `Recovery` that the hidden-field road gives."""
     std = found.std if found.status in DONE else {}
     parts = {part: getattr(camera, part) for part in ("gain", "offset", "gamma")}
     stated = {part: value for part, value in parts.items() if value is not None}
     return {
         "system": found.system,
-        "method": _ELIMINATION,
         "status": found.status,
         "message": found.message,
         "parameters": _estimates(found.system_class.parameters(), found.values, std, found.fix),
         "combinations": {str(c): Estimate.normal(c.value, c.std * abs(c.value)) for c in found.combinations},
         "camera": _estimates(parts, found.values, std, stated),
-        "window": window,
         "goodness": None if found.goodness is None else found.goodness.to_dict(),
         "misfit": found.misfit,
         "noise": {name: found.noise},

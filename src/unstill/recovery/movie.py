@@ -1,0 +1,180 @@
+"""Parameters and hidden fields of a moving pattern from a film of one of its fields."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .._errors import BadInput
+from .._types import Status
+from ..observations.camera import ABSOLUTE, Camera
+from ..observations.noise import Noise, denoise, estimate_noise
+from ..observations.steadiness import ALL_NOISE
+from ..observations.steadiness import contrast as contrast_of
+from ..simulation.jacobian import drift_of, rms_drift
+from ..simulation.rollout import default_dt
+from ..systems import ReactionDiffusion
+from ..systems.grid import Grid, OnGrid
+from .hidden import COHERENT, UNSEEN
+from .hidden_problem import Problem, Scaling
+from .hidden_refinement import covariance_of
+from .hidden_result import HiddenResult, determined, empty, is_flat, numbers_of, told_of
+from .hidden_verdict import Ended, Goodness, objection
+from .movie_shooting import Film, Linearised, Point, Shooting, descend, ring_power
+from .movie_start import SETTLING, search
+from .ties import Tie
+
+LEAST_FRAMES = 6
+SHORTEST, LONGEST = 4, 32  # frames of a shot, at first and at last
+# Gauss–Newton steps of a length of shots, and the share of the cost below which a step gains too little to go on: short
+# shots only have to be a good start of longer ones.
+ITERATIONS, GAIN = 4, 0.03
+LAST_ITERATIONS, LAST_GAIN = 24, 5e-4
+UNFOLLOWED = 1.0  # rms residual of the best follower: as wrong as to say that nothing moves
+FINE = 8  # steps in the place of one where the film is of a true flow
+_FREE = 1.0  # of q, the standard deviation from which on a number is free
+
+
+def recover_movie(
+    system_class: type[ReactionDiffusion],
+    grid: Grid,
+    observed: str,
+    frames: np.ndarray,
+    interval: float,
+    *,
+    dt: float | None = None,
+    start: Mapping[str, float] | None = None,
+    fix: Mapping[str, float] | None = None,
+    ties: tuple[Tie, ...] = (),
+    noise: float | None = None,
+    camera: Camera = ABSOLUTE,
+    progress: Callable[[dict[str, Any]], None] | None = None,
+) -> HiddenResult:
+    """Parameters θ and hidden fields of ∂c/∂t = D∇²c + R(c; θ) from frames of one field in order, `interval` apart.
+
+    The numbers are found roughly by hidden fields that follow the seen one (`movie_start.Follower`); then trajectories
+    are shot through the film, over 4, 8, 16 and at most 32 frames each, their starts and the numbers fitted together
+    by Gauss–Newton (`movie_shooting.Shooting`). Longer shots tell more and are harder to hit: each length begins where
+    the one before ended. The covariance of the numbers is that of the last length, the starts eliminated.
+
+    Arguments as `recover_hidden`'s, with `frames` (T, H, W), T ≥ 6, the whole of a periodic or no-flux domain; `dt`,
+    the Euler step of the simulation behind the film (default: the system's; the nearest that divides `interval`), or 0
+    for a true flow, which eight steps in the place of one come near to.
+
+    Returns a `HiddenResult` whose `fields` are the fitted states at every frame. Raises `BadInput`.
+
+    Fails where a film moves by more than about a quarter of a wavelength between two frames; where the hidden fields'
+    own equations do not contract (Gray–Scott with u seen, FitzHugh–Nagumo with v seen) the rough start may be missing,
+    which the status says; over long chaotic films a shot's end depends on its start too sharply.
+    """
+    fix = dict(fix or {})
+    if len(frames) < LEAST_FRAMES:
+        raise BadInput("frames_dt", f"needs a film of at least {LEAST_FRAMES} frames", f"{len(frames)} frames")
+    names = tuple(n for n in system_class.parameters() if n not in {*fix, *(tie.name for tie in ties)})
+    problem = Problem(system_class, grid, system_class.fields.index(observed), names, fix, ties, camera)
+    scaling = Scaling.of(problem, frames)
+    level = Noise(noise, noise > 0, 0.0) if noise is not None else estimate_noise(grid, frames)
+    contrast = float(contrast_of(frames).mean())
+    if is_flat(problem, frames, contrast) or (level.detected and level.std > ALL_NOISE * contrast):
+        message = "The film carries no pattern: nothing can be recovered."
+        return empty(problem, scaling, level, Status.DEAD, message)
+    usual = default_dt(OnGrid(system_class(**system_class.defaults()), grid))
+    every = max(1, round(interval / (usual if dt is None else dt or usual / FINE)))
+    held = level.std if level.detected else UNSEEN * contrast
+    film = Film(np.asarray(frames, float), every, interval / every, held)
+    return _Movie(problem, scaling, film, level, contrast, progress or (lambda entry: None)).run(start)
+
+
+class _Movie:
+    """One run of `recover_movie`, so that its stages need not pass everything along."""
+
+    def __init__(self, problem: Problem, scaling: Scaling, film: Film, noise: Noise, contrast: float, progress):
+        self.problem, self.scaling, self.film = problem, scaling, film
+        self.noise, self.contrast, self.progress = noise, contrast, progress
+        self.history: list[dict] = []
+
+    def run(self, start: Mapping[str, float] | None) -> HiddenResult:
+        problem, grid = self.problem, self.problem.grid
+        begun = None
+        if start is not None:
+            middle = dict(zip(problem.sought, self.scaling.values(self.scaling.middle), strict=True))
+            begun = np.array([start.get(n, middle[n]) for n in problem.sought])
+        frames = self.film.frames
+        clean = denoise(grid, frames, self.noise.std) if self.noise.detected else frames
+        found = search(problem, self.scaling, dataclasses.replace(self.film, frames=clean), begun, self.progress)
+        if found is None or found[2] > UNFOLLOWED:
+            told = "" if found is None else f" (the best leaves {100 * found[2]:.0f} % of the film's change open)"
+            message = (
+                f"No hidden fields of {problem.system_class.name} that follow the film were found{told}: another "
+                f"system, a camera, frames too far apart, or hidden equations that do not forget their start."
+            )
+            return empty(problem, self.scaling, self.noise, Status.NO_FIT, message)
+        return self._shot(*found[:2])
+
+    def _shot(self, q: np.ndarray, states: np.ndarray) -> HiddenResult:
+        """From the follower's numbers and states to the estimate, by shots that get longer."""
+        unsure, length, last = self._unsure(states), SHORTEST, min(LONGEST, len(self.film.frames))
+        while True:
+            length = last if 2 * length > last else length
+            shooting = Shooting(self.problem, self.scaling, self.film, states, unsure, length)
+            limits = (LAST_ITERATIONS, LAST_GAIN) if length == last else (ITERATIONS, GAIN)
+            at, iterations = descend(shooting, q, *limits, lambda point, s=shooting: self._tell(s, point))
+            q, states = at.q, self._joined(shooting.states(at.q, at.z))
+            if length == last:
+                return self._result(shooting, at, states, iterations >= LAST_ITERATIONS)
+            length *= 2
+
+    def _unsure(self, states: np.ndarray) -> np.ndarray:
+        """The power that is not known of a shot's start, by modes, (C, H, W): a hidden field's own, and what a Wiener
+        filter leaves of the seen one."""
+        grid, settled = self.problem.grid, max(1, int(SETTLING * len(states)))
+        power = np.array([ring_power(grid, c) for c in np.moveaxis(states[settled:], 1, 0)])
+        concentration_noise = self.film.noise / self.contrast * states[:, self.problem.observed].std((1, 2)).mean()
+        seen, noise = power[self.problem.observed], concentration_noise**2
+        power[self.problem.observed] = seen * noise / (seen + noise)
+        return power
+
+    def _joined(self, shots: np.ndarray) -> np.ndarray:
+        return shots.reshape(-1, *shots.shape[2:])[: len(self.film.frames)]
+
+    def _tell(self, shooting: Shooting, point: Point) -> None:
+        values = dict(zip(self.problem.sought, self.scaling.values(point.q).tolist(), strict=True))
+        chi2 = 2 * point.cost / self.film.frames.size
+        self.history.append({"stage": "shoot", "frames": shooting.length, "chi2": chi2, "values": values})
+        self.progress(self.history[-1])
+
+    def _result(self, shooting: Shooting, at: Point, states: np.ndarray, exhausted: bool) -> HiddenResult:
+        problem, scaling, T = self.problem, self.scaling, len(self.film.frames)
+        linear = shooting.linearised(at.q, at.z)
+        misfit = linear.residual.reshape(-1, *problem.grid.shape)[:T]
+        goodness = self._goodness(misfit) if self.noise.detected else None
+        null, covariance = self._uncertainty(linear, 0.0 if goodness is None else goodness.excess)
+        values, std, estimate = numbers_of(problem, scaling, at.q, covariance, null)
+        free = [name for name, value in values.items() if value is None]
+        system = problem.system(scaling.values(at.q))
+        residual = float(np.sqrt((misfit**2).mean())) * self.film.noise / self.contrast
+        drift = max(rms_drift(drift_of(system, problem.grid, state)) for state in states)
+        share = self.noise.std / self.contrast
+        bounds = [n for n, end in zip(problem.sought, scaling.at_bound(at.q), strict=True) if end]
+        end = Ended(problem.system_class.name, residual, float(drift), False, bounds, exhausted, self.noise, share,
+                    goodness)  # fmt: skip
+        status, message = objection(end) or determined(free, len(values), [], "The film is explained")
+        return HiddenResult(
+            **told_of(problem, scaling, self.noise), values=values, std=std, estimate=estimate, covariance=covariance,
+            combinations=[], fields=states, drift=float(drift), residual=residual, status=status, message=message,
+            history=self.history, misfit=misfit if goodness else misfit * self.film.noise / self.contrast,
+            goodness=goodness,
+        )  # fmt: skip
+
+    def _goodness(self, misfit: np.ndarray) -> Goodness:
+        """Of the misfit, whose degrees of freedom the starts of the shots take a part of: one picture's each."""
+        shots = -(-len(self.film.frames) // LONGEST)
+        return Goodness.of(self.problem.grid, misfit * self.film.noise, self.noise, 1 - shots / len(self.film.frames))
+
+    def _uncertainty(self, linear: Linearised, excess: float) -> tuple[np.ndarray, np.ndarray]:
+        """Directions of q that the film hardly tells, and the covariance across them, widened by what is not noise."""
+        information = linear.information()
+        sizes, directions = np.linalg.eigh(information)
+        null = directions[:, sizes < _FREE**-2]
+        return null, covariance_of(information, null) * (1 + COHERENT**2 * excess)

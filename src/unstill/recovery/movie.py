@@ -17,8 +17,8 @@ from ..simulation.rollout import default_dt
 from ..systems import ReactionDiffusion
 from ..systems.grid import Grid, OnGrid
 from .hidden import COHERENT, UNSEEN
+from .hidden_combinations import STRUCTURAL
 from .hidden_problem import Problem, Scaling
-from .hidden_refinement import covariance_of
 from .hidden_result import HiddenResult, determined, empty, is_flat, numbers_of, told_of
 from .hidden_verdict import Ended, Goodness, objection
 from .movie_shooting import Film, Linearised, Point, Shooting, descend, ring_power
@@ -173,8 +173,10 @@ class _Movie:
         return Goodness.of(self.problem.grid, misfit * self.film.noise, self.noise, 1 - shots / len(self.film.frames))
 
     def _uncertainty(self, linear: Linearised, excess: float) -> tuple[np.ndarray, np.ndarray]:
-        """Directions of q that the film hardly tells, and the covariance across them, widened by what is not noise."""
-        information = linear.information()
-        sizes, directions = np.linalg.eigh(information)
-        null = directions[:, sizes < _FREE**-2]
-        return null, covariance_of(information, null) * (1 + COHERENT**2 * excess)
+        """Directions of q that the film does not tell, were even the starts known, and the covariance across them,
+        widened by what is not noise."""
+        columns = linear.columns().reshape(len(linear.by_q.T), -1)
+        sizes, directions = np.linalg.eigh(columns @ columns.T)
+        told = sizes >= max(_FREE**-2, STRUCTURAL**2 * sizes.max())
+        covariance = linear.covariance(directions[:, told])
+        return directions[:, ~told], covariance * (1 + COHERENT**2 * excess)

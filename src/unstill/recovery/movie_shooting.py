@@ -18,7 +18,8 @@ from .hidden_problem import Problem, Scaling
 
 CG_STEPS = 80  # of a Gauss–Newton step; what they have not reached is left to the next
 CG_LEAST = 3e-3  # of the residual
-EXACT_STEPS, EXACT_LEAST = 400, 1e-4  # for the covariance
+ROUNDS, ROUND = 6, 30  # of CG for the covariance, and its steps in one
+SETTLED = 0.03  # of a standard deviation, by which a round may widen it
 DAMPING = damped.Damping(1e-4, least=1e-9, raised=1e-3)
 _RINGS = 24
 
@@ -170,18 +171,43 @@ class Linearised:
         bounded = min(1.0, 0.5 / max(np.abs(dq).max(), 1e-300))
         return bounded * dq, bounded * x[P:].reshape(shape)
 
-    def information(self) -> np.ndarray:
-        """That of q with the starts free, (P, P): the Schur complement of theirs, as the least of |∂q r − ∂z r X|² + |X|²
-        over X, which is positive for every X, and whose error is of the second order in that of CG."""
-        columns, still, shape, size = self.columns(), np.zeros(len(self.by_q.T)), self.z.shape, self.z.size
-        operator = LinearOperator(
-            (size, size), dtype=float,
-            matvec=lambda x: self.backward(self.forward(still, x.reshape(shape)))[1].ravel() + x.ravel(),
-        )  # fmt: skip
-        cross = [self.backward(column)[1].ravel() for column in columns]
-        X = np.array([cg(operator, b, rtol=EXACT_LEAST, maxiter=EXACT_STEPS)[0] for b in cross])
-        left = np.array([c - self.forward(still, x.reshape(shape)) for c, x in zip(columns, X, strict=True)])
-        return np.tensordot(left, left, ([1, 2, 3, 4],) * 2) + X @ X.T
+    def covariance(self, across: Float[np.ndarray, "P K"]) -> Float[np.ndarray, "P P"]:
+        """Of q in the space that the columns of `across` span, the starts free.
+
+        The information, the Schur complement of the starts, is the least of |∂q r − ∂z r X|² + |X|² over X: too large
+        by the second order of what CG has not reached, never too small. CG goes on in rounds, each in the directions of
+        q that the round before told apart, from the best known to the worst: those, in which large numbers cancel, need
+        columns of their own. What the last round has widened is added once more, for the rounds that are not made.
+        """
+        columns = np.tensordot(across, self.columns(), (0, 0)).reshape(across.shape[1], -1)
+        X, directions = np.zeros((len(columns), self.z.size)), np.eye(len(columns))
+        size, found, before = np.maximum(np.linalg.norm(columns, axis=1), 1e-300), None, None
+        for _ in range(ROUNDS):
+            turned, begun = directions.T @ columns, directions.T @ X
+            X = np.linalg.solve(directions.T, np.array([*map(self._explained, turned, begun)]))
+            left = np.array([c - self._moved(x) for c, x in zip(columns, X, strict=True)])
+            information = left @ left.T + X @ X.T
+            before, found = found, np.linalg.inv(information)
+            directions = np.linalg.eigh(information / np.outer(size, size))[1] / size[:, None]
+            if before is not None and (np.diag(found) <= (1 + SETTLED) ** 2 * np.diag(before)).all():
+                break
+        assert found is not None
+        assert before is not None
+        return across @ (2 * found - before) @ across.T
+
+    def _moved(self, x: np.ndarray) -> np.ndarray:
+        """∂(residual) along flat starts, flat."""
+        return self.forward(np.zeros(len(self.by_q.T)), x.reshape(self.z.shape)).ravel()
+
+    def _explained(self, column: np.ndarray, begun: np.ndarray) -> np.ndarray:
+        """Starts, flat, that explain a column of ∂(residual)/∂q better than `begun`."""
+
+        def product(x):
+            return self.backward(self._moved(x).reshape(self.residual.shape))[1].ravel() + x
+
+        left = (column - self._moved(begun)).reshape(self.residual.shape)
+        operator = LinearOperator((begun.size, begun.size), matvec=product, dtype=float)
+        return begun + cg(operator, self.backward(left)[1].ravel() - begun, rtol=0.0, maxiter=ROUND)[0]
 
 
 def ring_power(grid: Grid, fields: Float[np.ndarray, "T H W"]) -> Float[np.ndarray, "H W"]:

@@ -219,7 +219,7 @@ def check_axes(stack: Stack) -> None:
         remedy = f"Pass {' or '.join(f'`axes={each}`' for each in examples)}."
         raise BadInput("axes", rule, f"shape {shape} in {stack.path}", remedy)
     if stack.size("Z") > 1:
-        free = next(letter for letter in "MT" if letter not in stack.axes or stack.size(letter) == 1)
+        free = next(letter for letter in "TM" if letter not in stack.axes or stack.size(letter) == 1)
         other = "".join(free if a == "Z" else a for a in stack.axes if a != free)
         rule = "must have no depth: patterns of three dimensions are not supported"
         remedy = f"Pass `axes={other}` where the {stack.size('Z')} planes are {LETTERS[free]}."

@@ -64,7 +64,7 @@ def load(
         observe: Only these fields: a sequence of names, or one text such as "u,v" (default: all that there are).
         colormap: How colours are read: by a Matplotlib colour map, its reverse NAME_r included; by colours with their
             values, such as navy:0,lime:0.2,red:0.4; auto, by the palette on which they lie, a named one or any other
-            curve in RGB; or grey, by their luminance (default: auto).
+            curve in RGB; or grey, by their luminance.
         axes: The file's axes in their order, one letter each of T time, M samples, C fields, Z depth, Y rows,
             X columns, S colours, such as TCYX (default: as the file tells).
         channel: The one channel that is read, by its number from 0 or its name.

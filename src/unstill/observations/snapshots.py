@@ -124,10 +124,12 @@ class Snapshots:
             if tuple(self.fields) != tuple(other.fields):
                 listed = f"{', '.join(self.fields)} and {', '.join(other.fields)}"
                 raise BadInput("source", "must hold pictures of the same fields", listed)
+        if not others:
+            return self  # a copy would need the same memory again
         every = [self, *others]
         fields = {name: np.concatenate([each.fields[name] for each in every]) for name in self.fields}
         source = ", ".join(each.source for each in every)
-        return dataclasses.replace(self, fields=fields, source=source, ordered=self.ordered and not others)
+        return dataclasses.replace(self, fields=fields, source=source, ordered=False)
 
     def known_grid(self) -> Grid:
         """The grid as far as it is known: else cells of the side that the file states, or of side 1, on a torus."""

@@ -41,6 +41,7 @@ def ring():
 
 RESULTS = {
     "simulate": lambda: us.simulate("gray-scott", grid=us.Grid((16, 16)), steps=4, samples=20),
+    "inspect": lambda: us.inspect(pictures()),
     "recover": lambda: us.recover("gray-scott", pattern()[None]),
     "calibrate": lambda: us.calibrate("gray-scott", preset="maze", noise=0.02, repeats=5, size=24, steps=3000),
     "fit": lambda: us.fit(

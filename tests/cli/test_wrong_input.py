@@ -21,6 +21,7 @@ READS_POINTS = {
 }
 READS_PICTURES = {
     "recover": "recover {}",
+    "inspect": "inspect {}",
     "fit": f"fit {{}} --start {START}",
     "landscape": "landscape --along F=.03:.04:2 --set Du=.16,Dv=.08,k=.06 --target {}",
     "compare": "compare {}",

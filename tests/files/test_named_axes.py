@@ -367,7 +367,9 @@ def test_little_memory_is_needed_beyond_what_is_kept():
     asked = []
 
     def read(key):
-        asked.append(np.prod([len(range(n)[k]) if isinstance(k, slice) else 1 for k, n in zip(key, shape, strict=True)]))
+        asked.append(
+            np.prod([len(range(n)[k]) if isinstance(k, slice) else 1 for k, n in zip(key, shape, strict=True)])
+        )
         return np.empty([len(range(n)[k]) for k, n in zip(key, shape, strict=True) if isinstance(k, slice)], np.uint8)
 
     shape = (50_000, 3, 64, 64)  # 600 MB of bytes

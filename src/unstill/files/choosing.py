@@ -34,7 +34,9 @@ class Choice:
     @property
     def given(self) -> str:
         """The name of an option that was given, or ""."""
-        return next((each.name for each in dataclasses.fields(self) if getattr(self, each.name) not in ("", None, {})), "")
+        return next(
+            (each.name for each in dataclasses.fields(self) if getattr(self, each.name) not in ("", None, {})), ""
+        )
 
     def refuse(self, why: str) -> None:
         """Raise `BadInput` for a source that needs no such options."""
@@ -145,7 +147,9 @@ def channel_of(stack: Stack, place: str, argument: str) -> int:
     if place in stack.channels:
         return stack.channels.index(place)
     if letter not in stack.axes:
-        rule = "must name arrays of the file" if argument == "fields" else "must be left out: there is no axis of channels"
+        rule = (
+            "must name arrays of the file" if argument == "fields" else "must be left out: there is no axis of channels"
+        )
         raise BadInput(argument, rule, f"{place!r} for {stack} in {stack.path}")
     if not place.isdecimal() or int(place) >= count:
         known = f" or {', '.join(stack.channels)}" if stack.channels else ""
@@ -197,7 +201,12 @@ def _one_name(names: tuple[str, ...] | None, stack: Stack) -> str:
         remedy = "Save the fields as named arrays in one .npz, or as (M, C, H, W); or name the axes, as `axes=CYX`."
         raise BadInput("observe", f"must name one field for {what} in {stack.path}", ",".join(names), remedy)
     if names and own and names[0] != own:
-        raise BadInput("observe", f"must name arrays of {stack.path}", repr(names[0]), f"Known: {own}. Pass `fields={names[0]}={own}`.")
+        raise BadInput(
+            "observe",
+            f"must name arrays of {stack.path}",
+            repr(names[0]),
+            f"Known: {own}. Pass `fields={names[0]}={own}`.",
+        )
     return names[0] if names else own or "v"
 
 

@@ -22,9 +22,7 @@ LUMINANCE = np.array([0.299, 0.587, 0.114])  # Rec. 601, as Pillow, MATLAB and I
 _TINGE = 0.003  # rms in RGB
 
 
-def decoded_pictures(
-    pictures: Sequence[np.ndarray], colormap: str, source: Path
-) -> tuple[np.ndarray, Palette | None]:
+def decoded_pictures(pictures: Sequence[np.ndarray], colormap: str, source: Path) -> tuple[np.ndarray, Palette | None]:
     """The values of pictures (M, H, W) or (M, H, W, 3) of one shape and one palette, and the palette where there are
     colours; `colormap` is a palette's name, auto (the palette that fits) or grey (luminance). Raises `BadInput`."""
     asked = colormap not in ("auto", "grey", "gray")

@@ -21,7 +21,9 @@ def open_table(path: Path) -> Iterator[list[Stack]]:
         raise BadInput("path", error.rule, error.value, error.remedy) from error
     remedy = "A table of points is read by `unstill discover`, `unstill score` and `unstill flow`."
     if names:
-        raise BadInput("path", "must be a picture: a table without a header", f"columns {', '.join(names)[:60]}", remedy)
+        raise BadInput(
+            "path", "must be a picture: a table without a header", f"columns {', '.join(names)[:60]}", remedy
+        )
     if min(values.shape) < LEAST_CELLS:
         size = "{} × {} cells in {}".format(*values.shape, path)
         raise BadInput("path", f"must hold a picture of at least {LEAST_CELLS} × {LEAST_CELLS} cells", size, remedy)

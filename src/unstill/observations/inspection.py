@@ -68,7 +68,8 @@ class Inspection(Result):
 
     def table(self) -> list[tuple[str, ...]]:
         held, measures = self.pictures, self.pictures.measures
-        what = "frames in order of time" if held.ordered else "samples"
+        plural = "" if held.count == 1 else "s"
+        what = "frames in order of time" if held.ordered else f"sample{plural}"
         rows = [("holds", f"{held.count} {what} of {' × '.join(map(str, held.shape))} cells: {', '.join(self.fields)}")]
         dx = held.grid.dx if held.grid else measures.dx
         border = held.grid.boundary if held.grid else "no boundary"
@@ -113,7 +114,7 @@ def examine(pictures: Snapshots) -> Inspection:
 
 
 def _is_nothing(each: Look) -> bool:
-    uniform = each.contrast <= contrast_floor(np.array([each.low, each.high]))
+    uniform = each.contrast <= contrast_floor(np.array([[each.low, each.high]]))
     return bool(uniform or (each.noise_detected and each.noise >= ALL_NOISE * each.contrast))
 
 
@@ -139,7 +140,7 @@ def _of_fields(pictures: Snapshots, fields: Mapping[str, Look]) -> list[str]:
             found.append(f"{name} is coarse: {each.wavelength:.3g} cells a wavelength, 6 and more are needed")
         if each.wavelength is not None and min(pictures.shape) < FEW_WAVES * each.wavelength:
             waves = min(pictures.shape) / each.wavelength
-            found.append(f"{name} shows {waves:.2g} wavelengths only along its shorter side")
+            found.append(f"{name} has {waves:.3g} wavelengths along its shorter side, fewer than {FEW_WAVES:g}")
         if pictures.grid is None and _cut(each):
             found.append(f"opposite borders of {name} do not meet: a window of a larger picture, or walls")
         if pictures.absolute and each.low < -_SIGMAS * each.noise:
@@ -153,7 +154,9 @@ def _of_heap(pictures: Snapshots, alike: Likeness) -> list[str]:
     if alike.copies:
         found.append(f"{alike.copies} of {count} pictures are copies of others: they tell nothing new")
     if alike.near:
-        found.append(f"{alike.near} of {len(alike.distances)} pictures hardly differ from others: not independent samples")
+        found.append(
+            f"{alike.near} of {len(alike.distances)} pictures hardly differ from others: not independent samples"
+        )
     if alike.in_order and not pictures.ordered:
         found.append(
             f"pictures next to each other are alike ({alike.neighbours:.2g} of the usual distance): frames of a film, "

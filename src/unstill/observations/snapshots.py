@@ -162,5 +162,8 @@ def _check_finite(name: str, values: np.ndarray) -> None:
         row, column = np.argwhere(~np.isfinite(values[sample]))[0]
         where = f"sample {sample}, row {row}, column {column}"
         raise BadInput(
-            name, "must be finite", f"{sum(counts)} NaN or infinite values, the first at {where}", "Remove or mend them."
+            name,
+            "must be finite",
+            f"{sum(counts)} NaN or infinite values, the first at {where}",
+            "Remove or mend them.",
         )

@@ -23,8 +23,8 @@ class Look:
     """One field: `low`, `high`, `mean`, `contrast` (mean standard deviation over cells), `levels` (distinct values,
     None for a continuum), `at_low` and `at_high`, the shares of cells that pile up at the ends of the range (0 where
     none do), `noise` with `noise_detected`, `wavelength` in cells (None for no pattern), `border_rows` and
-    `border_columns`, squared steps across borders over those inside; `spectrum` (wavelength, power) and `histogram`
-    (edges, counts) for the figure."""
+    `border_columns`, squared steps across borders over those inside; `spectrum` (wavelengths of rings, their power, how
+    many waves each has) and `histogram` (edges, counts) for the figure."""
 
     low: float
     high: float
@@ -38,7 +38,7 @@ class Look:
     wavelength: float | None
     border_rows: float
     border_columns: float
-    spectrum: tuple[np.ndarray, np.ndarray]
+    spectrum: tuple[np.ndarray, np.ndarray, np.ndarray]
     histogram: tuple[np.ndarray, np.ndarray]
 
     def to_dict(self) -> dict[str, Any]:
@@ -52,12 +52,12 @@ def look(grid: Grid, pictures: Float[np.ndarray, "M H W"]) -> Look:
     contrast = float(np.mean([picture.std() for picture in pictures]))
     some = pictures[:: -(-pictures.size // _MOST_VALUES)]  # transforms of more need gigabytes, and tell the same
     noise = estimate_noise(grid, some)
-    wavelengths, power = radial_spectrum(grid, some)
+    wavelengths, power, waves = radial_spectrum(grid, some)
     rows, columns = border_steps(pictures)
     return Look(
         float(pictures.min()), float(pictures.max()), float(pictures.mean()), contrast, levels, at_low, at_high,
-        noise.std, noise.detected, _peak(wavelengths, power - noise.std**2 * noise.detected), rows, columns,
-        (wavelengths, power), tuple(np.histogram(pictures, _BINS))[::-1],
+        noise.std, noise.detected, _peak(wavelengths, power - waves * noise.std**2 * noise.detected), rows, columns,
+        (wavelengths, power, waves), tuple(np.histogram(pictures, _BINS))[::-1],
     )  # fmt: skip
 
 
@@ -73,8 +73,9 @@ def _ends(pictures: np.ndarray) -> tuple[int | None, float, float]:
     return len(values), least * (piled[0] and least > PILED), greatest * (piled[1] and greatest > PILED)
 
 
-def radial_spectrum(grid: Grid, pictures: Float[np.ndarray, "M H W"]) -> tuple[np.ndarray, np.ndarray]:
-    """Wavelengths in cells, longest first, and the mean power of the waves in rings of one fundamental's width."""
+def radial_spectrum(grid: Grid, pictures: Float[np.ndarray, "M H W"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of rings of one fundamental's width: mean wavelengths in cells, longest first, the power of all their waves, and
+    how many they are."""
     power = (np.abs(transform(grid, pictures)) ** 2).mean(0)
     period = 1 if grid.boundary == "periodic" else 2
     rows, columns = (np.minimum(np.arange(n), n * period - np.arange(n)) / (n * period) for n in grid.shape)
@@ -85,7 +86,7 @@ def radial_spectrum(grid: Grid, pictures: Float[np.ndarray, "M H W"]) -> tuple[n
     sums = np.bincount(ring.ravel(), power.ravel())
     mean_frequency = np.bincount(ring.ravel(), frequency.ravel())
     held = (np.arange(len(counts)) > 0) & (counts > 0)
-    return counts[held] / mean_frequency[held], sums[held] / counts[held]
+    return counts[held] / mean_frequency[held], sums[held], counts[held]
 
 
 def _peak(wavelengths: np.ndarray, power: np.ndarray) -> float | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .colors import DATA, FOUND, PALE, colormap_of, full_limits
+from .colors import DATA, FOUND, colormap_of, full_limits
 from .figures import GREY, dress, draw_field
 from .page import AXIS, BESIDE, HEAD, MARGIN, NOTE, NUMBERS, RULER, TITLE, Page, panel_size
 
@@ -45,8 +45,8 @@ def _row(page: Page, found: Inspection, name: str, top: float, size: tuple[float
     first, each, high = found.pictures.fields[name][0], found.fields[name], max(size[1], 1.6)
     axes = page.axes(MARGIN, top, *size)
     colormap = colormap_of(name, list(found.fields))
-    image = draw_field(axes, first, f"{name}, the first of {found.pictures.count}", limits=full_limits([first]),
-                       colormap=colormap)  # fmt: skip
+    title = f"{name}, the first of {found.pictures.count}" if found.pictures.count > 1 else name
+    image = draw_field(axes, first, title, limits=full_limits([first]), colormap=colormap)
     page.bar(image, name, MARGIN + size[0], top, size[1])
     left = MARGIN + _SIDE + BESIDE + NUMBERS
     _values(page.axes(left, top, _WIDE, high), each, name)
@@ -60,25 +60,42 @@ def _values(axes, each: Look, name: str) -> None:
     colours[0], colours[-1] = (FOUND if piled else DATA for piled in (each.at_low, each.at_high))
     axes.bar(edges[:-1], share, np.diff(edges), align="edge", color=list(colours))
     axes.set_yscale("log")
+    _plain_powers(axes.yaxis)
     dress(axes, "values of all cells", name, "")
 
 
 def _spectrum(axes, each: Look) -> None:
-    wavelengths, power = each.spectrum
-    axes.loglog(wavelengths, np.maximum(power, 1e-300), color=DATA, linewidth=1.2)
+    from matplotlib.ticker import LogLocator
+
+    wavelengths, power, waves = each.spectrum
+    whole = max(float(power.sum()), 1e-300)
+    axes.loglog(wavelengths, np.maximum(power / whole, 1e-16), color=DATA, linewidth=1.2)
     if each.wavelength is not None:
         axes.axvline(each.wavelength, color=FOUND, linewidth=0.9)
     if each.noise_detected and each.noise > 0:
-        axes.axhline(each.noise**2, color=GREY, linewidth=0.9, linestyle="--")
-    axes.set_ylim(bottom=max(power.max() * 1e-14, 1e-300) if power.max() > 0 else None)
-    wave = "" if each.wavelength is None else f", peak at {each.wavelength:.3g}"
-    dress(axes, f"power; dashed: noise{wave}" if each.noise_detected else f"power{wave}", "wavelength, cells", "")
+        axes.plot(wavelengths, waves * each.noise**2 / whole, color=GREY, linewidth=0.9, linestyle="--")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    for axis in (axes.xaxis, axes.yaxis):
+        _plain_powers(axis)
+    wave = "variance" if each.wavelength is None else f"variance, peak at {each.wavelength:.3g}"
+    dress(axes, f"{wave}{'; dashed: noise' if each.noise_detected else ''}", "wavelength, cells", "")
+
+
+def _plain_powers(axis) -> None:
+    """0.01 or 1e-06: mathematical letters need fonts that not every machine has."""
+    from matplotlib.ticker import NullFormatter
+
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _likeness(page: Page, found: Inspection, left: float, top: float) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     distances = found.likeness.distances
     axes = page.axes(left, top, _SIDE, _SIDE if _SIDE < page.height - top - AXIS else page.height - top - AXIS)
     image = axes.imshow(distances, cmap="viridis", vmin=0, vmax=max(float(distances.max()), 1e-12), aspect="auto")
     dress(axes, "distances of pictures", "place in the file", "")
-    axes.set_facecolor(PALE)
-    page.bar(image, "", left + _SIDE, top, 1.6)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(5, integer=True))
+    page.bar(image, "distance", left + _SIDE, top, 1.6)

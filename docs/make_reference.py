@@ -35,7 +35,8 @@ FUNCTIONS = {
 }  # fmt: skip
 LIKE = {"leading_exponent"}  # whose docstring says that its arguments are another function's
 RESULTS = (
-    "Trajectory", "Inspection", "Recovery", "Fit", "Discovery", "Landscape", "Comparison", "Viability", "LearntScore", "LearntFlows",
+    "Trajectory", "Inspection", "Recovery", "Fit", "Discovery", "Landscape", "Comparison", "Viability", "LearntScore",
+    "LearntFlows",
     "LearntRule", "LearntFieldScore", "LearntFieldFlow", "Lyapunov", "Uniqueness", "Tracking", "DrawnPoints",
     "DrawnIcons", "Doctor",
 )  # fmt: skip

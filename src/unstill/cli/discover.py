@@ -72,9 +72,10 @@ def _loaded(given: Given):
     from ..observations import Ordered
 
     if all(map(is_pictures, given.source)):
-        *loaded, told = load_pictures(given.source, given.ordered, given.interval, given.dx, given.boundary)
+        of_pictures = (given.ordered, given.interval, given.dx, given.boundary)
+        fields, grid, frames, told = load_pictures(given.source, *of_pictures)
         tell_measures("discover", given, told)
-        return loaded
+        return fields, grid, frames
     if given.dx is not None or given.boundary is not None:
         raise BadInput("dx" if given.dx is not None else "boundary", "is for pictures only", given.dx or given.boundary)
     ordered = Ordered(load_points(given.ordered).x, given.interval) if given.ordered else None

@@ -24,8 +24,8 @@ ARGUMENTS = known_arguments(
         positional(
             "source",
             ...,
-            "pictures, films, arrays (.npz, .npy, .h5, .zarr, .nc, .mat, .csv), folders of pictures, or run folders, all of "
-            "one parameter set",
+            "pictures, films, arrays (.npz, .npy, .h5, .zarr, .nc, .mat, .csv), folders of pictures, or run folders, "
+            "all of one parameter set",
             several=True,
         ),
         SYSTEM,

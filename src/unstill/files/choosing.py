@@ -1,4 +1,4 @@
-"""What a user says of a file where it does not say it itself: axes, a channel, frames, and which array is which field."""
+"""What a user says of a file where it does not say it itself: axes, a channel, frames, which array is which field."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def _by_name(stacks: Sequence[Stack], names: tuple[str, ...] | None, source: Any
     """Each array as the field of its name."""
     leaves = [stack.name.rpartition("/")[2] for stack in stacks]
     labels = [leaf if leaves.count(leaf) == 1 else stack.name for leaf, stack in zip(leaves, stacks, strict=True)]
-    parts = {label: (stack, None) for label, stack in zip(labels, stacks, strict=True)}
+    parts: dict[str, Part] = {label: (stack, None) for label, stack in zip(labels, stacks, strict=True)}
     chosen = {name: parts[name] for name in _known(names or tuple(labels), parts, source)}
     sizes = {(stack.size("Y"), stack.size("X")) for stack, _ in chosen.values()}
     if len(sizes) > 1 or any(stack.size("C") > 1 for stack, _ in chosen.values()):

@@ -37,8 +37,8 @@ def load_pictures(
     boundary: str | None,
     observe: str | None = None,
 ):
-    """Pictures (M, H, W) by field of all sources together, their grid, the frames in order of time or None, and in words
-    what of it the files state."""
+    """Pictures (M, H, W) by field of all sources together, their grid, the frames in order of time or None, and what of
+    it the files state, in words."""
     from ..observations import Ordered
     from ..systems import Grid
 

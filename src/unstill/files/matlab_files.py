@@ -22,7 +22,7 @@ _NUMBERS = {
 
 @contextlib.contextmanager
 def open_matlab(path: Path) -> Iterator[list[Stack]]:
-    """Every array of numbers with pictures of 2 × 2 or more; three axes are not told apart, since MATLAB has no rule."""
+    """Every array of numbers of two axes or more; three are not told apart, since MATLAB has no rule."""
     with open(path, "rb") as stream:
         head = stream.read(520)
     if b"MATLAB 7.3" in head or b"\x89HDF\r\n\x1a\n" in head:

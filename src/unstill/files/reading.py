@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -130,7 +131,7 @@ def colours(stack: Stack, choice: Choice) -> np.ndarray:
 def _stated(found: Snapshots, stack: Stack, choice: Choice, factor: int = 1) -> Snapshots:
     """With what the file states of cells, time and borders; raises `BadInput` for cells that are not square."""
     places = places_of(stack, choice)
-    apart = {b - a for a, b in zip(places, places[1:], strict=False)}
+    apart = {b - a for a, b in itertools.pairwise(places)}
     interval = None if stack.interval is None or not apart else stack.interval * apart.pop()
     dx = None
     if stack.pixel is not None:

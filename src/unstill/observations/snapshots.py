@@ -62,9 +62,9 @@ class Snapshots:
 
     `grid` is known when the states come from a run folder or a file that carries `dx` and boundary; `source` says where
     from; `absolute` is False for integer pictures that do not say what their values mean; `palette` tells how colours
-    were read (None: no colours, or their luminance); `measures` are lengths and times as the file states them; `ordered`
-    says that the states are frames in order of time, which no inference of unordered states uses. Values are kept as
-    float64. Raises `BadInput` for no field, shapes that differ or are not (M, H, W), complex numbers, NaN and
+    were read (None: no colours, or their luminance); `measures` are lengths and times as the file states them;
+    `ordered` says that the states are frames in order of time, which no inference of unordered states uses. Values are
+    kept as float64. Raises `BadInput` for no field, shapes that differ or are not (M, H, W), complex numbers, NaN and
     infinities.
     """
 

@@ -47,17 +47,18 @@ class Look:
 
 
 def look(grid: Grid, pictures: Float[np.ndarray, "M H W"]) -> Look:
-    """Examine the pictures of one field; `grid` has cells of side 1, and the boundary that its spectrum is taken for."""
+    """Examine the pictures of one field; `grid` has cells of side 1, and the boundary that its waves are taken for."""
     levels, at_low, at_high = _ends(pictures)
     contrast = float(np.mean([picture.std() for picture in pictures]))
     some = pictures[:: -(-pictures.size // _MOST_VALUES)]  # transforms of more need gigabytes, and tell the same
     noise = estimate_noise(grid, some)
+    counts, edges = np.histogram(pictures, _BINS)
     wavelengths, power, waves = radial_spectrum(grid, some)
     rows, columns = border_steps(pictures)
     return Look(
         float(pictures.min()), float(pictures.max()), float(pictures.mean()), contrast, levels, at_low, at_high,
         noise.std, noise.detected, _peak(wavelengths, power - waves * noise.std**2 * noise.detected), rows, columns,
-        (wavelengths, power, waves), tuple(np.histogram(pictures, _BINS))[::-1],
+        (wavelengths, power, waves), (edges, counts),
     )  # fmt: skip
 
 

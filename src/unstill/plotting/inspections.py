@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .colors import DATA, FOUND, colormap_of, full_limits
-from .figures import GREY, dress, draw_field
+from .figures import GREY, draw_field, dress
 from .page import AXIS, BESIDE, HEAD, MARGIN, NOTE, NUMBERS, RULER, TITLE, Page, panel_size
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _likeness(page: Page, found: Inspection, left: float, top: float) -> None:
     from matplotlib.ticker import MaxNLocator
 
     distances = found.likeness.distances
-    axes = page.axes(left, top, _SIDE, _SIDE if _SIDE < page.height - top - AXIS else page.height - top - AXIS)
+    axes = page.axes(left, top, _SIDE, min(_SIDE, page.height - top - AXIS))
     image = axes.imshow(distances, cmap="viridis", vmin=0, vmax=max(float(distances.max()), 1e-12), aspect="auto")
     dress(axes, "distances of pictures", "place in the file", "")
     for axis in (axes.xaxis, axes.yaxis):

@@ -14,7 +14,7 @@ import numpy as np
 from .._errors import BadInput
 from ..observations.snapshots import Snapshots
 from .arrays import FRAMES, Header, decoding, read_npz, read_npz_headers
-from .choosing import Choice, relabelled
+from .choosing import Choice, parts_of, relabelled
 from .formats import opener_of
 from .grey_scale import stated_scale
 from .pictures import PICTURE_SUFFIXES, decoded_pictures, open_picture, scale_integers
@@ -119,9 +119,12 @@ def _pictures(
     files: Sequence[Path], source: Path, names: tuple[str, ...] | None, colormap: str, choice: Choice
 ) -> Snapshots:
     """Pictures with what their files state of values and grid; one calibration must hold for all."""
-    read = [read_snapshots(file, open_picture, choice, names, colormap) for file in files]
-    if len(files) > 1 and any(each.palette for each in read):
+    if len(files) > 1 and not (choice.channel or choice.fields) and _coloured(files[0]):
         read = [_of_one_palette(files, source, names, colormap, choice)]
+    else:
+        read = [read_snapshots(file, open_picture, choice, names, colormap) for file in files]
+        if len(files) > 1 and any(each.palette for each in read):
+            read = [_of_one_palette(files, source, names, colormap, choice)]
     for file, each in zip(files, read, strict=False):
         if each.shape != read[0].shape:
             shapes = f"{read[0].shape} in {files[0].name} and {each.shape} in {file.name}"
@@ -141,20 +144,29 @@ def _pictures(
     return _patterned(Snapshots(concentrations, grid, str(source)))
 
 
+def _coloured(file: Path) -> bool:
+    """Whether a picture has channels of colours; what cannot be read is left to be refused when it is."""
+    with decoding(file), open_picture(file) as (stack,):
+        return stack.size("S") > 1
+
+
 def _of_one_palette(
     files: Sequence[Path], source: Path, names: tuple[str, ...] | None, colormap: str, choice: Choice
 ) -> Snapshots:
     """Coloured pictures read together, since one palette made them."""
-    pictures = []
+    pictures, floats, name = [], True, "v"
     for file in files:
         with decoding(file), open_picture(file) as (stack,):
-            pictures.append(colours(relabelled([stack], choice)[0], choice))
+            (told,) = relabelled([stack], choice)
+            (name,) = parts_of([told], choice, names, source)
+            pictures.append(colours(told, choice))
+            floats = floats and told.dtype.kind == "f"
         if pictures[-1].shape[1:3] != pictures[0].shape[1:3]:
             shapes = f"{pictures[0].shape[1:3]} in {files[0].name} and {pictures[-1].shape[1:3]} in {file.name}"
             raise BadInput("path", "must hold pictures of one shape", shapes)
     values, palette = decoded_pictures(pictures, colormap, source)
-    absolute = palette is not None and palette.is_absolute
-    return Snapshots({names[0] if names else "v": values}, None, str(source), absolute, palette)
+    absolute = floats if palette is None else palette.is_absolute
+    return Snapshots({name: values}, None, str(source), absolute, palette)
 
 
 def _load_run(folder: Path, file: Path, names: tuple[str, ...] | None) -> Snapshots:

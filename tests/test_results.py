@@ -124,7 +124,7 @@ def test_its_arrays_have_names_on_their_axes(verb):
     assert len(data.data_vars) == len(names)
     for name, values in next(iter(held.values())).items():
         np.testing.assert_array_equal(data[name].values, values)
-    for name, letters in result.axes().items():
+    for name, letters in result.letters().items():
         if name in data:
             assert len(data[name].dims) == len(letters), name
             assert not any(str(each).startswith(f"{name}_") for each in data[name].dims)

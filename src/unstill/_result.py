@@ -77,7 +77,7 @@ class Result(abc.ABC):
         """The arrays of each file in a run folder, by the file's name."""
         return {}
 
-    def axes(self) -> dict[str, str]:
+    def letters(self) -> dict[str, str]:
         """The letters of the axes of each array, by the name that it has in `to_xarray`: T time, M samples, C fields,
         Y rows, X columns, D variables."""
         return {}

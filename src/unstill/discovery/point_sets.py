@@ -223,7 +223,7 @@ class DrawnPoints(Points, Result):
             "std": plain(getattr(self.drift, "scale", self.x.std(0))),
         }
 
-    def axes(self) -> dict[str, str]:
+    def letters(self) -> dict[str, str]:
         return {"x": "MD", "names": "D"}
 
     def arrays(self) -> dict[str, dict[str, np.ndarray]]:

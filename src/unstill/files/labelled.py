@@ -26,9 +26,9 @@ def dataset(found: Result) -> xarray.Dataset:
     arrays = _by_name(found)
     if not arrays:
         raise BadInput("result", "must hold arrays", f"a {type(found).__name__}, which has none")
-    axes, variables = found.axes(), {}
+    known, variables = found.letters(), {}
     for name, values in arrays.items():
-        letters = axes.get(name, "")
+        letters = known.get(name, "")
         named = len(letters) == np.ndim(values)
         dims = [_DIMENSIONS[a] for a in letters] if named else [f"{name}_{i}" for i in range(np.ndim(values))]
         variables[name] = (dims, values)
@@ -48,7 +48,7 @@ def _by_name(found: Result) -> dict[str, np.ndarray]:
 def _coordinates(found: Result, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     """Places of cells, times of frames, and names of fields, as far as the result has them."""
     grid, ts = getattr(found, "grid", None), getattr(found, "ts", None)
-    letters = "".join(found.axes().get(name, "") for name in arrays)
+    letters = "".join(found.letters().get(name, "") for name in arrays)
     coordinates: dict[str, Any] = {}
     if grid is not None and {"Y", "X"} <= set(letters):
         for name, count in zip("yx", grid.shape, strict=True):

@@ -110,7 +110,7 @@ class Fit(Result):
         fields |= {f"parameter_{name}": value for name, value in self.values.items() if value.ndim}
         return {"fields.npz": fields}
 
-    def axes(self) -> dict[str, str]:
+    def letters(self) -> dict[str, str]:
         pictures = (*self.system.fields, *(f"target_{name}" for name in self.observed))
         return dict.fromkeys(pictures, "MYX") | {f"parameter_{name}": "YX" for name in self.values}
 

@@ -86,7 +86,7 @@ class DrawnIcons(Result):
             "seconds": self.seconds,
         }
 
-    def axes(self) -> dict[str, str]:
+    def letters(self) -> dict[str, str]:
         return dict.fromkeys(self.fields, "MYX")
 
     def arrays(self) -> dict[str, dict[str, np.ndarray]]:

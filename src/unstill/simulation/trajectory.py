@@ -149,7 +149,7 @@ class Trajectory(Result):
             files["normalised.npz"] = self.normalised()
         return files
 
-    def axes(self) -> dict[str, str]:
+    def letters(self) -> dict[str, str]:
         cells = "YX" if self.state.ndim == 4 else ""
         states = dict.fromkeys(self.fields, f"M{cells}")
         frames = {f"frames_{name}": f"TM{cells}" for name in self.fields}

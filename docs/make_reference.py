@@ -18,6 +18,7 @@ PAGE = Path(__file__).parent / "reference.md"
 # Functions by what they are for.
 FUNCTIONS = {
     "Move": ("simulate",),
+    "Look at pictures": ("inspect",),
     "Find": ("recover", "fit", "discover"),
     "Look before a fit": ("landscape", "compare", "viability"),
     "Learn": ("learn_score", "learn_flow", "learn_rule", "learn_field_score", "learn_field_flow", "langevin"),
@@ -34,7 +35,8 @@ FUNCTIONS = {
 }  # fmt: skip
 LIKE = {"leading_exponent"}  # whose docstring says that its arguments are another function's
 RESULTS = (
-    "Trajectory", "Recovery", "Fit", "Discovery", "Landscape", "Comparison", "Viability", "LearntScore", "LearntFlows",
+    "Trajectory", "Inspection", "Recovery", "Fit", "Discovery", "Landscape", "Comparison", "Viability", "LearntScore",
+    "LearntFlows",
     "LearntRule", "LearntFieldScore", "LearntFieldFlow", "Lyapunov", "Uniqueness", "Tracking", "DrawnPoints",
     "DrawnIcons", "Doctor",
 )  # fmt: skip

@@ -41,6 +41,7 @@ def ring():
 
 RESULTS = {
     "simulate": lambda: us.simulate("gray-scott", grid=us.Grid((16, 16)), steps=4, samples=20),
+    "inspect": lambda: us.inspect(pictures()),
     "recover": lambda: us.recover("gray-scott", pattern()[None]),
     "calibrate": lambda: us.calibrate("gray-scott", preset="maze", noise=0.02, repeats=5, size=24, steps=3000),
     "fit": lambda: us.fit(
@@ -109,6 +110,33 @@ def test_it_is_the_run_folder_of_the_shell(verb, tmp_path):
     with pytest.raises(us.BadInput, match="`force=True`"):
         result.save(folder)
     result.save(folder, force=True)
+
+
+@every_result
+def test_its_arrays_have_names_on_their_axes(verb):
+    result, held = found(verb), found(verb).arrays()
+    if not held:
+        with pytest.raises(us.BadInput, match="must hold arrays"):
+            result.to_xarray()
+        return
+    data = result.to_xarray()
+    names = [name for arrays in held.values() for name in arrays if name != "ts"]
+    assert len(data.data_vars) == len(names)
+    for name, values in next(iter(held.values())).items():
+        np.testing.assert_array_equal(data[name].values, values)
+    for name, letters in result.letters().items():
+        if name in data:
+            assert len(data[name].dims) == len(letters), name
+            assert not any(str(each).startswith(f"{name}_") for each in data[name].dims)
+
+
+def test_cells_have_places_and_frames_have_times():
+    film = us.simulate("gray-scott", grid=us.Grid((16, 12), 0.5), steps=4, samples=3, save_every=2)
+    data = film.to_xarray()
+    assert data["frames_v"].dims == ("time", "sample", "y", "x")
+    np.testing.assert_array_equal(data["time"], film.ts)
+    np.testing.assert_array_equal(data["x"], 0.5 * np.arange(12))
+    np.testing.assert_array_equal(data["frames_v"].sel(time=film.ts[1]), film.frames[1, :, 1])
 
 
 @every_result

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         learn_field_score,
     )
     from .files import Checkpoint, load, load_trajectory, save
+    from .files.inspect import inspect
     from .files.models import load_flow, load_score
     from .files.points import load_points, save_points
     from .fitting import (
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     )
     from .icons import ICONS, DrawnIcons, draw_icons
     from .observations import Ordered, Points, Snapshots
+    from .observations.inspection import Inspection
     from .plotting import animate, plot_recovery, plot_states, save_figure
     from .recovery import Calibration, Estimate, Recovery, calibrate, recover
     from .rules import LearntRule, Rule, learn_rule
@@ -86,6 +88,7 @@ _ROOMS = {
     "_types": ("Status",),
     "analysis": ("Agreement", "agree", "growth_rates", "leading_exponent", "lyapunov_spectrum"),
     "files": ("Checkpoint", "load", "load_trajectory", "save"),
+    "files.inspect": ("inspect",),
     "files.models": ("load_flow", "load_score"),
     "files.points": ("load_points", "save_points"),
     "discovery": ("Discovery", "Equations", "discover"),
@@ -110,6 +113,7 @@ _ROOMS = {
     "simulation.doctor": ("Doctor", "doctor"),
     "simulation.torch_layer": ("TorchSimulator",),
     "observations": ("Ordered", "Points", "Snapshots"),
+    "observations.inspection": ("Inspection",),
     "systems": (
         "SYSTEMS", "Brusselator", "DoubleGyre", "Dynamics", "FitzHughNagumo", "GiererMeinhardt", "GrayScott", "Hopf",
         "Lorenz", "OrdinarySystem", "ReactionDiffusion", "Rossler", "Schnakenberg", "VanDerPol", "find_system",

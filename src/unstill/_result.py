@@ -2,7 +2,7 @@
 
 A verb's result says how it ended (`status`, `message`, `seconds`), shows itself (`repr`, `summary()`, `plot()`, and as
 HTML in a notebook), and is the run folder that the command line would write (`to_dict()` is its `result.json`,
-`save(folder)` the whole of it).
+`save(folder)` the whole of it); `to_xarray()` has its arrays with names on their axes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ._types import Status
 
 if TYPE_CHECKING:
     import numpy as np
+    import xarray
     from matplotlib.figure import Figure
 
 _SHOWN = 8  # rows of a table in a `repr`
@@ -75,6 +76,16 @@ class Result(abc.ABC):
     def arrays(self) -> dict[str, dict[str, np.ndarray]]:
         """The arrays of each file in a run folder, by the file's name."""
         return {}
+
+    def letters(self) -> dict[str, str]:
+        """The letters of the axes of each array, by the name that it has in `to_xarray`: T time, M samples, C fields,
+        Y rows, X columns, D variables."""
+        return {}
+
+    def to_xarray(self) -> xarray.Dataset:
+        """The arrays with names on their dimensions, places of cells and times of frames; needs xarray (the extra
+        `files`). Raises `BadInput` where there are no arrays."""
+        return importlib.import_module(".files.labelled", __package__).dataset(self)
 
     def texts(self) -> dict[str, str]:
         """The texts of other files in a run folder, by the file's name."""

@@ -17,6 +17,7 @@ POINTS = Points(np.random.default_rng(0).standard_normal((30, 2)))
 FUNCTIONS = {
     "simulation.simulate:simulate": {"dynamics": "gray-scott"},
     "simulation.filming:film": {"dynamics": "gray-scott", "state": np.zeros((1, 2, 8, 8))},
+    "files.loading:load": {"path": "x.npy"},
     "recovery.recover:recover": {"system": "gray-scott", "pictures": {}},
     "discovery.discover:discover": {"points": np.zeros((9, 2))},
     "discovery.point_sets:draw_points": {"name": "ring"},

@@ -32,6 +32,7 @@ START = "Du=.16,Dv=.08,F=.035,k=.06"
 # A right call of each verb that needs a source, fast to refuse if anything in it is made wrong.
 CALLS = {
     "simulate": "simulate gray-scott --steps 2 --size 16",
+    "inspect": "inspect {kit}/pictures.npz",
     "recover": "recover {kit}/pictures.npz --no-film",
     "calibrate": "calibrate gray-scott --preset maze --repeats 5 --size 24 --steps 3000",
     "fit": f"fit {{kit}}/pictures.npz --start {START}",

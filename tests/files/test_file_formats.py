@@ -1,16 +1,19 @@
 """One picture in every way in which a file may hold it: byte orders, layouts, palettes, planes, suffixes, places."""
 
+import hashlib
 import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+from matplotlib import colormaps
 from PIL import Image
 
 from unstill._errors import BadInput
+from unstill.cli.main import main
 from unstill.files import load, save
-from unstill.files.runs import RunFolder, asked_path
+from unstill.files.runs import RunFolder, asked_path, read_run
 from unstill.observations import Snapshots
 from unstill.simulation import Grid, simulate
 from unstill.systems import Lorenz
@@ -138,3 +141,33 @@ def test_runs_find_one_another_from_any_folder_and_when_moved_together(tmp_path,
     assert Path(asked_path("elsewhere/runs/a", "points.csv")).resolve() == tmp_path / "elsewhere" / "points.csv"
     assert asked_path("elsewhere/runs/a", "gone.csv") == "gone.csv"
     assert asked_path("elsewhere/runs/a", "/gone.csv") == "/gone.csv"
+
+
+def test_a_run_keeps_the_digests_of_its_inputs(tmp_path, monkeypatch):
+    """Those of `sha256sum`, so that anybody can check them."""
+    monkeypatch.chdir(tmp_path)
+    np.savez("v.npz", v=VALUES)
+    Path("two").mkdir()
+    for name in ("b", "a"):
+        Path("two", name).write_text(name)
+    RunFolder.create("run").write_run({}, 0, inputs=["v.npz", "two", "gone"])
+    lines = "".join(f"{hashlib.sha256(name.encode()).hexdigest()}  {name}\n" for name in "ab")
+    assert read_run("run")["inputs"] == {
+        "v.npz": hashlib.sha256(Path("v.npz").read_bytes()).hexdigest(),
+        "two": hashlib.sha256(lines.encode()).hexdigest(),
+    }
+    assert main(["inspect", "v.npz", "--out", "look", "--quiet"]) in (0, 3)
+    assert read_run("look")["inputs"] == {"v.npz": hashlib.sha256(Path("v.npz").read_bytes()).hexdigest()}
+
+
+def test_a_folder_of_colours_has_one_palette_and_one_name(tmp_path):
+    ramp = np.linspace(0, 1, 16 * 16).reshape(16, 16)
+    for name, values in (("a", ramp), ("b", ramp[::-1])):
+        colours = (colormaps["viridis"](values)[..., :3] * 255).round().astype(np.uint8)
+        Image.fromarray(colours).save(tmp_path / f"{name}.png")
+    found = load(tmp_path, observe="h")
+    assert list(found.fields) == ["h"]
+    assert found.palette.name == "viridis"
+    np.testing.assert_allclose(found["h"], np.stack([ramp, ramp[::-1]]), atol=0.01)
+    with pytest.raises(BadInput, match="must name one field"):
+        load(tmp_path, observe="u,v")

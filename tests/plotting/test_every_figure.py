@@ -15,7 +15,9 @@ from unstill._types import Status
 from unstill.analysis import Spectrum
 from unstill.flows.exponents import Lyapunov
 from unstill.icons import draw_icons
+from unstill.observations.inspection import examine
 from unstill.observations.points import Points
+from unstill.observations.snapshots import Snapshots
 from unstill.plotting.comparisons import plot_comparison
 from unstill.plotting.discoveries import plot_points
 from unstill.plotting.field_flows import _draw_training
@@ -23,6 +25,7 @@ from unstill.plotting.figures import DPI, new_figure, rendered, save_figure
 from unstill.plotting.fits import plot_fit
 from unstill.plotting.flows import _draw_losses, plot_flows, plot_score
 from unstill.plotting.icons import plot_icons
+from unstill.plotting.inspections import plot_inspection
 from unstill.plotting.landscapes import plot_landscape
 from unstill.plotting.lyapunov import plot_spectra
 from unstill.plotting.recoveries import plot_recovery
@@ -134,6 +137,14 @@ FIGURES = {
         "three samples": lambda: plot_states(FIELDS),
         "one, both fields": lambda: plot_states({n: a[:1] for n, a in FIELDS.items()}),
         "tall": lambda: plot_states({"v": FIELDS["v"].swapaxes(1, 2)}),
+    },
+    "plot_inspection": {
+        "one": lambda: plot_inspection(examine(Snapshots({"v": FIELDS["v"][:1]}))),
+        "all at once": lambda: plot_inspection(
+            examine(Snapshots({n: np.tile(np.clip(a, 0.2, 0.8), (4, 1, 1)) for n, a in FIELDS.items()}))
+        ),
+        "wide": lambda: plot_inspection(examine(Snapshots({"v": RNG.random((2, 8, 40))}))),
+        "uniform": lambda: plot_inspection(examine(Snapshots({"v": np.ones((2, 8, 8))}))),
     },
     "plot_recovery": {
         "v": lambda: plot_recovery(recovery()),

@@ -131,7 +131,7 @@ def agree(
         raise BadInput("flows", "must name at least one", None)
     states = heap.states(truth.fields)
     states = states[np.unique(np.linspace(0, len(states) - 1, min(most, len(states))).round().astype(int))]
-    placed = OnGrid(truth, grid or heap.grid or Grid(heap.shape))
+    placed = OnGrid(truth, grid or heap.known_grid())
     spread = np.maximum(states.std((0, 2, 3)), 1e-300)[:, None, None]
     true = drift_of(placed, states) / spread
     speed = float(np.sqrt((true**2).mean()))

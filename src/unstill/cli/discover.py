@@ -14,6 +14,7 @@ from .arguments import Given, assignments, option, positional
 from .dynamics import CELLS
 from .runs import RUN, Run, known_arguments
 from .signatures import meanings, options_of
+from .sources import tell_measures
 from .tokens import noise_of, parameter_sets, values_of
 
 _DISCOVER = "discovery.discover:discover"
@@ -71,7 +72,10 @@ def _loaded(given: Given):
     from ..observations import Ordered
 
     if all(map(is_pictures, given.source)):
-        return load_pictures(given.source, given.ordered, given.interval, given.dx, given.boundary)
+        of_pictures = (given.ordered, given.interval, given.dx, given.boundary)
+        fields, grid, frames, told = load_pictures(given.source, *of_pictures)
+        tell_measures("discover", given, told)
+        return fields, grid, frames
     if given.dx is not None or given.boundary is not None:
         raise BadInput("dx" if given.dx is not None else "boundary", "is for pictures only", given.dx or given.boundary)
     ordered = Ordered(load_points(given.ordered).x, given.interval) if given.ordered else None

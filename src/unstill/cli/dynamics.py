@@ -78,7 +78,7 @@ def _loaded(cls, given: Given) -> tuple[Any, Any]:
         raise BadInput("samples", rule, given.samples)
     if given.size not in (None, snapshots.shape):
         raise BadInput("size", f"must be left out: {given.init} has {snapshots.shape}", given.size)
-    known = snapshots.grid or Grid(snapshots.shape)
+    known = snapshots.known_grid()
     dx = known.dx if given.dx is None else given.dx
     return snapshots.states(cls.fields), Grid(known.shape, dx, given.boundary or known.boundary)
 

@@ -13,7 +13,7 @@ from .arguments import Given, positional
 from .dynamics import CELLS, SYSTEM
 from .runs import RUN, Run, known_arguments, say
 from .signatures import options_of
-from .sources import pictures_and_grid
+from .sources import pictures_and_grid, tell_measures
 from .tokens import values_of
 
 _TOKENS = ("start", "fix")
@@ -32,6 +32,8 @@ def run(given: Given) -> int:
 
     again = given.from_iteration is not None
     pictures, grid = pictures_and_grid(given)
+    if given.dx is None and pictures.grid is None:
+        tell_measures("fit", given, pictures.measures.cells())
     known = values_of(given, *_TOKENS)
     # Going back is no other command: the run folder stays that of the first call.
     command = Run("fit", given.replaced(from_iteration=None, resume=given.resume or again), **known)

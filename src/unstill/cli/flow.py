@@ -19,6 +19,7 @@ from .arguments import Argument, Given, assignments, option, positional
 from .dynamics import CELLS
 from .runs import RUN, Run, known_arguments, progress_bar, refuse_of
 from .signatures import meanings, options_of, signature
+from .sources import tell_measures
 from .tokens import values_of
 
 KERNEL = "kernel"
@@ -185,7 +186,8 @@ def _of_pictures(given: Given) -> int:
     if given.interval is not None and not given.ordered:
         raise BadInput("interval", "needs `ordered`", given.interval)
     heap = (given.source, given.ordered, given.interval, given.dx, given.boundary)
-    fields, grid, ordered = load_pictures([heap[0]], *heap[1:], observe=given.observe or None)
+    fields, grid, ordered, told = load_pictures([heap[0]], *heap[1:], observe=given.observe or None)
+    tell_measures("flow", given, told)
     command = Run("flow", given)
     command.claim()
     with progress_bar(given, "pictures") as progress:

@@ -9,6 +9,7 @@ from .._errors import BadInput, UnstillError, nearest
 
 VERBS = {
     "simulate": "move patterns: from an initial state, for steps, a time, or until they rest",
+    "inspect": "show what a file of pictures holds, and what is suspicious",
     "recover": "find the parameters (and hidden fields) behind pictures of a pattern",
     "calibrate": "measure how often the intervals of recover hold the truth",
     "fit": "fit parameters by gradient, against pictures and a loss",

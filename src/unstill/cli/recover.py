@@ -15,7 +15,7 @@ from .arguments import Given, option, positional
 from .dynamics import CELLS, SYSTEM
 from .runs import RUN, Run, known_arguments, progress_bar
 from .signatures import options_of
-from .sources import each_source, one_set, pictures_and_window, tell_palette
+from .sources import READING, each_source, one_set, pictures_and_window, tell_palette
 from .tokens import share_or_levels, values_of
 
 _RECOVER = options_of("recovery.recover:recover", leave_out=("system", "pictures", "grid"))
@@ -24,20 +24,16 @@ ARGUMENTS = known_arguments(
         positional(
             "source",
             ...,
-            "pictures, folders of pictures, .npz, .npy, or run folders, all of one parameter set",
+            "pictures, films, arrays (.npz, .npy, .h5, .zarr, .nc, .mat, .csv), folders of pictures, or run folders, "
+            "all of one parameter set",
             several=True,
         ),
         SYSTEM,
     ),
     _RECOVER,
+    READING,
     CELLS,
     (
-        option(
-            "colormap",
-            "auto",
-            "How colours are read: a Matplotlib colour map, COLOUR:VALUE,…, auto, or grey.",
-            metavar="NAME",
-        ),
         option("later", 10_000.0, "Time units of the film, after the picture.", kind="Positive"),
         option("no_film", False, "Make no film and no picture of later times."),
     ),

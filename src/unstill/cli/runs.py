@@ -22,11 +22,19 @@ FOLDER = (
 )
 RUN = (SEED, *FOLDER, *PRINT)
 _OURS = {each.name for each in RUN}  # of this call, not of the computation
+_INPUTS = ("source", "target", "init", "ordered", "score", "flows", "points", "known", "path", "icon")  # may be files
 
 
 def describe(given: Given, more: Mapping[str, Any] = {}) -> dict[str, Any]:
     """What `run.json` keeps of a command: all that the computation depends on."""
     return plain({name: value for name, value in {**dict(given), **more}.items() if name not in _OURS})
+
+
+def _inputs(given: Given) -> list[str]:
+    """Words of the call that may name files; the run folder keeps the digests of those that do."""
+    words = [getattr(given, name, None) for name in _INPUTS]
+    several = [word if isinstance(word, tuple) else (word,) for word in words]
+    return [word for each in several for word in each if isinstance(word, str) and word]
 
 
 class Run:
@@ -52,7 +60,8 @@ class Run:
     def begin(self) -> None:
         """Write `run.json`, once; from here on an older run in the folder is replaced."""
         if not self._begun:
-            self.folder.write_run(describe(self.given, self._more), self.given.seed, verb=self.verb)
+            config = describe(self.given, self._more)
+            self.folder.write_run(config, self.given.seed, verb=self.verb, inputs=_inputs(self.given))
             self._begun = True
 
     def kept(self, name: str) -> Any:

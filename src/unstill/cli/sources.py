@@ -7,18 +7,20 @@ from pathlib import Path
 
 from .._errors import BadInput, nearest
 from .arguments import Given, positional
+from .signatures import options_of
 
 POINTS = positional("source", ..., "points: .csv, .npz, .npy or a folder of `unstill points`")
+READING = options_of("files.loading:load", leave_out=("path", "observe"))
 
 
 def pictures_and_grid(given: Given, source: str | None = None):
     """The pictures of a source, and their grid with what `--dx` and `--boundary` say of it; raises `BadInput`."""
     from ..files import load
-    from ..simulation import Grid
+    from ..systems import Grid
 
-    colormap = getattr(given, "colormap", "auto")
-    pictures = load(given.source if source is None else source, observe=given.observe or None, colormap=colormap)
-    known = pictures.grid or Grid(pictures.shape)
+    how = given.only([each.name for each in READING if hasattr(given, each.name)])
+    pictures = load(given.source if source is None else source, observe=given.observe or None, **how)
+    known = pictures.known_grid()
     dx = known.dx if given.dx is None else given.dx
     return pictures, Grid(known.shape, dx, given.boundary or known.boundary)
 
@@ -45,6 +47,13 @@ def tell_palette(verb: str, given: Given, pictures) -> None:
     """A line on stderr on how colours were read, where there are any."""
     if pictures.palette is not None and not given.quiet:
         print(f"unstill {verb}: {', '.join(each_source(given))}: {pictures.palette}", file=sys.stderr)
+
+
+def tell_measures(verb: str, given: Given, told: str) -> None:
+    """A line on stderr on lengths and times that the files state and that are used."""
+    if told and not given.quiet:
+        source = given.source if isinstance(given.source, str) else ", ".join(given.source)
+        print(f"unstill {verb}: {source}: {told}, as stated there", file=sys.stderr)
 
 
 def known_system(source: str, runs: str):

@@ -223,6 +223,9 @@ class DrawnPoints(Points, Result):
             "std": plain(getattr(self.drift, "scale", self.x.std(0))),
         }
 
+    def letters(self) -> dict[str, str]:
+        return {"x": "MD", "names": "D"}
+
     def arrays(self) -> dict[str, dict[str, np.ndarray]]:
         return {"points.npz": {"x": self.x, "names": np.array(self.names)}}
 

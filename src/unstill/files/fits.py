@@ -57,12 +57,11 @@ def _asked(folder: str | os.PathLike) -> dict[str, Any]:
 
 def _task(source: str, asked: dict[str, Any], plan: Plan) -> Task:
     from ..observations.task import check
-    from ..simulation import Grid
-    from ..systems import find_system
+    from ..systems import Grid, find_system
 
     observe = asked.get("observe") or None
     pictures = load(source, observe=observe)
-    known = pictures.grid or Grid(pictures.shape)
+    known = pictures.known_grid()
     dx = known.dx if asked.get("dx") is None else asked["dx"]
     grid = Grid(known.shape, dx, asked.get("boundary") or known.boundary)
     return check(find_system(asked.get("system", "gray-scott")), pictures, observe=observe, grid=grid, fix=plan.fix)

@@ -62,14 +62,3 @@ def _parsed(text: str, path: Path) -> GreyScale:
     if set(words) - {"gain", "offset", "dx", "boundary"} or not numbers.get("gain", 1.0) > 0:
         raise BadInput("path", "must state a calibration such as gain=1 offset=0 dx=1", f"{text[:60]!r} in {path}")
     return GreyScale(**numbers, boundary=words.get("boundary"))
-
-
-def holds_floats(path: Path) -> bool:
-    """Whether this is a TIFF of floats, which are taken as they are."""
-    import tifffile
-
-    with open(path, "rb") as stream:
-        if stream.read(2) not in (b"II", b"MM"):
-            return False
-    with decoding(path), tifffile.TiffFile(path) as file:
-        return file.series[0].dtype is not None and file.series[0].dtype.kind == "f"

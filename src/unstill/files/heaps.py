@@ -37,9 +37,10 @@ def load_pictures(
     boundary: str | None,
     observe: str | None = None,
 ):
-    """Pictures (M, H, W) by field of all sources together, their grid, and the frames in order of time or None."""
+    """Pictures (M, H, W) by field of all sources together, their grid, the frames in order of time or None, and what of
+    it the files state, in words."""
     from ..observations import Ordered
-    from ..simulation import Grid
+    from ..systems import Grid
 
     several = [load(source, observe=observe) for source in sources]
     first = several[0]
@@ -47,27 +48,30 @@ def load_pictures(
         if set(other.fields) != set(first.fields) or other.shape != first.shape:
             what = f"{', '.join(other.fields)} of {other.shape} in {other.source}"
             raise BadInput("source", f"must all hold {', '.join(first.fields)} of {first.shape}", what)
-    known = first.grid or Grid(first.shape)
+    known = first.known_grid()
     grid = Grid(known.shape, known.dx if dx is None else dx, boundary or known.boundary)
     fields = {name: np.concatenate([one.fields[name] for one in several]) for name in first.fields}
-    frames = None
+    frames, told = None, [first.measures.cells()] if dx is None and first.grid is None else []
     if ordered:
-        x, apart = _frames(ordered, tuple(fields))
+        x, apart, unit = _frames(ordered, tuple(fields))
         frames = Ordered(x, interval if interval is not None else apart)
-    return fields, grid, frames
+        if interval is None and apart is not None:
+            told.append(f"frames {apart:.6g} {unit}".strip() + " apart")
+    return fields, grid, frames, ", ".join(filter(None, told))
 
 
 def _frames(source: str, fields: tuple[str, ...]):
-    """Pictures (T, C, H, W) in order of time, and their interval where a run folder tells it."""
+    """Pictures (T, C, H, W) in order of time, their interval where a run folder or the file tells it, and its unit."""
     folder = Path(source).expanduser()
     if not (folder / "frames.npz").exists():
         if (folder / RUN).exists():  # its states are samples, in no order
             raise BadInput("ordered", "must have saved frames", source, "Run simulate with --save-every.")
-        return load(source).states(fields), None
+        read = load(source)
+        return read.states(fields), read.measures.interval, read.measures.time_unit
     run = load_trajectory(source)
     assert run.frames is not None
     assert run.ts is not None
     steps = np.diff(run.ts)
     if np.ptp(steps) > 1e-6 * steps.max():
         raise BadInput("ordered", "must be the same time apart", f"{steps.min():g} to {steps.max():g} in {source}")
-    return run.frames[:, 0, [run.fields.index(name) for name in fields]], float(steps[0])
+    return run.frames[:, 0, [run.fields.index(name) for name in fields]], float(steps[0]), ""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,22 +13,35 @@ import numpy as np
 
 from .._errors import BadInput
 from ..observations.snapshots import Snapshots
-from .arrays import FRAMES, Header, read_npy, read_npz, read_npz_headers
-from .grey_scale import holds_floats, stated_scale
-from .pictures import PICTURE_SUFFIXES, read_pictures, scale_integers
+from .arrays import FRAMES, Header, decoding, read_npz, read_npz_headers
+from .choosing import Choice, parts_of, relabelled
+from .formats import opener_of
+from .grey_scale import stated_scale
+from .pictures import PICTURE_SUFFIXES, decoded_pictures, open_picture, scale_integers
+from .reading import colours, grid_of, read_snapshots
 from .runs import RESULT, RUN, read_result, read_run
+from .stacks import LEAST_CELLS
+from .zarr_stores import is_store
 
 if TYPE_CHECKING:
-    from ..simulation import Grid
+    from ..systems import Grid
 
-LEAST_CELLS = 8  # a side; less holds no pattern
 _STATE_NAMES = {1: ("v",), 2: ("u", "v"), 3: ("u", "v", "w")}
 _RUN_ARRAYS = ("states.npz", "fields.npz")  # of simulate, of recover
 _NOT_FIELDS = ("observed", "hidden", "fitted")  # what recover keeps beside the fitted fields under their own names
 _NOT_FIELDS_OF_FITS = ("target_", "parameter_")  # what their names begin with
 
 
-def load(path: str | os.PathLike, *, observe: Sequence[str] | str | None = None, colormap: str = "auto") -> Snapshots:
+def load(
+    path: str | os.PathLike,
+    *,
+    observe: Sequence[str] | str | None = None,
+    colormap: str = "auto",
+    axes: str | None = None,
+    channel: str | int | None = None,
+    frames: str | int | slice | None = None,
+    fields: str | Mapping[str, str | int] | None = None,
+) -> Snapshots:
     """Read snapshots from a file or a folder.
 
     - `.npz`: arrays (H, W) or (M, H, W) by field name, or `state` of shape (H, W), (M, H, W) or (M, C, H, W);
@@ -36,38 +51,46 @@ def load(path: str | os.PathLike, *, observe: Sequence[str] | str | None = None,
       by their dtype's maximum; they are `absolute` where the file states a calibration, as those that `us.save` writes.
       Colours become places on their palette, from 0 to 1, at the size at which the field was computed; `palette` of
       what is returned says which, how well, and what they mean.
+    - TIFF of ImageJ and OME with axes T, C, Z, Y, X; `.gif`, `.mp4`, `.mov`, `.avi`: frames in order of time.
+    - `.h5`, `.hdf5` (arrays by path, or the fields of The Well), `.zarr`, `.nc`, `.mat`: arrays by name; `.csv`: one
+      picture without a header. These need `pip install 'unstill[files]'`, but for `.csv` and `.mat` up to version 7.
     - a folder of pictures of one shape; a run folder of `unstill simulate`, `unstill recover` or `unstill fit`.
+
+    The side of a pixel and the interval that a file states are in `measures`; frames in order of time are `ordered`.
+    What the file does not tell is asked for, never guessed:
 
     Args:
         path: A file, or a folder.
         observe: Only these fields: a sequence of names, or one text such as "u,v" (default: all that there are).
         colormap: How colours are read: by a Matplotlib colour map, its reverse NAME_r included; by colours with their
             values, such as navy:0,lime:0.2,red:0.4; auto, by the palette on which they lie, a named one or any other
-            curve in RGB; or grey, by their luminance (default: auto).
+            curve in RGB; or grey, by their luminance.
+        axes: The file's axes in their order, one letter each of T time, M samples, C fields, Z depth, Y rows,
+            X columns, S colours, such as TCYX (default: as the file tells).
+        channel: The one channel that is read, by its number from 0 or its name.
+        frames: The frames, or samples, that are read: a number, START:STOP or START:STOP:STEP (default: all).
+        fields: Which channel, or array of the file, is which field, such as u=0,v=1 or v=run/a.
 
     Raises `BadInput` for everything that cannot be read or cannot be a pattern: missing, corrupt and oversized files,
-    object arrays, wrong shapes, fewer than 8 × 8 cells, NaN, constant pictures, absent fields,
-    colours that lie on no one curve, unknown colour maps.
+    object arrays, wrong shapes, axes that nobody names, pixels that are not square, fewer than 8 × 8 cells, NaN,
+    constant pictures, absent fields, colours that lie on no one curve, unknown colour maps.
     """
     path = Path(path).expanduser()
-    names = _names(observe)
+    names, choice = _names(observe), Choice.of(axes, channel, frames, fields)
     if colormap not in ("auto", "grey"):
         from .named_palettes import check_colormap  # imports SciPy and Matplotlib
 
         check_colormap(colormap)
-    if path.is_dir():
-        return _load_folder(path, names, colormap)
-    if not path.is_file():
+    if path.is_dir() and not is_store(path):
+        return _load_folder(path, names, colormap, choice)
+    if not path.exists():
         raise BadInput("path", "must be an existing file or folder", path)
-    suffix = path.suffix.lower()
-    if suffix == ".npz":
+    suffix, opener = path.suffix.lower(), opener_of(path)
+    if suffix == ".npz" and not choice.given:
         return _patterned(_load_npz(path, names))
-    if suffix == ".npy":
-        return _patterned(_restricted(_split_state(read_npy(path), names, path), None, path, names))
     if suffix in PICTURE_SUFFIXES:
-        return _pictures([path], path, names, colormap)
-    known = ", ".join((".npz", ".npy", *PICTURE_SUFFIXES))
-    raise BadInput("path", f"must end in {known}, or be a folder", path)
+        return _pictures([path], path, names, colormap, choice)
+    return _patterned(read_snapshots(path, opener, choice, names, colormap))
 
 
 def _names(observe: Sequence[str] | str | None) -> tuple[str, ...] | None:
@@ -79,33 +102,71 @@ def _names(observe: Sequence[str] | str | None) -> tuple[str, ...] | None:
     return names
 
 
-def _load_folder(folder: Path, names: tuple[str, ...] | None, colormap: str) -> Snapshots:
+def _load_folder(folder: Path, names: tuple[str, ...] | None, colormap: str, choice: Choice) -> Snapshots:
     for arrays in _RUN_ARRAYS:
         if (folder / arrays).is_file():
+            choice.refuse("the arrays of a run folder are known")
             return _load_run(folder, folder / arrays, names)
     if (folder / RUN).exists():
         raise BadInput("path", "must be a finished run", folder, f"It holds no {' or '.join(_RUN_ARRAYS)}.")
     files = sorted(f for f in folder.iterdir() if f.suffix.lower() in PICTURE_SUFFIXES and not f.name.startswith("."))
     if not files:
         raise BadInput("path", "must be a run folder or a folder with PNG, JPEG or TIFF pictures", folder)
-    return _pictures(files, folder, names, colormap)
+    return _pictures(files, folder, names, colormap, choice)
 
 
-def _pictures(files: Sequence[Path], source: Path, names: tuple[str, ...] | None, colormap: str) -> Snapshots:
+def _pictures(
+    files: Sequence[Path], source: Path, names: tuple[str, ...] | None, colormap: str, choice: Choice
+) -> Snapshots:
     """Pictures with what their files state of values and grid; one calibration must hold for all."""
-    name = _one_name(names, source)
-    values, palette = read_pictures(files, colormap)
+    if len(files) > 1 and not (choice.channel or choice.fields) and _coloured(files[0]):
+        read = [_of_one_palette(files, source, names, colormap, choice)]
+    else:
+        read = [read_snapshots(file, open_picture, choice, names, colormap) for file in files]
+        if len(files) > 1 and any(each.palette for each in read):
+            read = [_of_one_palette(files, source, names, colormap, choice)]
+    for file, each in zip(files, read, strict=False):
+        if each.shape != read[0].shape:
+            shapes = f"{read[0].shape} in {files[0].name} and {each.shape} in {file.name}"
+            raise BadInput("path", "must hold pictures of one shape", shapes)
     stated = [stated_scale(file) for file in files]
     if len(set(stated)) > 1:
         raise BadInput("path", "must hold pictures of one calibration", f"{stated[0]} and others in {source}")
+    with naming_path():
+        found = dataclasses.replace(read[0].joined(read[1:]), source=str(source))
     calibration = stated[0]
     if calibration is None:
-        absolute = all(map(holds_floats, files)) if palette is None else palette.is_absolute
-        return _patterned(Snapshots({name: values}, source=str(source), absolute=absolute, palette=palette))
-    concentrations, grid = (values - calibration.offset) / calibration.gain, None
+        return _patterned(found)
+    concentrations = {name: (c - calibration.offset) / calibration.gain for name, c in found.fields.items()}
+    grid = None
     if calibration.dx is not None and calibration.boundary is not None:
-        grid = _grid({name: concentrations}, calibration.dx, calibration.boundary, source)
-    return _patterned(Snapshots({name: concentrations}, grid, str(source)))
+        grid = grid_of(found.shape, calibration.dx, calibration.boundary)
+    return _patterned(Snapshots(concentrations, grid, str(source)))
+
+
+def _coloured(file: Path) -> bool:
+    """Whether a picture has channels of colours; what cannot be read is left to be refused when it is."""
+    with decoding(file), open_picture(file) as (stack,):
+        return stack.size("S") > 1
+
+
+def _of_one_palette(
+    files: Sequence[Path], source: Path, names: tuple[str, ...] | None, colormap: str, choice: Choice
+) -> Snapshots:
+    """Coloured pictures read together, since one palette made them."""
+    pictures, floats, name = [], True, "v"
+    for file in files:
+        with decoding(file), open_picture(file) as (stack,):
+            (told,) = relabelled([stack], choice)
+            (name,) = parts_of([told], choice, names, source)
+            pictures.append(colours(told, choice))
+            floats = floats and told.dtype.kind == "f"
+        if pictures[-1].shape[1:3] != pictures[0].shape[1:3]:
+            shapes = f"{pictures[0].shape[1:3]} in {files[0].name} and {pictures[-1].shape[1:3]} in {file.name}"
+            raise BadInput("path", "must hold pictures of one shape", shapes)
+    values, palette = decoded_pictures(pictures, colormap, source)
+    absolute = floats if palette is None else palette.is_absolute
+    return Snapshots({name: values}, None, str(source), absolute, palette)
 
 
 def _load_run(folder: Path, file: Path, names: tuple[str, ...] | None) -> Snapshots:
@@ -121,6 +182,15 @@ def _load_run(folder: Path, file: Path, names: tuple[str, ...] | None) -> Snapsh
         known |= {key: source[key] for key in known if isinstance(source, dict) and source.get(key) is not None}
     grid = _grid(arrays, known["dx"], known["boundary"], folder)
     return _restricted(arrays, grid, folder, names)
+
+
+@contextlib.contextmanager
+def naming_path() -> Iterator[None]:
+    """Files of a folder that do not go together are wrong with the folder."""
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput("path", error.rule, error.value, error.remedy) from error
 
 
 def _is_extra(name: str) -> bool:
@@ -184,16 +254,10 @@ def _restricted(arrays, grid: Grid | None, path: Path, names: tuple[str, ...] | 
 
 
 def _grid(arrays: Mapping[str, np.ndarray], dx, boundary, path: Path) -> Grid:
-    from ..simulation import Grid
-
     shape = next((tuple(a.shape[-2:]) for a in arrays.values() if a.ndim >= 2), None)
     if shape is None:
         raise BadInput("path", "must hold arrays (H, W) or (M, H, W)", path)
-    try:
-        dx = float(dx)
-    except (TypeError, ValueError) as error:
-        raise BadInput("dx", "must be one number", f"{dx!r} in {path}") from error
-    return Grid(shape, dx, str(boundary))  # pyright: ignore[reportArgumentType]: Grid checks the word
+    return grid_of(shape, dx, boundary)
 
 
 def _patterned(snapshots: Snapshots) -> Snapshots:

@@ -1,7 +1,8 @@
 """PNG, JPEG and TIFF pictures to fields and back. Integers mean value / largest integer of the dtype."""
 
+from __future__ import annotations
+
 import contextlib
-import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import numpy as np
 
 from .._errors import BadInput
 from ..observations.snapshots import Palette
-from .arrays import MOST_ELEMENTS, decoding
+from .arrays import decoding
 from .grey_scale import GreyScale
+from .stacks import Stack, memory_stack
+from .tiffs import open_tiff
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
@@ -19,36 +22,39 @@ LUMINANCE = np.array([0.299, 0.587, 0.114])  # Rec. 601, as Pillow, MATLAB and I
 _TINGE = 0.003  # rms in RGB
 
 
-def read_picture(path: Path, colormap: str = "auto") -> np.ndarray:
-    """The values (M, H, W) as float64, M > 1 for a TIFF stack; raises `BadInput`.
-
-    Integers are divided by their dtype's largest value, floats are taken as they are; alpha is dropped. The first
-    bytes, not the suffix, decide the format. Where the channels differ, `colormap` says how colours are read: a
-    palette's name, auto (the palette that fits) or grey (luminance).
-    """
-    return read_pictures([path], colormap)[0]
-
-
-def read_pictures(paths: Sequence[Path], colormap: str = "auto") -> tuple[np.ndarray, Palette | None]:
-    """The values of pictures of one shape and one palette, (M, H, W), and the palette where there are colours."""
-    read = [_read_channels(path) for path in paths]
-    for path, picture in zip(paths, read, strict=True):
-        if picture.shape[1:3] != read[0].shape[1:3]:
-            shapes = f"{read[0].shape[1:3]} in {paths[0].name} and {picture.shape[1:3]} in {path.name}"
-            raise BadInput("path", "must hold pictures of one shape", shapes)
+def decoded_pictures(pictures: Sequence[np.ndarray], colormap: str, source: Path) -> tuple[np.ndarray, Palette | None]:
+    """The values of pictures (M, H, W) or (M, H, W, 3) of one shape and one palette, and the palette where there are
+    colours; `colormap` is a palette's name, auto (the palette that fits) or grey (luminance). Raises `BadInput`."""
     asked = colormap not in ("auto", "grey", "gray")
-    if not asked and (colormap != "auto" or not any(_coloured(picture) for picture in read)):
-        return np.concatenate([_grey(picture) for picture in read]), None
+    if not asked and (colormap != "auto" or not any(_coloured(picture) for picture in pictures)):
+        return np.concatenate([_grey(picture) for picture in pictures]), None
     from .painted import decode_pictures  # imports SciPy, which grey pictures do not need
 
-    colours = np.concatenate([_three_channels(picture) for picture in read])
+    colours = np.concatenate([_three_channels(picture) for picture in pictures])
     try:
         return decode_pictures(colours, colormap)
     except BadInput as error:
         if error.argument != "path":
             raise
-        where = paths[0] if len(paths) == 1 else paths[0].parent
-        raise BadInput("path", error.rule, f"{error.value} in {where}", error.remedy) from error
+        raise BadInput("path", error.rule, f"{error.value} in {source}", error.remedy) from error
+
+
+@contextlib.contextmanager
+def open_picture(path: Path) -> Iterator[list[Stack]]:
+    """PNG, JPEG or TIFF: the first bytes, not the suffix, decide the format."""
+    with open(path, "rb") as stream:
+        head = stream.read(32)
+    if head[:4] in _TIFF:
+        with open_tiff(path) as stacks:
+            yield stacks
+        return
+    if not head.startswith((_PNG, _JPEG)):
+        raise BadInput("path", "must be a PNG, JPEG or TIFF picture", path)
+    _refuse_deep_colour(head, path)
+    values = _read_by_pillow(path)
+    if values.ndim == 3 and values.shape[-1] == 2:
+        values = values[..., 0]  # grey with alpha
+    yield [memory_stack(path, values, "YXS"[: values.ndim], grey=True)]
 
 
 def read_colours(path: Path) -> np.ndarray:
@@ -100,19 +106,6 @@ def _refuse_deep_colour(head: bytes, path: Path) -> None:
         raise BadInput("path", "must not be a 16-bit PNG with colour or alpha", path, "Save 16-bit grey without alpha.")
 
 
-def _read_channels(path: Path) -> np.ndarray:
-    """(M, H, W), or (M, H, W, 3) where there are colours."""
-    with decoding(path), _quiet_tifffile():
-        with open(path, "rb") as stream:
-            head = stream.read(32)
-        if head[:4] in _TIFF:
-            return _read_tiff(path)
-        if not head.startswith((_PNG, _JPEG)):
-            raise BadInput("path", "must be a PNG, JPEG or TIFF picture", path)
-        _refuse_deep_colour(head, path)
-        return _channels(_read_by_pillow(path))[None]
-
-
 def _read_by_pillow(path: Path) -> np.ndarray:
     from PIL import Image
 
@@ -123,30 +116,8 @@ def _read_by_pillow(path: Path) -> np.ndarray:
         return np.asarray(image)
 
 
-def _read_tiff(path: Path) -> np.ndarray:
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        if len(file.series) != 1:
-            raise BadInput("path", "must be a TIFF with pictures of one shape", f"{len(file.series)} series in {path}")
-        series = file.series[0]
-        if series.size > MOST_ELEMENTS:
-            raise BadInput("path", f"must hold at most {MOST_ELEMENTS:.0e} values", f"shape {series.shape} in {path}")
-        try:
-            values, axes = series.asarray(), series.axes
-        except ValueError as error:
-            if "imagecodecs" not in str(error) or len(file.pages) > 1:
-                raise
-            values = _read_by_pillow(path)  # a compression such as LZW that tifffile alone cannot undo
-            axes = "YXS"[: values.ndim]
-    values = _channels(np.moveaxis(values, axes.index("S"), -1), last=True) if "S" in axes else _unit(values)
-    own = values.shape[-3:] if "S" in axes and values.shape[-1] == 3 else values.shape[-2:]
-    if len(own) < 2:
-        raise BadInput("path", "must hold pictures of two axes", f"shape {values.shape} in {path}")
-    return values.reshape(-1, *own)
-
-
-def _unit(values: np.ndarray) -> np.ndarray:
+def grey_values(values: np.ndarray) -> np.ndarray:
+    """Integers divided by the largest of their dtype, floats as they are, as float64; raises `BadInput`."""
     if values.dtype.kind in "iu":
         return values / np.iinfo(values.dtype).max
     if values.dtype.kind not in "fb":
@@ -154,10 +125,10 @@ def _unit(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float64)
 
 
-def _channels(values: np.ndarray, last: bool = False) -> np.ndarray:
-    """(…, H, W) or (…, H, W, channels) → (…, H, W), or (…, H, W, 3) where the channels differ."""
-    values = _unit(values)
-    if values.ndim == 2 and not last:
+def channels_of(values: np.ndarray, last: bool) -> np.ndarray:
+    """(…, H, W) or, with the channels `last`, (…, H, W, channels) → (…, H, W), or (…, H, W, 3) where they differ."""
+    values = grey_values(values)
+    if not last:
         return values
     if values.shape[-1] not in (1, 2, 3, 4):
         raise BadInput("path", "must be grey, or colour with 3 or 4 channels", f"shape {values.shape}")
@@ -176,14 +147,3 @@ def _grey(picture: np.ndarray) -> np.ndarray:
 
 def _three_channels(picture: np.ndarray) -> np.ndarray:
     return picture if picture.ndim == 4 else np.repeat(picture[..., None], 3, axis=-1)
-
-
-@contextlib.contextmanager
-def _quiet_tifffile() -> Iterator[None]:
-    # tifffile logs each oddity of a corrupt file; the user gets our one line instead.
-    logger = logging.getLogger("tifffile")
-    before, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = before

@@ -46,7 +46,7 @@ def load_points(path: str | os.PathLike) -> Points:
     if not file.is_file():
         what = f"must hold {POINTS_FILE}" if path.is_dir() else "must be an existing file or folder"
         raise BadInput("points", what, path)
-    read = {".csv": _read_csv, ".npz": _read_npz, ".npy": lambda file: (read_npy(file),)}.get(file.suffix.lower())
+    read = {".csv": read_table, ".npz": _read_npz, ".npy": lambda file: (read_npy(file),)}.get(file.suffix.lower())
     if read is None:
         raise BadInput("points", f"must end in {', '.join(_SUFFIXES)}, or be a folder", path)
     return _with_truth(Points(*read(file), source=str(path)), path)
@@ -129,7 +129,8 @@ def _stacked(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.stack([values.astype(np.float64) for values in arrays.values()], 1)
 
 
-def _read_csv(file: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+def read_table(file: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The numbers of a `.csv` (M, D) and the names in its header, none where it has none; raises `BadInput`."""
     if file.stat().st_size > 8 * MOST_ELEMENTS:
         raise BadInput("points", f"must hold at most {MOST_ELEMENTS:.0e} values", file)
     with decoding(file), open(file, encoding="utf-8-sig", newline="") as stream:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -19,6 +20,7 @@ import numpy as np
 from .._errors import BadInput
 from .arrays import read_npz, write_npz
 from .atomic import replacing
+from .zarr_stores import is_store
 
 RUN, RESULT, LOG = "run.json", "result.json", "log.jsonl"
 _PACKAGES = ("unstill", "jax", "numba", "numpy", "scipy")
@@ -123,8 +125,11 @@ class RunFolder(Checkpoint):
             raise BadInput(argument, "must be writable", path)
         return cls(path, resumed=resumed, stale=stale)
 
-    def write_run(self, config: Mapping[str, Any], seed: int | None = None, *, verb: str = "") -> None:
-        """Write `run.json`: verb, configuration, seed, versions, platform, start; `write_result` adds the seconds.
+    def write_run(
+        self, config: Mapping[str, Any], seed: int | None = None, *, verb: str = "", inputs: Sequence[str] = ()
+    ) -> None:
+        """Write `run.json`: verb, configuration, seed, versions, platform, start, and the SHA-256 of each of the files
+        and folders that are `inputs`; `write_result` adds the seconds.
 
         A resumed run keeps its first start and adds up its seconds; raises `BadInput` if its configuration differs.
         """
@@ -132,6 +137,7 @@ class RunFolder(Checkpoint):
             "verb": verb,
             "config": config,
             "seed": seed,
+            "inputs": {path: digest for path in inputs if (digest := digest_of(path))},
             "versions": _versions(),
             "platform": {"system": platform.platform(), "machine": platform.machine(), "cpus": os.cpu_count()},
             "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -161,6 +167,24 @@ class RunFolder(Checkpoint):
         text = _dumps(content) + "\n"
         with replacing(self.path / name, "out") as part:
             part.write_text(text, encoding="utf-8")
+
+
+def digest_of(path: str | os.PathLike) -> str | None:
+    """The SHA-256 of a file's bytes; of a folder that of a line `DIGEST  NAME` for each file in it (of a Zarr store:
+    below it), in order of their names, as `sha256sum` prints them; None for what does not exist or cannot be read."""
+    place = Path(path).expanduser()
+    try:
+        if place.is_file():
+            with open(place, "rb") as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest()
+        if not place.is_dir():
+            return None
+        every = place.rglob("*") if is_store(place) else place.iterdir()
+        files = sorted(each.relative_to(place).as_posix() for each in every if each.is_file())
+        lines = "".join(f"{digest_of(place / name)}  {name}\n" for name in files)
+        return hashlib.sha256(lines.encode()).hexdigest()
+    except OSError:
+        return None
 
 
 def read_run(path: str | os.PathLike) -> dict[str, Any]:

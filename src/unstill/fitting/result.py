@@ -110,6 +110,10 @@ class Fit(Result):
         fields |= {f"parameter_{name}": value for name, value in self.values.items() if value.ndim}
         return {"fields.npz": fields}
 
+    def letters(self) -> dict[str, str]:
+        pictures = (*self.system.fields, *(f"target_{name}" for name in self.observed))
+        return dict.fromkeys(pictures, "MYX") | {f"parameter_{name}": "YX" for name in self.values}
+
     def table(self) -> list[list[str]]:
         means = {name: ["mean of a field"] if value.ndim else [] for name, value in self.values.items()}
         return [[name, *(cell for cell in known.cells() if cell), *means[name]]

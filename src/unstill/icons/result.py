@@ -86,6 +86,9 @@ class DrawnIcons(Result):
             "seconds": self.seconds,
         }
 
+    def letters(self) -> dict[str, str]:
+        return dict.fromkeys(self.fields, "MYX")
+
     def arrays(self) -> dict[str, dict[str, np.ndarray]]:
         truth = {"places": self.places, "angles": self.angles, "radius": np.array(self.icon.radius)}
         return {"states.npz": self.fields, "places.npz": truth}

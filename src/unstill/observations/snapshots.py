@@ -41,14 +41,31 @@ class Palette:
         return f"{found} (colours {self.error:.2g} off it in the mean{size}): values are {known}"
 
 
+@dataclasses.dataclass(frozen=True)
+class Measures:
+    """What a file states of lengths and times: the side `dx` of a cell in `unit`, the `interval` between frames in
+    `time_unit`; None for what it does not state."""
+
+    dx: float | None = None
+    unit: str = ""
+    interval: float | None = None
+    time_unit: str = ""
+
+    def cells(self) -> str:
+        """The side of a cell, as messages say it."""
+        return "" if self.dx is None else f"cells of {self.dx:.6g} {self.unit}".strip()
+
+
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Snapshots:
-    """M states without an order: for each field's name an array (M, H, W).
+    """M states: for each field's name an array (M, H, W).
 
-    `grid` is known when the states come from a run folder or a file that carries `dx`; `source` says where from;
-    `absolute` is False for integer pictures that do not say what their values mean; `palette` tells how colours were
-    read (None: no colours, or their luminance). Values are kept as float64. Raises `BadInput` for no field, shapes that
-    differ or are not (M, H, W), complex numbers, NaN and infinities.
+    `grid` is known when the states come from a run folder or a file that carries `dx` and boundary; `source` says where
+    from; `absolute` is False for integer pictures that do not say what their values mean; `palette` tells how colours
+    were read (None: no colours, or their luminance); `measures` are lengths and times as the file states them;
+    `ordered` says that the states are frames in order of time, which no inference of unordered states uses. Values are
+    kept as float64. Raises `BadInput` for no field, shapes that differ or are not (M, H, W), complex numbers, NaN and
+    infinities.
     """
 
     fields: Mapping[str, np.ndarray]
@@ -56,6 +73,8 @@ class Snapshots:
     source: str = "memory"
     absolute: bool = True
     palette: Palette | None = None
+    measures: Measures = Measures()
+    ordered: bool = False
 
     def __post_init__(self):
         if not self.fields:
@@ -98,16 +117,25 @@ class Snapshots:
     def joined(self, others: Sequence[Snapshots]) -> Snapshots:
         """These states and those of others as one heap; raises `BadInput` where fields, shape or meaning differ."""
         for other in others:
-            for what in ("shape", "grid", "absolute", "palette"):
+            for what in ("shape", "grid", "absolute", "palette", "measures"):
                 mine, theirs = getattr(self, what), getattr(other, what)
                 if mine != theirs:
                     raise BadInput("source", f"must hold pictures of one {what}", f"{mine} and {theirs}")
             if tuple(self.fields) != tuple(other.fields):
                 listed = f"{', '.join(self.fields)} and {', '.join(other.fields)}"
                 raise BadInput("source", "must hold pictures of the same fields", listed)
+        if not others:
+            return self  # a copy would need the same memory again
         every = [self, *others]
         fields = {name: np.concatenate([each.fields[name] for each in every]) for name in self.fields}
-        return dataclasses.replace(self, fields=fields, source=", ".join(each.source for each in every))
+        source = ", ".join(each.source for each in every)
+        return dataclasses.replace(self, fields=fields, source=source, ordered=False)
+
+    def known_grid(self) -> Grid:
+        """The grid as far as it is known: else cells of the side that the file states, or of side 1, on a torus."""
+        from ..systems import Grid
+
+        return self.grid or Grid(self.shape, self.measures.dx or 1.0)
 
     def states(self, fields: Sequence[str]) -> np.ndarray:
         """The states as one array (M, C, H, W), C in the order of `fields`."""
@@ -128,10 +156,14 @@ def as_samples(name: str, values) -> np.ndarray:
 
 
 def _check_finite(name: str, values: np.ndarray) -> None:
-    bad = ~np.isfinite(values)
-    if bad.any():
-        sample, row, column = np.argwhere(bad)[0]
+    counts = [values[m].size - int(np.isfinite(values[m]).sum()) for m in range(len(values))]  # little memory at once
+    if any(counts):
+        sample = next(m for m, count in enumerate(counts) if count)
+        row, column = np.argwhere(~np.isfinite(values[sample]))[0]
         where = f"sample {sample}, row {row}, column {column}"
         raise BadInput(
-            name, "must be finite", f"{bad.sum()} NaN or infinite values, the first at {where}", "Remove or mend them."
+            name,
+            "must be finite",
+            f"{sum(counts)} NaN or infinite values, the first at {where}",
+            "Remove or mend them.",
         )

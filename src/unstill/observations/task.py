@@ -96,7 +96,7 @@ def _arrays(pictures, observe, grid, cls) -> tuple[dict[str, np.ndarray], Grid]:
             count = int((~np.isfinite(array)).sum())
             raise BadInput("pictures", "must be finite", f"{name} with {count} values that are not")
     (shape,) = shapes
-    grid = grid or known or Grid(shape[1:])
+    grid = grid or known or Grid(shape[1:], getattr(getattr(pictures, "measures", None), "dx", None) or 1.0)
     if tuple(grid.shape) != shape[1:]:
         raise BadInput("grid", f"must have the pictures' shape {shape[1:]}", grid.shape)
     return chosen, grid

@@ -32,6 +32,7 @@ FIGURES: dict[str, dict[str, Callable[[Any], Figure | None]]] = {
     "lyapunov": {"lyapunov.png": _figure("lyapunov", "plot_spectra")},
     "uniqueness": {"uniqueness.png": _figure("uniqueness", "plot_uniqueness")},
     "discover": {"discovery.png": _figure("discoveries", "plot_found")},
+    "inspect": {"inspection.png": _figure("inspections", "plot_inspection")},
     "recover": {"recovery.png": _figure("recoveries", "plot_recovery")},
     "calibrate": {"calibration.png": _figure("calibrations", "plot_calibration")},
     "fit": {"fit.png": _figure("fits", "fit_figure")},

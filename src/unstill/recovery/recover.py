@@ -128,6 +128,7 @@ def _of_one_system(
     single, ties = known_of(cls, fix or {})
     levels = noise if isinstance(noise, Mapping) else None
     task = check(system, named, observe=observe, grid=grid, start=start, fix=single, noise=levels)
+    told += _of_file(named, task.grid)
     if noise is not None and levels is None:
         task = dataclasses.replace(task, noise=_levels(task.pictures, noise))
     if set(task.pictures) == set(cls.fields):
@@ -148,6 +149,16 @@ def _of_one_system(
         **found | {"message": told + found["message"]},
         grid=task.grid, observed=tuple(task.pictures), pictures=task.pictures, seconds=clock.perf_counter() - started,
     )  # fmt: skip
+
+
+def _of_file(pictures: Any, grid: Grid) -> str:
+    """What the pictures' file states and this uses, or does not use, for the message."""
+    measures, words = getattr(pictures, "measures", None), []
+    if measures is not None and measures.dx == grid.dx and pictures.grid is None:
+        words.append(f"{measures.cells()} as the file states; ")
+    if getattr(pictures, "ordered", False):
+        words.append("frames in order of time, taken as samples; ")
+    return "".join(words)
 
 
 def _levels(pictures: Mapping[str, np.ndarray], share: Any) -> dict[str, float]:

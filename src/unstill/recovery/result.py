@@ -93,6 +93,11 @@ class Recovery(Result):
         fields |= {"fitted": self.fields, "observed": _stacked(list(self.pictures.values()))}
         return {"fields.npz": fields | ({"hidden": _stacked(hidden)} if hidden else {})}
 
+    def letters(self) -> dict[str, str]:
+        hidden = "MYX" if len(self.system.fields) - len(self.observed) == 1 else "MCYX"
+        parts = {"fitted": "MCYX", "observed": "MYX" if len(self.observed) == 1 else "MCYX", "hidden": hidden}
+        return dict.fromkeys(self.system.fields, "MYX") | parts
+
     def table(self) -> list[list[str]]:
         camera = {name: estimate for name, estimate in self.camera.items() if estimate.std != 0}
         found = {**self.parameters, **camera, **self.combinations}

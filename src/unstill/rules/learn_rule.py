@@ -105,7 +105,7 @@ def _checked(
 ) -> tuple[Snapshots, int, int]:
     """The pictures that are used, in an order that does not depend on theirs; how many were given, and are uniform."""
     heap = pictures if isinstance(pictures, Snapshots) else Snapshots(dict(pictures))
-    heap = dataclasses.replace(heap, grid=grid or heap.grid or Grid(heap.shape))
+    heap = dataclasses.replace(heap, grid=grid or heap.known_grid())
     states = heap.states(tuple(heap.fields))
     scale = np.maximum(states.std((0, 2, 3)), 1e-300)
     alive = (states.std((2, 3)) > _DEAD * scale).any(1)

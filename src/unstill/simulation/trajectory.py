@@ -149,6 +149,12 @@ class Trajectory(Result):
             files["normalised.npz"] = self.normalised()
         return files
 
+    def letters(self) -> dict[str, str]:
+        cells = "YX" if self.state.ndim == 4 else ""
+        states = dict.fromkeys(self.fields, f"M{cells}")
+        frames = {f"frames_{name}": f"TM{cells}" for name in self.fields}
+        return {**states, **frames, **{f"normalised_{name}": f"M{cells}" for name in self.fields}}
+
     def normalised(self) -> dict[str, np.ndarray]:
         """The final states for training: each field (M, H, W) from [low, high] to [−1, 1], float32, with `low` and
         `high` (C,): the range that the system never leaves, where it is known, else the field's own."""

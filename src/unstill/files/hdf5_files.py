@@ -1,0 +1,120 @@
+"""HDF5: arrays by path, The Well's layout, and MATLAB's version 7.3, as `Stack`s read in blocks."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._errors import BadInput
+from .stacks import Stack, axes_of_names, axes_of_shape, needed, spacing
+
+_MOST_OBJECTS = 10_000
+_WELL = "t0_fields"  # scalar fields of The Well: (trajectory, time, x, y)
+
+
+@contextlib.contextmanager
+def open_hdf5(path: Path) -> Iterator[list[Stack]]:
+    """The Well's scalar fields, or every array of numbers of two axes or more, by its path."""
+    h5py = needed("h5py", path)
+    with h5py.File(path, "r") as file:
+        if isinstance(file.get(_WELL, getlink=True), h5py.HardLink) and isinstance(file[_WELL], h5py.Group):
+            yield _well(path, file, h5py)
+        else:
+            yield [_plain(path, name, each) for name, each in _datasets(file, h5py)]
+
+
+@contextlib.contextmanager
+def open_matlab73(path: Path) -> Iterator[list[Stack]]:
+    """MATLAB writes its axes in reverse order; which they are it does not tell."""
+    h5py = needed("h5py", path)
+    with h5py.File(path, "r") as file:
+        yield [
+            Stack(
+                path, "YX" if each.ndim == 2 else "?" * each.ndim, each.shape[::-1], each.dtype, _reversed(each),
+                name=name,
+            )
+            for name, each in _datasets(file, h5py)
+        ]  # fmt: skip
+
+
+def _datasets(group: Any, h5py: Any) -> list[tuple[str, Any]]:
+    """Arrays of numbers with two axes or more, by path; links out of the file are not followed."""
+    found, seen = [], 0
+
+    def look(name: str, each: Any) -> None:
+        nonlocal seen
+        seen += 1
+        if seen > _MOST_OBJECTS:
+            raise BadInput("path", f"must hold at most {_MOST_OBJECTS} objects", group.file.filename)
+        hidden = any(part.startswith("#") for part in name.split("/"))  # MATLAB's own
+        if isinstance(each, h5py.Dataset) and each.ndim >= 2 and each.dtype.kind in "fiub" and not hidden:
+            _refuse_elsewhere(each)
+            found.append((name, each))
+
+    group.visititems(look)  # hard links only
+    return found
+
+
+def _refuse_elsewhere(dataset: Any) -> None:
+    """Raise `BadInput` for values that lie in other files: a stranger's file does not say what else is read."""
+    if dataset.is_virtual or dataset.external:
+        raise BadInput("path", "must hold its values itself", f"{dataset.name} lies in other files")
+
+
+def _plain(path: Path, name: str, dataset: Any) -> Stack:
+    axes = axes_of_names([dim.label or next(iter(dim.keys()), "") for dim in dataset.dims])
+    return Stack(
+        path, axes or axes_of_shape(dataset.shape), dataset.shape, dataset.dtype, lambda key: dataset[key], name=name,
+        convention=not axes, chunk=chunks(axes or axes_of_shape(dataset.shape), dataset.chunks),
+    )  # fmt: skip
+
+
+def chunks(axes: str, lengths: Sequence[int] | None) -> dict[str, int]:
+    """How many places of each axis are stored together."""
+    return dict(zip(axes, lengths, strict=True)) if lengths and "?" not in axes else {}
+
+
+def _reversed(dataset: Any):
+    return lambda key: _turned(dataset[key[::-1]])
+
+
+def _turned(values: np.ndarray) -> np.ndarray:
+    return np.transpose(values)
+
+
+def _well(path: Path, file: Any, h5py: Any) -> list[Stack]:
+    """The scalar fields; what varies with neither trajectory nor time lacks that axis."""
+    stated, stacks = _of_well(file), []
+    for name, each in _datasets(file[_WELL], h5py):
+        varying = [bool(each.attrs.get(f"{what}_varying", True)) for what in ("sample", "time")]
+        lead = "".join(letter for letter, there in zip("MT", varying, strict=True) if there)
+        if each.ndim != len(lead) + 2:
+            rule = "must hold fields of two dimensions in space"
+            raise BadInput("path", rule, f"{name} {each.shape} in {path}")
+        axes = f"{lead}YX"  # The Well's x comes first; nothing here depends on which is called x
+        stacks.append(
+            Stack(path, axes, each.shape, each.dtype, lambda key, each=each: each[key], name=name,
+                  chunk=chunks(axes, each.chunks), **stated)
+        )  # fmt: skip
+    if not stacks:
+        raise BadInput("path", f"must hold scalar fields in {_WELL}", path)
+    return stacks
+
+
+def _of_well(file: Any) -> dict[str, Any]:
+    """Cell sides and interval from the coordinates; periodic where every boundary condition is."""
+    places = file.get("dimensions")
+    if places is None:
+        return {}
+    names = [str(name) for name in places.attrs.get("spatial_dims", ())][:2]
+    sides = [spacing(places[name][()]) for name in names if name in places]
+    found: dict[str, Any] = {"interval": spacing(np.ravel(places["time"][()])) if "time" in places else None}
+    if len(sides) == 2 and all(sides):
+        found["pixel"] = tuple(sides)
+    conditions = file.get("boundary_conditions")
+    kinds = {str(each.attrs.get("bc_type", "")).lower() for each in (conditions or {}).values()}
+    return found | ({"boundary": "periodic"} if kinds == {"periodic"} else {})

@@ -62,7 +62,7 @@ def test_the_covariance_is_the_dense_one(small):
     by_q = linear.columns().reshape(4, -1).T
     cross = by_z.T @ by_q
     dense = np.linalg.inv(by_q.T @ by_q - cross.T @ np.linalg.solve(by_z.T @ by_z + np.eye(size), cross))
-    found = linear.covariance(np.eye(4))
+    found = linear.profile(np.eye(4))[0]
     np.testing.assert_allclose(np.sqrt(np.diag(found)), np.sqrt(np.diag(dense)), rtol=0.05)
 
 

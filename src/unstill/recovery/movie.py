@@ -26,12 +26,14 @@ from .movie_start import SETTLING, search
 from .ties import Tie
 
 LEAST_FRAMES = 6
-SHORTEST, LONGEST = 4, 32  # frames of a shot, at first and at last
+SHORTEST, LONGEST = 4, 16  # frames of a shot, at first and at last
 # Gauss–Newton steps of a length of shots, and the share of the cost below which a step gains too little to go on: short
 # shots only have to be a good start of longer ones.
-ITERATIONS, GAIN = 4, 0.03
-LAST_ITERATIONS, LAST_GAIN = 24, 5e-4
+ITERATIONS, GAIN = 10, 0.1
+LAST_ITERATIONS, LAST_GAIN = 20, 2e-3
+PROFILES, STILL, CREEPS = 3, 0.1, 0.7  # steps along the profile, and what they may be of a standard deviation
 UNFOLLOWED = 1.0  # rms residual of the best follower: as wrong as to say that nothing moves
+LOOSER = 10.0  # than the variance that the rough start claims: its errors are not only noise
 FINE = 8  # steps in the place of one where the film is of a true flow
 _FREE = 1.0  # of q, the standard deviation from which on a number is free
 
@@ -54,7 +56,7 @@ def recover_movie(
     """Parameters θ and hidden fields of ∂c/∂t = D∇²c + R(c; θ) from frames of one field in order, `interval` apart.
 
     The numbers are found roughly by hidden fields that follow the seen one (`movie_start.Follower`); then trajectories
-    are shot through the film, over 4, 8, 16 and at most 32 frames each, their starts and the numbers fitted together
+    are shot through the film, over 4, 8 and at most 16 frames each, their starts and the numbers fitted together
     by Gauss–Newton (`movie_shooting.Shooting`). Longer shots tell more and are harder to hit: each length begins where
     the one before ended. The covariance of the numbers is that of the last length, the starts eliminated.
 
@@ -119,10 +121,10 @@ class _Movie:
             length = last if 2 * length > last else length
             shooting = Shooting(self.problem, self.scaling, self.film, states, unsure, length)
             limits = (LAST_ITERATIONS, LAST_GAIN) if length == last else (ITERATIONS, GAIN)
-            at, iterations = descend(shooting, q, *limits, lambda point, s=shooting: self._tell(s, point))
-            q, states = at.q, self._joined(shooting.states(at.q, at.z))
+            at = descend(shooting, q, *limits, lambda point, s=shooting: self._tell(s, point))
             if length == last:
-                return self._result(shooting, at, states, iterations >= LAST_ITERATIONS)
+                return self._profiled(shooting, at)
+            q, states = at.q, self._joined(shooting.states(at.q, at.z))
             length *= 2
 
     def _unsure(self, states: np.ndarray) -> np.ndarray:
@@ -133,7 +135,7 @@ class _Movie:
         concentration_noise = self.film.noise / self.contrast * states[:, self.problem.observed].std((1, 2)).mean()
         seen, noise = power[self.problem.observed], concentration_noise**2
         power[self.problem.observed] = seen * noise / (seen + noise)
-        return power
+        return LOOSER * power
 
     def _joined(self, shots: np.ndarray) -> np.ndarray:
         return shots.reshape(-1, *shots.shape[2:])[: len(self.film.frames)]
@@ -144,12 +146,35 @@ class _Movie:
         self.history.append({"stage": "shoot", "frames": shooting.length, "chi2": chi2, "values": values})
         self.progress(self.history[-1])
 
-    def _result(self, shooting: Shooting, at: Point, states: np.ndarray, exhausted: bool) -> HiddenResult:
+    def _profiled(self, shooting: Shooting, at: Point) -> HiddenResult:
+        """The end of the descent, which stops where the starts still creep, carried on along the valley of q: steps
+        that take the starts along, until they are small against their standard deviations, which the last one enters.
+        """
+        for _ in range(PROFILES):
+            linear = shooting.linearised(at.q, at.z)
+            null, covariance, dq, dz = self._profile(linear)
+            steps = np.abs(dq) / np.sqrt(np.maximum(np.diag(covariance), 1e-300))
+            on = shooting.point(self.scaling.clip(at.q + dq), at.z + dz)
+            if steps.max() < STILL or not on.cost < at.cost:
+                break
+            at = on
+            self._tell(shooting, at)
+        return self._result(linear, at, null, covariance + np.outer(dq, dq), bool(steps.max() > CREEPS))
+
+    def _profile(self, linear: Linearised) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Directions of q that the film does not tell, were even the starts known; across them, the covariance and the
+        step along the valley."""
+        columns = linear.columns().reshape(len(linear.by_q.T), -1)
+        sizes, directions = np.linalg.eigh(columns @ columns.T)
+        told = sizes >= max(_FREE**-2, STRUCTURAL**2 * sizes.max())
+        return directions[:, ~told], *linear.profile(directions[:, told])
+
+    def _result(self, linear: Linearised, at: Point, null, covariance: np.ndarray, exhausted: bool) -> HiddenResult:
         problem, scaling, T = self.problem, self.scaling, len(self.film.frames)
-        linear = shooting.linearised(at.q, at.z)
+        states = self._joined(linear.states)
         misfit = linear.residual.reshape(-1, *problem.grid.shape)[:T]
         goodness = self._goodness(misfit) if self.noise.detected else None
-        null, covariance = self._uncertainty(linear, 0.0 if goodness is None else goodness.excess)
+        covariance = covariance * (1 + (0.0 if goodness is None else COHERENT**2 * goodness.excess))
         values, std, estimate = numbers_of(problem, scaling, at.q, covariance, null)
         free = [name for name, value in values.items() if value is None]
         system = problem.system(scaling.values(at.q))
@@ -171,12 +196,3 @@ class _Movie:
         """Of the misfit, whose degrees of freedom the starts of the shots take a part of: one picture's each."""
         shots = -(-len(self.film.frames) // LONGEST)
         return Goodness.of(self.problem.grid, misfit * self.film.noise, self.noise, 1 - shots / len(self.film.frames))
-
-    def _uncertainty(self, linear: Linearised, excess: float) -> tuple[np.ndarray, np.ndarray]:
-        """Directions of q that the film does not tell, were even the starts known, and the covariance across them,
-        widened by what is not noise."""
-        columns = linear.columns().reshape(len(linear.by_q.T), -1)
-        sizes, directions = np.linalg.eigh(columns @ columns.T)
-        told = sizes >= max(_FREE**-2, STRUCTURAL**2 * sizes.max())
-        covariance = linear.covariance(directions[:, told])
-        return directions[:, ~told], covariance * (1 + COHERENT**2 * excess)

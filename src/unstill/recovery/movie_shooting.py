@@ -171,8 +171,9 @@ class Linearised:
         bounded = min(1.0, 0.5 / max(np.abs(dq).max(), 1e-300))
         return bounded * dq, bounded * x[P:].reshape(shape)
 
-    def covariance(self, across: Float[np.ndarray, "P K"]) -> Float[np.ndarray, "P P"]:
-        """Of q in the space that the columns of `across` span, the starts free.
+    def profile(self, across: Float[np.ndarray, "P K"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The covariance of q in the space that the columns of `across` span, the starts free, and the Gauss–Newton
+        step (dq, dz) of q that takes the starts along.
 
         The information, the Schur complement of the starts, is the least of |∂q r − ∂z r X|² + |X|² over X: too large
         by the second order of what CG has not reached, never too small. CG goes on in rounds, each in the directions of
@@ -193,7 +194,8 @@ class Linearised:
                 break
         assert found is not None
         assert before is not None
-        return across @ (2 * found - before) @ across.T
+        step = -found @ (left @ self.residual.ravel() - X @ self.z.ravel())
+        return across @ (2 * found - before) @ across.T, across @ step, -(step @ X).reshape(self.z.shape)
 
     def _moved(self, x: np.ndarray) -> np.ndarray:
         """∂(residual) along flat starts, flat."""
@@ -220,7 +222,7 @@ def ring_power(grid: Grid, fields: Float[np.ndarray, "T H W"]) -> Float[np.ndarr
     return np.maximum(rings, 1e-12 * rings.max())[which]
 
 
-def descend(shooting: Shooting, q: np.ndarray, iterations: int, gain: float, report: Callable) -> tuple[Point, int]:
+def descend(shooting: Shooting, q: np.ndarray, iterations: int, gain: float, report: Callable) -> Point:
     """From q and the shots' known starts downwards, until a step gains less than this share of the cost."""
     kept: dict[int, Linearised] = {}
 
@@ -236,4 +238,4 @@ def descend(shooting: Shooting, q: np.ndarray, iterations: int, gain: float, rep
         report(at)
         return before.cost - at.cost < gain * at.cost
 
-    return damped.descend(shooting.point(q, np.zeros_like(shooting.about)), attempt, settled, DAMPING, iterations)
+    return damped.descend(shooting.point(q, np.zeros_like(shooting.about)), attempt, settled, DAMPING, iterations)[0]

@@ -32,8 +32,12 @@ class Follower:
     def __init__(self, problem: Problem, scaling: Scaling, film: Film):
         self.problem, self.scaling, self.film = problem, scaling, film
         base = problem.system_class(**problem.system_class.defaults())
-        rest = [abs(float(np.asarray(base.rest()[i]))) for i in problem.hidden]
-        self.begin = np.array([0.5 * r + 0.1 for r in rest])
+        rest, patch = (np.array([float(np.asarray(c)) for c in state]) for state in (base.rest(), base.patch()))
+        seen, hidden = problem.observed, problem.hidden
+        rises = patch[seen] - rest[seen]
+        slope = (patch - rest)[hidden] / rises if rises else np.zeros(len(hidden))
+        # Where the film begins, the hidden fields are taken to lie on the line from rest to what sets patterns going.
+        self.begin = np.stack([rest[hidden] - slope * rest[seen], slope])
         self.skipped = max(1, int(SETTLING * len(film.frames)))
         self._follow = functools.partial(_follow, problem.system_class, problem.grid, problem.dynamic, film.every,
                                          problem.observed, self.skipped, film.dt)  # fmt: skip
@@ -95,7 +99,7 @@ def _follow(system_class, grid, names, every, observed, skipped, dt, fix, theta,
         (after, change), _ = jax.lax.scan(step, (h, jnp.zeros_like(seen[0])), jnp.arange(every))
         return after, (h, change - (points[2] - points[1]))
 
-    first = jnp.broadcast_to(begin[:, None, None], (len(hidden), *seen.shape[1:]))
+    first = begin[0][:, None, None] + begin[1][:, None, None] * seen[0]
     last, (before, wrong) = jax.lax.scan(frame, first, jnp.arange(len(seen) - 1))
     size = jnp.sqrt(jnp.mean(jnp.diff(seen, axis=0)[skipped:] ** 2))
     return wrong[skipped:] / size, jnp.concatenate([before, last[None]])

@@ -12,6 +12,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from .._errors import BadInput, nearest
+from .contract import lifted
 
 # A parameter: one number, one a sample (M,), or one a cell (H, W).
 if TYPE_CHECKING:  # so that kinetics may use any operator
@@ -146,12 +147,20 @@ class ReactionDiffusion(AbstractSystem):
 
 
 class OrdinarySystem(AbstractSystem):
-    """dx/dt = f(x; θ) for a state vector x of shape (D,): a `Dynamics` by itself."""
+    """dx/dt = f(x; θ) for a state vector x of shape (D,): a `Dynamics` by itself.
+
+    A subclass writes `drift` for one state (D,), or for many (M, D); either way it then takes any (*B, D).
+    """
 
     dt: ClassVar[float] = 0.01
 
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        if "drift" in cls.__dict__:
+            cls.drift = lifted(cls.__dict__["drift"])  # pyright: ignore[reportAttributeAccessIssue]
+
     @abc.abstractmethod
-    def drift(self, state: Float[Array, " D"]) -> Float[Array, " D"]:
+    def drift(self, state: Float[Array, "*B D"]) -> Float[Array, "*B D"]:
         """f(x; θ)."""
 
     @abc.abstractmethod

@@ -21,6 +21,7 @@ from .field_problem import PictureProblem
 from .hints import coefficients, known_signs
 from .moving import LEAST_PICTURES, moving
 from .result import Discovery
+from .size import judge_pictures
 
 _TRIED = 4
 
@@ -57,6 +58,7 @@ def discover_pictures(
 
     began = time.perf_counter()
     names, states, grid = _checked(pictures, grid)
+    judge_pictures(library, len(names))
     terms = FieldLibrary.find(library, names, cross)
     known, free = known_coefficients(coefficients("fix", fix or {}, terms, names), terms)
     signs = known_signs(sign, terms, names)

@@ -22,6 +22,7 @@ from .point_noise import estimate_noise
 from .point_problem import Problem
 from .representatives import members
 from .result import Discovery
+from .size import judge_points
 
 Heap = Points | np.ndarray
 _OPEN, _CLEANER = 5.0, 0.2  # first statistic at which noise is suspected; what is left of it if it was noise
@@ -53,6 +54,9 @@ def discover_points(
         raise BadInput("ordered", rule, ", ".join(f"{term}={value}" for term, value in dict(pace or {}).items()))
     with threadpool_limits(1):  # matrices of a few hundred rows: more threads only wait for one another
         heaps, names, held = _heaps(points, conditions, stochastic or covariance is not None)
+        noisy = stochastic or covariance is not None
+        known = len(fix or {})
+        judge_points(library, [(len(heap), len(names)) for heap in heaps], len(held), known, noisy)
         terms = find_library(library, (*names, *held))
         problem = Problem.build(
             heaps, held, terms, names=names, fixed=coefficients("fix", fix or {}, terms, names),

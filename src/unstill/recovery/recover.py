@@ -14,6 +14,7 @@ from .._result import Estimate, plain
 from .._types import Status
 from ..observations.borders import looks_cut
 from ..observations.camera import Camera
+from ..observations.plausible import is_stretched, refuse_negative, refuse_stretched
 from ..observations.task import Pictures, Task, check, named_fields, system_class
 from ..systems import AbstractSystem, Grid
 from .hidden import HiddenResult, recover_hidden
@@ -67,8 +68,8 @@ def recover(
         noise: Known white noise: absolute standard deviation by field, as v=0.002, or one number, as a share of each
             field's own standard deviation (default: estimated).
         gain: Of the pictures' values y = gain · c^gamma + offset, one field seen; or unknown (default: 1, and unknown
-            for integer pictures that state no calibration).
-        offset: Likewise (default: 0, and unknown for integer pictures that state no calibration).
+            for integer pictures that state no calibration and for floats stretched from 0 to 1).
+        offset: Likewise (default: 0, and unknown for such pictures).
         gamma: Likewise (default: 1).
         dt: Euler step of the simulation behind moving pictures of all fields, in units of time; 0 for a true flow
             (default: estimated, see `recover_weak`).
@@ -111,6 +112,9 @@ def _of_one_system(
         task = dataclasses.replace(task, noise=_levels(task.pictures, noise))
     if set(task.pictures) == set(cls.fields):
         _refuse_one_field_options(ties, window=window, gain=gain, offset=offset, gamma=gamma)
+        remedy = "Give absolute values of all fields, or one field alone."
+        refuse_negative(cls, task.grid, task.pictures, remedy)
+        refuse_stretched(task.pictures, remedy)
         found = _from_all_fields(task, kept, dt)
     else:
         stated = grid or getattr(named, "grid", None)
@@ -143,7 +147,8 @@ def _camera(named: Any, task: Task, gain, offset, gamma) -> tuple[Camera, str]:
     """What is known of the camera, and what was assumed of it, for the message."""
     (name,) = task.pictures
     whole = np.asarray(named.fields[name] if hasattr(named, "fields") else named[name]).dtype.kind in "iu"
-    absolute = getattr(named, "absolute", True) and not whole
+    stretched = is_stretched(task.pictures[name]) and (gain, offset) == (None, None)
+    absolute = getattr(named, "absolute", True) and not whole and not stretched
     unstated = {"gain": 1.0, "offset": 0.0} if absolute else {"gain": None, "offset": None}
     palette = getattr(named, "palette", None)
     bent = palette is not None and not palette.linear
@@ -151,10 +156,16 @@ def _camera(named: Any, task: Task, gain, offset, gamma) -> tuple[Camera, str]:
     for part, value in {"gain": gain, "offset": offset, "gamma": gamma}.items():
         if value is not None:
             known[part] = None if value == "unknown" else float(value)
+    if known["gain"] is not None and known["offset"] is not None:
+        seen = {name: (task.pictures[name] - known["offset"]) / known["gain"]}
+        remedy = "Pass gain=unknown and offset=unknown where the values are not absolute."
+        refuse_negative(task.system, task.grid, seen, remedy)
     if absolute or (gain, offset) != (None, None):
         return Camera(**known), ""
     if palette is not None:
         return Camera(**known), f"{palette}; "
+    if stretched:
+        return Camera(**known), "values from 0 to 1 exactly look stretched: gain and offset are unknown; "
     return Camera(**known), "integers that state no calibration: gain and offset are unknown; "
 
 

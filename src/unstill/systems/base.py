@@ -122,12 +122,14 @@ class ReactionDiffusion(AbstractSystem):
     Everything else — native kernels, adjoints, Jacobians, steady states, dispersion relations — derives from it.
     `diffusion` names the diffusion parameter of each field that diffuses; `dt` is the time step that suits the
     default parameters at dx = 1; `rest()` is the uniform state that initial states start from and `patch()` the
-    value that squares and discs are set to; `stays_within`, the least and the greatest value that its fields may have.
+    value that squares and discs are set to; `stays_within`, the least and the greatest value that its fields may have;
+    `amounts`: its fields are concentrations, which are never negative.
     """
 
     diffusion: ClassVar[Mapping[str, str]]
     dt: ClassVar[float] = 1.0
     stays_within: ClassVar[tuple[float, float] | None] = None
+    amounts: ClassVar[bool] = False
 
     @abc.abstractmethod
     def kinetics(self, *c: Float[Array, "*S"]) -> tuple[Float[Array, "*S"], ...]:

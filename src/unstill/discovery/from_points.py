@@ -12,6 +12,7 @@ from jaxtyping import Float
 from .._arguments import Values
 from .._errors import BadInput, nearest
 from ..observations import Ordered
+from ..observations.independence import distinct_points
 from ..observations.noise import known_noise
 from ..observations.points import Points
 from .conclusion import conclude
@@ -67,12 +68,19 @@ def discover_points(
         levels, rows, space = _cleaned(problem, noise)
         basis = members(problem, space, rows)
     found = conclude(problem, space, basis, signs, ordered, levels, (fix, covariance), time.perf_counter() - began)
-    return dataclasses.replace(found, source=_first(points))
+    given = sum(np.shape(getattr(p, "x", p))[0] for p in _listed(points))
+    copies = given - found.count
+    told = f"{copies} of {given} points are copies of others and were left out; " if copies else ""
+    return dataclasses.replace(found, message=told + found.message, source=_first(points))
+
+
+def _listed(points: Heap | Sequence[Heap]) -> Sequence[Heap]:
+    return [points] if isinstance(points, (Points, np.ndarray)) else points
 
 
 def _first(points: Heap | Sequence[Heap]) -> Points:
     """The first heap, for figures."""
-    one = points if isinstance(points, (Points, np.ndarray)) else points[0]
+    one = _listed(points)[0]
     return one if isinstance(one, Points) else Points(np.asarray(one))
 
 
@@ -119,9 +127,10 @@ def _heaps(points, conditions, stochastic: bool):
                 "conditions", "must differ from heap to heap", f"{name} = {conditions[0][name]:g} throughout"
             )
     values = [list(one.values()) for one in conditions] or [[] for _ in heaps]
+    alone = [distinct_points(heap.sorted()) for heap in heaps]
     arrays = [
-        np.concatenate([heap.sorted(), np.broadcast_to(np.array(v, float), (heap.count, len(v)))], 1)
-        for heap, v in zip(heaps, values, strict=True)
+        np.concatenate([x, np.broadcast_to(np.array(v, float), (len(x), len(v)))], 1)
+        for x, v in zip(alone, values, strict=True)
     ]
     return arrays, names, held
 

@@ -14,6 +14,7 @@ from .._result import Estimate, plain
 from .._types import Status
 from ..observations.borders import looks_cut
 from ..observations.camera import Camera
+from ..observations.independence import distinct_pictures
 from ..observations.plausible import is_stretched, refuse_negative, refuse_stretched
 from ..observations.task import Pictures, Task, check, named_fields, system_class
 from ..systems import AbstractSystem, Grid
@@ -108,6 +109,8 @@ def _of_one_system(
     single, ties = known_of(cls, fix or {})
     levels = noise if isinstance(noise, Mapping) else None
     task = check(system, named, observe=observe, grid=grid, start=start, fix=single, noise=levels)
+    task, of_copies = _without_copies(task)
+    told += of_copies
     if noise is not None and levels is None:
         task = dataclasses.replace(task, noise=_levels(task.pictures, noise))
     if set(task.pictures) == set(cls.fields):
@@ -127,6 +130,17 @@ def _of_one_system(
         **found | {"message": told + found["message"]},
         grid=task.grid, observed=tuple(task.pictures), pictures=task.pictures, seconds=clock.perf_counter() - started,
     )  # fmt: skip
+
+
+def _without_copies(task: Task) -> tuple[Task, str]:
+    """The task without pictures that are copies of others, turned, mirrored or shifted ones among them; and a word."""
+    states = np.stack(list(task.pictures.values()), 1)
+    kept = distinct_pictures(states)
+    if len(kept) == len(states):
+        return task, ""
+    pictures = {name: values[kept] for name, values in task.pictures.items()}
+    told = f"{len(states) - len(kept)} of {len(states)} pictures are copies of others and were left out; "
+    return dataclasses.replace(task, pictures=pictures), told
 
 
 def _levels(pictures: Mapping[str, np.ndarray], share: Any) -> dict[str, float]:

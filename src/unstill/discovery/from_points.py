@@ -55,13 +55,13 @@ def discover_points(
         raise BadInput("ordered", rule, ", ".join(f"{term}={value}" for term, value in dict(pace or {}).items()))
     with threadpool_limits(1):  # matrices of a few hundred rows: more threads only wait for one another
         heaps, names, held = _heaps(points, conditions, stochastic or covariance is not None)
-        noisy = stochastic or covariance is not None
+        noisy, sigma = stochastic or covariance is not None, _covariance(covariance, names)
         known = len(fix or {})
         judge_points(library, [(len(heap), len(names)) for heap in heaps], len(held), known, noisy)
         terms = find_library(library, (*names, *held))
         problem = Problem.build(
             heaps, held, terms, names=names, fixed=coefficients("fix", fix or {}, terms, names),
-            covariance=_covariance(covariance, names), stochastic=stochastic or covariance is not None, tests=tests,
+            covariance=sigma, stochastic=noisy, tests=tests,
             functionals=functionals, seed=seed,
         )  # fmt: skip
         signs = known_signs(sign, problem.library, names)

@@ -19,8 +19,8 @@ c₁ itself *preserves* the points if T₁ is below the quantile 0.999 of that s
 and variance (F. E. Satterthwaite, Biometrics Bull. 2, 110 (1946)). Points that depend on one another, or are not at
 rest statistically, make all T larger by one factor, which then is T₁/m; a library without the truth makes T₁ large
 beside the others. So c₁ beyond the quantile still *stands out* if T₂/T₁ is beyond the quantile 0.999 of the F
-distribution of their degrees of freedom, and M m/T₁, what the points would then count for, is no less than the 3p that
-p unknowns ask for: then the field may be right, and nothing vouches for it. Else none fits.
+distribution of their degrees of freedom, and M m/T₁, what the points would then count for, is no less than the number
+of test functions: then the field may be right, and nothing vouches for it. Else none fits.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ from jaxtyping import Float
 from scipy.stats import chi2
 from scipy.stats import f as f_ratio
 
-from .size import least_functionals
 from .weak_form import WeakForm
 
 _COARSE, _FINE = (1e-1, 3e-2, 1e-2), (1e-3, 1e-4, 1e-4)
@@ -238,7 +237,7 @@ def null_space(rows: Rows, *, most: int = 40) -> NullSpace:
     dispersion = max(first.ratio, _telescoped(rows, betas))
     verdicts = [Verdict(first.ratio, first.quantile)]
     vectors = t[:, None]
-    if not fits and p > 1 and points / first.ratio >= 2 * least_functionals(p, 1):
+    if not fits and p > 1 and points / first.ratio >= sum(len(A) for A in rows.A):
         fits = first.stands_out(independent(rows, scipy.linalg.null_space(vectors.T)))
     while fits and vectors.shape[1] < min(p, most):
         found = independent(rows, scipy.linalg.null_space(vectors.T))

@@ -161,8 +161,9 @@ def _camera(named: Any, task: Task, gain, offset, gamma) -> tuple[Camera, str]:
     """What is known of the camera, and what was assumed of it, for the message."""
     (name,) = task.pictures
     whole = np.asarray(named.fields[name] if hasattr(named, "fields") else named[name]).dtype.kind in "iu"
-    stretched = is_stretched(task.pictures[name]) and (gain, offset) == (None, None)
-    absolute = getattr(named, "absolute", True) and not whole and not stretched
+    absolute = getattr(named, "absolute", True) and not whole
+    stretched = absolute and (gain, offset) == (None, None) and is_stretched(task.pictures[name])
+    absolute = absolute and not stretched
     unstated = {"gain": 1.0, "offset": 0.0} if absolute else {"gain": None, "offset": None}
     palette = getattr(named, "palette", None)
     bent = palette is not None and not palette.linear

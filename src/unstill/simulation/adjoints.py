@@ -19,6 +19,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from .._errors import NO_GRADIENT, NumericalFailure
@@ -49,7 +50,7 @@ def _watched(value: Array, name: str) -> Array:
 
 def _looked_at(name: str, _, slope: Array) -> tuple[Array]:
     told, bad = f"the derivative by {name} is not finite: {NO_GRADIENT}", ~jnp.isfinite(slope).all()
-    if isinstance(slope, jax.core.Tracer):
+    if isinstance(slope, Tracer):
         return (eqx.error_if(slope, bad, f"{Status.NO_GRADIENT}: {told}"),)
     if bad:
         raise NumericalFailure(Status.NO_GRADIENT, told)

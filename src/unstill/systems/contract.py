@@ -63,7 +63,8 @@ _KEEPS: set[type] = set()  # classes that were checked
 def _form(cls: type[OrdinarySystem], drift: Drift, system: OrdinarySystem) -> Literal["one", "many"]:
     """Whether a drift was written for one state or for many of them; raises `BadInput` where it is neither."""
     system, D, reason = _example(cls) or system, len(cls.fields), ""
-    for form, shape in (("one", (D,)), ("many", (1, D))):
+    shapes: dict[Literal["one", "many"], tuple[int, ...]] = {"one": (D,), "many": (1, D)}
+    for form, shape in shapes.items():
         try:
             found = jax.eval_shape(lambda x: drift(system, x), jax.ShapeDtypeStruct(shape, jnp.float32))
         except Exception as error:  # whatever the user's code raises

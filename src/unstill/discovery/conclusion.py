@@ -22,6 +22,8 @@ def conclude(problem: Problem, space: NullSpace, basis: list[Member], signs, ord
     best, sign = _signed(problem, best, sign, signs)
     fits = space.dimension > 0 and best.closed
     status = _status(space, fits)
+    # Points that count for fewer, as the best field's balances tell, have deviations that are larger by the root.
+    wider = math.sqrt(max(1.0, space.verdicts[0].statistic))
     equations = Equations(
         best.coefficients, best.covariance, problem.library, tuple(float(v) for v in problem.conditions[0])
     )
@@ -37,7 +39,7 @@ def conclude(problem: Problem, space: NullSpace, basis: list[Member], signs, ord
         sign=sign,
         representatives=np.stack([member.coefficients for member in basis]),
         representative_covariances=np.stack([m.covariance for m in basis]) if problem.stochastic else None,
-        std=None if not one or best.std is None else best.std * math.sqrt(max(1.0, space.dispersion)),
+        std=None if not one or best.std is None else best.std * wider,
         dispersion=space.dispersion,
         telescopes=space.telescopes,
         misfit=space.misfit,

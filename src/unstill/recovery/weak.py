@@ -83,6 +83,7 @@ def recover_weak(
                     argument, f"must name parameters of {system_class.name}", repr(name), nearest(name, names)
                 )
     model = Model(system_class, grid, tuple(n for n in names if n not in fix), tuple(sorted(fix.items())))
+    known_noise(noise, system_class.fields)
     none = (0.0,) * len(system_class.fields)
     if _is_dead(states, states, none):  # also of what is too faint to have a spectrum
         return _dead(model, none)

@@ -45,6 +45,13 @@ class NumericalFailure(UnstillError, ArithmeticError):
         super().__init__(message)
 
 
+# Why a derivative is not finite where the value is; said wherever one is met.
+NO_GRADIENT = (
+    "usually a `where` around a root, logarithm or quotient, whose other branch is differentiated too: "
+    "make that branch safe by a `where` inside as well (docs/gradients.md)"
+)
+
+
 def nearest(name: str, known) -> str:
     """A remedy that names the nearest known words: "Did you mean maze? Known: …"."""
     import difflib

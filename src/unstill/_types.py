@@ -15,6 +15,7 @@ class Status(str, enum.Enum):
     MOVING = "moving"
     DEAD = "dead"
     BLOW_UP = "blow-up"
+    NO_GRADIENT = "no-gradient"
     UNIDENTIFIABLE = "unidentifiable"
     NO_FIT = "no-fit"
     INTERRUPTED = "interrupted"

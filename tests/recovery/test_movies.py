@@ -39,7 +39,7 @@ def small():
 
 
 def _q():
-    return np.log([*TRUTH.values()]) + [0.02, -0.01, 0.03, 0.01]
+    return np.log([*TRUTH.values()]) + np.array([0.02, -0.01, 0.03, 0.01])
 
 
 def test_products_are_the_slopes_of_the_misfit_and_transposes_of_each_other(small):

@@ -19,11 +19,11 @@ from jaxtyping import Float
 
 from ..observations.spectrum import inverse, radial_bands, transform
 from ..simulation import Grid
+from .point_functionals import exponents_to
 
 
 def _exponents(fields: int, degree: int) -> list[tuple[int, ...]]:
-    every = itertools.product(range(degree + 1), repeat=fields)
-    return sorted((e for e in every if sum(e) <= degree), key=lambda e: (sum(e), e))
+    return sorted(exponents_to(degree, fields), key=lambda e: (sum(e), e))
 
 
 @dataclasses.dataclass(frozen=True)

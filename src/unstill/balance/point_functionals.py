@@ -38,9 +38,10 @@ def _chunks(count: int) -> list[slice]:
 
 
 def exponents_to(degree: int, dimension: int) -> Exponents:
-    """All exponents of total degree ≤ `degree`, by degree, then x before y."""
-    every = itertools.product(range(degree + 1), repeat=dimension)
-    return tuple(sorted((e for e in every if sum(e) <= degree), key=lambda e: (sum(e), tuple(-n for n in e))))
+    """All exponents of total degree ≤ `degree`, by degree, then x before y: C(D + degree, D) of them."""
+    variables = range(dimension)
+    factors = (itertools.combinations_with_replacement(variables, total) for total in range(degree + 1))
+    return tuple(tuple(chosen.count(i) for i in variables) for chosen in itertools.chain.from_iterable(factors))
 
 
 def monomials(z: Float[np.ndarray, "M D"], exponents: Exponents) -> Float[np.ndarray, "M L"]:

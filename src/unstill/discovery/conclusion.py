@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -20,7 +21,9 @@ def conclude(problem: Problem, space: NullSpace, basis: list[Member], signs, ord
     best, scale, sign = _settled(problem, space, basis, ordered, given)
     best, sign = _signed(problem, best, sign, signs)
     fits = space.dimension > 0 and best.closed
-    status = Status.NO_FIT if not fits else Status.CONVERGED if space.dimension == 1 else Status.UNIDENTIFIABLE
+    status = _status(space, fits)
+    # Points that count for fewer, as the best field's balances tell, have deviations that are larger by the root.
+    wider = math.sqrt(max(1.0, space.verdicts[0].statistic))
     equations = Equations(
         best.coefficients, best.covariance, problem.library, tuple(float(v) for v in problem.conditions[0])
     )
@@ -36,7 +39,7 @@ def conclude(problem: Problem, space: NullSpace, basis: list[Member], signs, ord
         sign=sign,
         representatives=np.stack([member.coefficients for member in basis]),
         representative_covariances=np.stack([m.covariance for m in basis]) if problem.stochastic else None,
-        std=best.std if one else None,
+        std=None if not one or best.std is None else best.std * wider,
         dispersion=space.dispersion,
         telescopes=space.telescopes,
         misfit=space.misfit,
@@ -45,6 +48,14 @@ def conclude(problem: Problem, space: NullSpace, basis: list[Member], signs, ord
         functionals=sum(form.functionals.count for form in problem.forms),
         seconds=seconds,
     )
+
+
+def _status(space: NullSpace, fits: bool) -> Status:
+    if not fits:
+        return Status.NO_FIT
+    if not space.preserves:
+        return Status.NOT_CONVERGED
+    return Status.CONVERGED if space.dimension == 1 else Status.UNIDENTIFIABLE
 
 
 def _settled(problem: Problem, space: NullSpace, basis: list[Member], ordered, given) -> tuple[Member, str, str]:
@@ -99,26 +110,37 @@ def _customary(scaled: np.ndarray) -> float:
     return -1.0 if first > 0 else 1.0
 
 
+_CAUSES = (
+    "points that depend on one another, a heap that is not stationary (transients, short runs, phases sampled "
+    "unevenly), measurement noise, angles, terms that the library lacks, or too few points for so many terms"
+)
+
+
 def _message(problem: Problem, space: NullSpace, best: Member, fits: bool, scale: str, sign: str) -> str:
+    first = space.verdicts[0]
+    openly = (
+        f"its balances stay open by {first.statistic:.2g} times what independent points explain, where "
+        f"{first.limit:.2g} is the limit at the level 0.1 %"
+    )
     if space.dimension == 0:
-        return (
-            f"no field of this library preserves the points: the mean of ∇φ·f stays at {space.misfit:.2g} of its "
-            "standard deviation, 0.03 is the limit; take a larger library, or say how much noise the points carry"
-        )
+        return f"no field of this library preserves the points: of the best, {openly}; possible causes: {_CAUSES}"
     if not fits:
         return "the known coefficients have no significant share in a field that preserves these points"
     free = [word for word, state in (("pace", scale), ("arrow", sign)) if state == "free"]
     rest = (
         f"; the {' and the '.join(free)} of time {'is' if len(free) == 1 else 'are'} not in the points" if free else ""
     )
+    if not space.preserves:
+        count = "one field stands" if space.dimension == 1 else f"{space.dimension} fields stand"
+        return (
+            f"{count} out from the library, but do not take it as the law: {openly}; possible causes: {_CAUSES}{rest}"
+        )
     if space.dimension > 1:
         known = " that balance what is known" if problem.has_known else ""
-        kind = f"{space.dimension} independent fields of this library preserve the points{known}"
-        return f"{kind}: the equations shown are the sparsest of a family{rest}"
-    excess = space.dispersion > 3 and not space.telescopes
-    doubt = (
-        f"; averages scatter {space.dispersion:.2g} times more than those of independent points at rest"
-        if excess
-        else ""
-    )
-    return f"one field of this library preserves the points{rest}{doubt}"
+        seen = sum(form.functionals.count for form in problem.forms)
+        kind = (
+            f"{space.dimension} independent fields of this library{known} could not be told apart from fields that "
+            f"preserve the points, by {seen} functionals: the equations shown are the sparsest of a family"
+        )
+        return f"{kind}; more points may rule some out{rest}"
+    return f"one field of this library preserves the points{rest}"

@@ -62,7 +62,8 @@ def discover(
 
     Without `fix`, `covariance` or `ordered`, f is determined up to a factor only, of either sign where there is no
     noise either: it is scaled to one standard deviation per unit time. Returns a `Discovery` with status `converged`,
-    `unidentifiable` (several fields fit) or `no-fit`. Raises `BadInput`.
+    `unidentifiable` (several fields fit), `not-converged` (of points: a field stands out, and its own goodness of fit
+    is against it) or `no-fit`. Copies of points and pictures count once. Raises `BadInput`.
     """
     if isinstance(points, (Pictures, Mapping)):
         of_points = {"stochastic": stochastic, "covariance": covariance, "conditions": conditions,

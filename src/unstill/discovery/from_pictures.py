@@ -11,6 +11,8 @@ from jaxtyping import Float
 
 from .._errors import BadInput
 from ..observations import Ordered
+from ..observations.independence import distinct_pictures, effective_number
+from ..observations.noise import denoise
 from ..observations.steadiness import contrast, contrast_floor
 from ..observations.task import Pictures
 from ..simulation import Grid
@@ -21,8 +23,10 @@ from .field_problem import PictureProblem
 from .hints import coefficients, known_signs
 from .moving import LEAST_PICTURES, moving
 from .result import Discovery
+from .size import judge_pictures
 
 _TRIED = 4
+LEAST_ALONE = 8  # independent pictures that a moving ensemble must count for
 
 
 def discover_pictures(
@@ -57,6 +61,9 @@ def discover_pictures(
 
     began = time.perf_counter()
     names, states, grid = _checked(pictures, grid)
+    kept = distinct_pictures(states)
+    states, copies = states[kept], len(states) - len(kept)
+    judge_pictures(library, len(names))
     terms = FieldLibrary.find(library, names, cross)
     known, free = known_coefficients(coefficients("fix", fix or {}, terms, names), terms)
     signs = known_signs(sign, terms, names)
@@ -72,10 +79,25 @@ def discover_pictures(
             if found.nullity and len(states) > len(some.states):
                 found = resting(problem)
             elif not found.nullity and len(states) >= LEAST_PICTURES:
-                found = moving(problem)
+                found = _moving(problem, found)
     fields = pictures.fields if isinstance(pictures, Pictures) else pictures
     shown = {str(name): np.asarray(values) for name, values in fields.items()}
-    return dataclasses.replace(found, seconds=time.perf_counter() - began, source=shown)
+    message = found.message if not copies else f"{copies} picture(s) that copy others left out; {found.message}"
+    return dataclasses.replace(found, message=message, seconds=time.perf_counter() - began, source=shown)
+
+
+def _moving(problem: PictureProblem, resting: Discovery) -> Discovery:
+    """What a moving ensemble tells; what it told at rest, with the reason, where the pictures count for too few."""
+    clean = [denoise(problem.grid, problem.states[:, a], float(s)) for a, s in enumerate(problem.levels)]
+    alone = effective_number(np.stack(clean, 1))
+    if round(alone) >= LEAST_ALONE:
+        return moving(problem)
+    count = len(problem.states)
+    message = (
+        f"moving, and these {count} pictures count for about {alone:.0f}: frames of one motion are alike; "
+        "give pictures further apart in time or of more runs, or frames in order by `ordered`"
+    )
+    return dataclasses.replace(resting, message=message)
 
 
 def _checked(pictures: Pictures | Mapping[str, np.ndarray], grid: Grid | None):

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from .._arguments import Values
 from .._errors import BadInput, nearest
 from ..observations import Ordered
+from ..observations.independence import distinct_points
 from ..observations.noise import known_noise
 from ..observations.points import Points
 from .conclusion import conclude
@@ -22,6 +23,7 @@ from .point_noise import estimate_noise
 from .point_problem import Problem
 from .representatives import members
 from .result import Discovery
+from .size import judge_points
 
 Heap = Points | np.ndarray
 _OPEN, _CLEANER = 5.0, 0.2  # first statistic at which noise is suspected; what is left of it if it was noise
@@ -53,22 +55,32 @@ def discover_points(
         raise BadInput("ordered", rule, ", ".join(f"{term}={value}" for term, value in dict(pace or {}).items()))
     with threadpool_limits(1):  # matrices of a few hundred rows: more threads only wait for one another
         heaps, names, held = _heaps(points, conditions, stochastic or covariance is not None)
+        noisy, sigma = stochastic or covariance is not None, _covariance(covariance, names)
+        known = len(fix or {})
+        judge_points(library, [(len(heap), len(names)) for heap in heaps], len(held), known, noisy)
         terms = find_library(library, (*names, *held))
         problem = Problem.build(
             heaps, held, terms, names=names, fixed=coefficients("fix", fix or {}, terms, names),
-            covariance=_covariance(covariance, names), stochastic=stochastic or covariance is not None, tests=tests,
+            covariance=sigma, stochastic=noisy, tests=tests,
             functionals=functionals, seed=seed,
         )  # fmt: skip
         signs = known_signs(sign, problem.library, names)
         levels, rows, space = _cleaned(problem, noise)
         basis = members(problem, space, rows)
     found = conclude(problem, space, basis, signs, ordered, levels, (fix, covariance), time.perf_counter() - began)
-    return dataclasses.replace(found, source=_first(points))
+    given = sum(np.shape(getattr(p, "x", p))[0] for p in _listed(points))
+    copies = given - found.count
+    told = f"{copies} of {given} points are copies of others and were left out; " if copies else ""
+    return dataclasses.replace(found, message=told + found.message, source=_first(points))
+
+
+def _listed(points: Heap | Sequence[Heap]) -> Sequence[Heap]:
+    return [points] if isinstance(points, (Points, np.ndarray)) else points
 
 
 def _first(points: Heap | Sequence[Heap]) -> Points:
     """The first heap, for figures."""
-    one = points if isinstance(points, (Points, np.ndarray)) else points[0]
+    one = _listed(points)[0]
     return one if isinstance(one, Points) else Points(np.asarray(one))
 
 
@@ -115,9 +127,10 @@ def _heaps(points, conditions, stochastic: bool):
                 "conditions", "must differ from heap to heap", f"{name} = {conditions[0][name]:g} throughout"
             )
     values = [list(one.values()) for one in conditions] or [[] for _ in heaps]
+    alone = [distinct_points(heap.sorted()) for heap in heaps]
     arrays = [
-        np.concatenate([heap.sorted(), np.broadcast_to(np.array(v, float), (heap.count, len(v)))], 1)
-        for heap, v in zip(heaps, values, strict=True)
+        np.concatenate([x, np.broadcast_to(np.array(v, float), (len(x), len(v)))], 1)
+        for x, v in zip(alone, values, strict=True)
     ]
     return arrays, names, held
 

@@ -13,7 +13,14 @@ Dimension: c₁ is found, then c₂ in the orthogonal complement, and so on. T =
 variables under the ridge, with mean m = Σ q_k − (p − 1) and variance 2 Σ q_k² for p free coefficients, where
 q_k = v_k/(v_k + ridge). c_j belongs to the space if T is at most six deviations above m, or 2 T₁, or, where averages
 telescope, what a heap worth fewer independent points would show. T/m = 1 + M · misfit²: the misfit is the mean of ∇φ·f
-in units of its own standard deviation; c₁ itself is refused where both T₁ and the misfit are too large.
+in units of its own standard deviation.
+
+c₁ itself *preserves* the points if T₁ is below the quantile 0.999 of that sum, approximated by a χ² of the same mean
+and variance (F. E. Satterthwaite, Biometrics Bull. 2, 110 (1946)). Points that depend on one another, or are not at
+rest statistically, make all T larger by one factor, which then is T₁/m; a library without the truth makes T₁ large
+beside the others. So c₁ beyond the quantile still *stands out* if T₂/T₁ is beyond the quantile 0.999 of the F
+distribution of their degrees of freedom, and M m/T₁, what the points would then count for, is no less than the number
+of test functions: then the field may be right, and nothing vouches for it. Else none fits.
 """
 
 from __future__ import annotations
@@ -24,6 +31,8 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.linalg
 from jaxtyping import Float
+from scipy.stats import chi2
+from scipy.stats import f as f_ratio
 
 from .weak_form import WeakForm
 
@@ -33,8 +42,7 @@ _STARTS = 2
 STILL = 1e-2
 _ROUNDS = 3
 _DEVIATIONS = 6.0
-_FEW = 1.5  # a covariance from a thousand points makes T so much too large
-_MOST_MISFIT = 0.03
+LEVEL = 1e-3  # of the tests of the first field: its balances, and whether it stands out
 _TELESCOPING = 0.5, 10.0  # a below this, and log likelihood gained over β = 0
 _WORTH = 8.0  # independent points that one deviation of travel is worth; found on Lorenz runs
 _A = np.logspace(-4, 2, 49)
@@ -60,7 +68,8 @@ class NullSpace:
 
     `normal` is Σ Aᵀ C⁻¹ A at the best vector; `spectrum` its eigenvalues over the degrees of freedom; `dispersion` how
     many times the scatter of independent points the heap's is; `telescopes` whether it is that of trajectories;
-    `misfit` the mean of ∇φ·f in units of its standard deviation, beyond what sampling explains.
+    `misfit` the mean of ∇φ·f in units of its standard deviation, beyond what sampling explains; `preserves` whether
+    sampling explains all of it at the level 0.1 %.
     """
 
     dimension: int
@@ -71,6 +80,7 @@ class NullSpace:
     dispersion: float
     telescopes: bool
     misfit: float
+    preserves: bool
 
 
 class Rows:
@@ -121,6 +131,7 @@ class _Candidate:
     statistic: float
     mean: float
     deviation: float
+    few: float  # a covariance from few points makes T so much too large, beyond Hotelling's factor
 
     @property
     def ratio(self) -> float:
@@ -129,6 +140,20 @@ class _Candidate:
     @property
     def floor(self) -> float:
         return 1 + _DEVIATIONS * self.deviation / self.mean
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of the χ² of T's mean and variance."""
+        return 2 * (self.mean / max(self.deviation, 1e-300)) ** 2
+
+    @property
+    def quantile(self) -> float:
+        """What T/m of an admissible field stays below but for `LEVEL`."""
+        return self.few * float(chi2.isf(LEVEL, self.freedom)) / self.freedom
+
+    def stands_out(self, second: _Candidate) -> bool:
+        """Whether another field's T is larger by more than chance."""
+        return second.ratio > second.few * self.ratio * float(f_ratio.isf(LEVEL, second.freedom, self.freedom))
 
 
 def _polished(rows: Rows, inside: np.ndarray, t: np.ndarray, ridges: Sequence[float], fine: bool) -> _Candidate:
@@ -145,7 +170,8 @@ def _polished(rows: Rows, inside: np.ndarray, t: np.ndarray, ridges: Sequence[fl
         v = np.maximum(np.linalg.eigvalsh(C / deviation / deviation[:, None]), 0)
         q = v / (v + _RIDGE)
         mean, variance = mean + float(q.sum()), variance + 2 * float((q**2).sum())
-    return _Candidate(t, halves, statistic, max(mean, 1.0), float(np.sqrt(variance)))
+    few = max(2 - form.shrinkage for form in rows.forms)
+    return _Candidate(t, halves, statistic, max(mean, 1.0), float(np.sqrt(variance)), few)
 
 
 def independent(rows: Rows, inside: np.ndarray) -> _Candidate:
@@ -204,14 +230,15 @@ def null_space(rows: Rows, *, most: int = 40) -> NullSpace:
     p, points = rows.Q.shape[1], sum(form.count for form in rows.forms)
     first = independent(rows, np.eye(p))
     misfit = float(np.sqrt(max(first.ratio - 1, 0.0) / points))
-    floor = _FEW * first.floor
-    fits = first.ratio <= floor or misfit <= _MOST_MISFIT
+    preserves = fits = first.ratio <= first.quantile
     t, halves, betas = first.t, first.halves, []
     if len(rows.forms) == 1:  # with weights of their own, heaps on which the field nearly stands would rule
         t, halves, betas = _refined(rows, t)
     dispersion = max(first.ratio, _telescoped(rows, betas))
-    verdicts = [Verdict(first.ratio, max(floor, 1 + points * _MOST_MISFIT**2))]
+    verdicts = [Verdict(first.ratio, first.quantile)]
     vectors = t[:, None]
+    if not fits and p > 1 and points / first.ratio >= sum(len(A) for A in rows.A):
+        fits = first.stands_out(independent(rows, scipy.linalg.null_space(vectors.T)))
     while fits and vectors.shape[1] < min(p, most):
         found = independent(rows, scipy.linalg.null_space(vectors.T))
         limit = max(found.floor, 2 * first.ratio, dispersion)
@@ -222,5 +249,5 @@ def null_space(rows: Rows, *, most: int = 40) -> NullSpace:
     normal = rows.normal(halves)
     return NullSpace(
         vectors.shape[1] if fits else 0, vectors, normal, np.linalg.eigvalsh(normal) / first.mean, tuple(verdicts),
-        dispersion, any(beta is not None for beta in betas), misfit,
+        dispersion, any(beta is not None for beta in betas), misfit, preserves,
     )  # fmt: skip

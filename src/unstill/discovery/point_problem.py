@@ -17,6 +17,7 @@ from ..balance.point_functionals import (
     MonomialFunctionals,
 )
 from .library import Library
+from .size import least_functionals
 from .weak_form import Basis, WeakForm, pairs
 
 _POINTS_A_FUNCTIONAL = 5
@@ -104,7 +105,7 @@ def _functionals(
     M, D = z.shape
     if tests not in TESTS:
         raise BadInput("tests", "must be a known family of test functions", repr(tests), nearest(tests, TESTS))
-    least = -(-3 * unknowns // (2 * heaps))
+    least = least_functionals(unknowns, heaps)
     if tests == "monomials":
         degree = next(d for d in range(2, 40) if MonomialFunctionals.make(d, D).count >= max(least, wanted or 0))
         family: AbstractPointFunctionals = MonomialFunctionals.make(degree, D)

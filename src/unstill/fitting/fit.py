@@ -94,7 +94,8 @@ def fit(
     Returns a `Fit` with status `converged` (whether the pictures are explained is judged for `pixel` from the pictures
     and for `stationarity`; other losses have no scale to judge by), `not-converged` (the iterations are done), `no-fit`
     (converged, but the pictures are not explained), `unidentifiable` (uniform targets), `dead` (the prediction carries
-    no pattern), `blow-up` (no sound step was found) or `interrupted`. Raises `BadInput`; `NumericalFailure` where a
+    no pattern), `blow-up` (no sound step was found), `no-gradient` (a finite loss whose gradient is not; the
+    message names the parameter) or `interrupted`. Raises `BadInput`; `NumericalFailure` where a
     hidden field does not follow from the pictures.
     """
     plan, started = Plan(locals()), clock.perf_counter()

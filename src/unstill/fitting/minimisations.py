@@ -59,7 +59,9 @@ def run_starts(
 
 
 def _rank(run: Run):
-    return run.outcome.status in (Status.BLOW_UP, Status.DEAD), np.nan_to_num(run.outcome.loss, nan=np.inf)
+    return run.outcome.status in (Status.BLOW_UP, Status.NO_GRADIENT, Status.DEAD), np.nan_to_num(
+        run.outcome.loss, nan=np.inf
+    )
 
 
 def run_start(

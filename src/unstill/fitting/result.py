@@ -24,7 +24,7 @@ class Fit(Result):
     """
 
     verb: ClassVar = "fit"
-    failures: ClassVar = (Status.BLOW_UP, Status.DEAD, Status.NO_FIT)
+    failures: ClassVar = (Status.BLOW_UP, Status.NO_GRADIENT, Status.DEAD, Status.NO_FIT)
 
     start: int
     system: ReactionDiffusion

@@ -26,6 +26,8 @@ def halt(objective: FitObjective) -> tuple[Status, str] | None:
 
 def judge(road: Road, outcome: Outcome, states: np.ndarray) -> Outcome:
     """The outcome with the status and the message that its last prediction asks for: a small gradient is no fit yet."""
+    if outcome.status is Status.NO_GRADIENT:
+        return outcome
     if outcome.status is not Status.BLOW_UP and not np.isfinite(outcome.loss):
         message = "the loss is not finite where the iterations ended"
         return dataclasses.replace(outcome, status=Status.BLOW_UP, message=message)

@@ -7,20 +7,29 @@ from typing import Any
 
 import numpy as np
 
-from .._arguments import Names, NonNegative, NumberOrUnknown, Positive, PositiveOrUnknown, Rule, Values, checked
+from .._arguments import Names, NonNegative, NumberOrUnknown, Positive, PositiveOrUnknown, Values, checked
 from .._errors import BadInput
 from .._progress import AbstractCheckpoint, Memory, Progress, silent
 from .._result import Estimate, plain
 from .._types import Status
-from ..observations.borders import looks_cut
 from ..observations.camera import Camera
+from ..observations.plausible import refuse_negative, refuse_stretched
 from ..observations.task import Pictures, Task, check, named_fields, system_class
 from ..systems import AbstractSystem, Grid
+from .assumptions import (
+    camera_of,
+    cut_from_larger,
+    noise_levels,
+    of_file,
+    refuse_one_field_options,
+    refuse_window,
+    without_copies,
+)  # fmt: skip
 from .hidden import recover_hidden
 from .hidden_result import HiddenResult
 from .movie import recover_movie
 from .result import Recovery
-from .ties import Tie, known_of
+from .ties import known_of
 from .weak import WeakResult, recover_weak
 from .which_system import best_of_all, one_picture_set
 
@@ -74,8 +83,8 @@ def recover(
         noise: Known white noise: absolute standard deviation by field, as v=0.002, or one number, as a share of each
             field's own standard deviation (default: estimated).
         gain: Of the pictures' values y = gain · c^gamma + offset, one field seen; or unknown (default: 1, and unknown
-            for integer pictures that state no calibration).
-        offset: Likewise (default: 0, and unknown for integer pictures that state no calibration).
+            for integer pictures that state no calibration and for floats stretched from 0 to 1).
+        offset: Likewise (default: 0, and unknown for such pictures).
         gamma: Likewise (default: 1).
         frames_dt: The pictures, of one field, are the frames of a film in order, this many units of time apart; they
             may move (`recover_movie`).
@@ -104,18 +113,8 @@ def recover(
             return _of_one_system(cls, renamed, Memory(), noise=known, explain=False, **options)
 
         return best_of_all(seen, each, kept)
-    return _of_one_system(
-        system,
-        pictures,
-        kept,
-        observe=observe,
-        start=start,
-        fix=fix,
-        noise=noise,
-        frames_dt=frames_dt,
-        dt=dt,
-        **options,
-    )
+    asked = {"observe": observe, "start": start, "fix": fix, "noise": noise, "frames_dt": frames_dt, "dt": dt}
+    return _of_one_system(system, pictures, kept, **asked, **options)
 
 
 def _of_one_system(
@@ -128,88 +127,33 @@ def _of_one_system(
     single, ties = known_of(cls, fix or {})
     levels = noise if isinstance(noise, Mapping) else None
     task = check(system, named, observe=observe, grid=grid, start=start, fix=single, noise=levels)
-    told += _of_file(named, task.grid)
+    told += of_file(named, task.grid, frames_dt)
+    if frames_dt is None:
+        task, of_copies = without_copies(task)
+        told += of_copies
     if noise is not None and levels is None:
-        task = dataclasses.replace(task, noise=_levels(task.pictures, noise))
+        task = dataclasses.replace(task, noise=noise_levels(task.pictures, noise))
     if set(task.pictures) == set(cls.fields):
-        _refuse_one_field_options(ties, window=window, gain=gain, offset=offset, gamma=gamma, frames_dt=frames_dt)
+        refuse_one_field_options(ties, window=window, gain=gain, offset=offset, gamma=gamma, frames_dt=frames_dt)
+        remedy = "Give absolute values of all fields, or one field alone."
+        refuse_negative(cls, task.grid, task.pictures, remedy)
+        refuse_stretched(task.pictures, remedy)
         found = _from_all_fields(task, kept, dt)
     else:
         stated = grid or getattr(named, "grid", None)
-        camera, of_camera = _camera(named, task, gain, offset, gamma)
-        task, window, of_window = _cut(task, window, stated is not None)
+        camera, of_camera = camera_of(named, task, gain, offset, gamma)
+        task, window, of_window = cut_from_larger(task, window, stated is not None)
         told += of_camera + of_window
         if frames_dt is None:
             method, question = recover_hidden, {"window": window, "explain": explain}
         else:
-            _refuse_window(window)
+            refuse_window(window)
             method, question = recover_movie, {"interval": frames_dt, "dt": dt}
         found = _from_one_field(method, task, kept, progress, camera=camera, ties=ties, **question)
     return Recovery(
         **found | {"message": told + found["message"]},
         grid=task.grid, observed=tuple(task.pictures), pictures=task.pictures, seconds=clock.perf_counter() - started,
     )  # fmt: skip
-
-
-def _of_file(pictures: Any, grid: Grid) -> str:
-    """What the pictures' file states and this uses, or does not use, for the message."""
-    measures, words = getattr(pictures, "measures", None), []
-    if measures is not None and measures.dx == grid.dx and pictures.grid is None:
-        words.append(f"{measures.cells()} as the file states; ")
-    if getattr(pictures, "ordered", False):
-        words.append("frames in order of time, taken as samples; ")
-    return "".join(words)
-
-
-def _levels(pictures: Mapping[str, np.ndarray], share: Any) -> dict[str, float]:
-    """Noise that is a share of each field's standard deviation, which it adds to; raises `BadInput`."""
-    Rule(low=0).check("noise", share)
-    return {name: share * float(c.std((1, 2)).mean()) / float(np.hypot(1, share)) for name, c in pictures.items()}
-
-
-def _refuse_one_field_options(ties: tuple[Tie, ...], **given: Any) -> None:
-    """Raise `BadInput` for what the weak form of all fields does not know."""
-    for name, value in {**given, "fix": "products" if ties else ""}.items():
-        if value:
-            rule = "must name single parameters" if name == "fix" else "must be left out"
-            raise BadInput(name, f"{rule} where all fields are seen", repr(value))
-
-
-def _refuse_window(window: bool) -> None:
-    """Raise `BadInput` for a film that is a part of a larger one."""
-    if window:
-        rule = "must be the whole of a periodic or no-flux domain where it is a film"
-        remedy = "State --boundary where opposite borders only seem not to meet."
-        raise BadInput("pictures", rule, "opposite borders that do not meet", remedy)
-
-
-def _camera(named: Any, task: Task, gain, offset, gamma) -> tuple[Camera, str]:
-    """What is known of the camera, and what was assumed of it, for the message."""
-    (name,) = task.pictures
-    whole = np.asarray(named.fields[name] if hasattr(named, "fields") else named[name]).dtype.kind in "iu"
-    absolute = getattr(named, "absolute", True) and not whole
-    unstated = {"gain": 1.0, "offset": 0.0} if absolute else {"gain": None, "offset": None}
-    palette = getattr(named, "palette", None)
-    bent = palette is not None and not palette.linear
-    known = {**unstated, "gamma": None if bent else 1.0}
-    for part, value in {"gain": gain, "offset": offset, "gamma": gamma}.items():
-        if value is not None:
-            known[part] = None if value == "unknown" else float(value)
-    if absolute or (gain, offset) != (None, None):
-        return Camera(**known), ""
-    if palette is not None:
-        return Camera(**known), f"{palette}; "
-    return Camera(**known), "integers that state no calibration: gain and offset are unknown; "
-
-
-def _cut(task: Task, window: bool, stated: bool) -> tuple[Task, bool, str]:
-    """The task with the grid of a window, whether it is one, and what was assumed, for the message."""
-    (pictures,) = task.pictures.values()
-    seems = not window and not stated and looks_cut(pictures)
-    if not (window or seems):
-        return task, False, ""
-    free = dataclasses.replace(task, grid=Grid(task.grid.shape, task.grid.dx, "no-flux"))
-    return free, True, "opposite borders do not meet: taken as a window; " if seems else ""
 
 
 def _from_all_fields(task: Task, kept: AbstractCheckpoint, dt: float | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from .._errors import BadInput, nearest
 from .._types import Status
 from ..balance.moments import Model
+from ..observations.independence import effective_number
 from ..observations.noise import denoise, known_noise, white_noise_levels
 from ..observations.steadiness import contrast, contrast_floor
 from ..simulation import Grid
@@ -19,6 +20,7 @@ from .weak_fit import Fit, Search
 MISFIT = 0.2
 # Moving pictures that an ensemble needs at least.
 ENSEMBLE = 8
+ALIKE = 0.9  # share of the pictures that count, below which it is told
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,8 +69,9 @@ def recover_weak(
     E[∇φ·f] = 0 by several per cent of the diffusion coefficients at h = 1.
 
     Raises `BadInput` for shapes, names or values that cannot be meant. When it fails: fewer than 8 moving pictures give
-    rough values (status `moving`); uniform pictures none (`dead`); pictures of another system `no-fit`. Standard
-    deviations suppose that the pictures are independent: pictures close in time make them too small.
+    rough values (status `moving`); uniform pictures none (`dead`); pictures of another system `no-fit`. Moving
+    pictures that are alike count for fewer (`independence`): intervals are widened by √(M/M_eff), or the status is
+    `moving`.
     """
     states = _checked(system_class, grid, states)
     fix = {**(fix or {})}
@@ -80,6 +83,10 @@ def recover_weak(
                     argument, f"must name parameters of {system_class.name}", repr(name), nearest(name, names)
                 )
     model = Model(system_class, grid, tuple(n for n in names if n not in fix), tuple(sorted(fix.items())))
+    known_noise(noise, system_class.fields)
+    none = (0.0,) * len(system_class.fields)
+    if _is_dead(states, states, none):  # also of what is too faint to have a spectrum
+        return _dead(model, none)
     levels = _noise_levels(system_class, grid, states, noise)
     theta = np.array([{**system_class.defaults(), **(start or {})}[n] for n in model.free], float)
     clean = np.stack([denoise(grid, states[:, a], s) for a, s in enumerate(levels)], 1)
@@ -88,7 +95,9 @@ def recover_weak(
     patterned = _patterned(states, clean, levels)
     search = Search(model, states[patterned], clean[patterned], levels, dt, known=tuple(noise or ()))
     fit, steady = search.run(theta)
-    result = _report(search, fit, search.drift(fit.theta, clean[patterned])[0], steady)
+    alone = len(search.states) if steady else effective_number(search.clean)
+    fit = dataclasses.replace(fit, covariance=fit.covariance * (len(search.states) / alone))
+    result = _report(search, fit, search.drift(fit.theta, clean[patterned])[0], steady, alone)
     left_out = int((~patterned).sum())
     told = f"{result.message}; {left_out} uniform picture(s) left out" if left_out else result.message
     return dataclasses.replace(result, message=told)
@@ -136,7 +145,7 @@ def _dead(model: Model, levels) -> WeakResult:
     )  # fmt: skip
 
 
-def _report(search: Search, fit: Fit, drift: float, steady: bool) -> WeakResult:
+def _report(search: Search, fit: Fit, drift: float, steady: bool, alone: float) -> WeakResult:
     model = search.model
     names, fix = model.system_class.parameters(), dict(model.fix)
     undetermined = {model.free[j] for w in fit.freedoms for j in np.flatnonzero(w.direction)}
@@ -144,7 +153,7 @@ def _report(search: Search, fit: Fit, drift: float, steady: bool) -> WeakResult:
     fitted = dict(zip(model.free, map(float, fit.theta), strict=True))
     known = {n: (v, 0.0) for n, v in fix.items()}
     known |= {n: (fitted[n], float(error[n])) for n in model.free if n not in undetermined}
-    status, message = _judge(search, fit, known, steady)
+    status, message = _judge(search, fit, known, steady, alone)
     return WeakResult(
         values={n: known[n][0] if n in known else None for n in names},
         std={n: known[n][1] if n in known else None for n in names},
@@ -157,8 +166,8 @@ def _report(search: Search, fit: Fit, drift: float, steady: bool) -> WeakResult:
     )  # fmt: skip
 
 
-def _judge(search: Search, fit: Fit, known, steady: bool) -> tuple[Status, str]:
-    """The status, and one line on what it means."""
+def _judge(search: Search, fit: Fit, known, steady: bool, alone: float) -> tuple[Status, str]:
+    """The status, and one line on what it means; the pictures count for `alone` independent ones."""
     info = search.model.system_class.parameters()
     for name, (value, std) in known.items():
         low, high = info[name].low, info[name].high
@@ -176,9 +185,16 @@ def _judge(search: Search, fit: Fit, known, steady: bool) -> tuple[Status, str]:
         return Status.MOVING, (
             f"{len(search.states)} moving picture(s) only: values are rough; give {ENSEMBLE} or more, far apart in time"
         )
+    counted = "" if alone > ALIKE * len(search.states) else f", which count for about {max(alone, 1):.0f}"
+    if not steady and round(alone) < ENSEMBLE:
+        return Status.MOVING, (
+            f"these {len(search.states)} pictures count for about {alone:.0f}: frames of one motion are alike; values "
+            f"are rough; give pictures further apart in time, or of {ENSEMBLE} runs or more"
+        )
     if not known.keys() & set(search.model.free):
         return Status.UNIDENTIFIABLE, "the pictures determine only combinations of the parameters"
-    return Status.CONVERGED, "steady pictures" if steady else f"{len(search.states)} pictures of a moving ensemble"
+    told = "steady pictures" if steady else f"{len(search.states)} pictures of a moving ensemble{counted}"
+    return Status.CONVERGED, told
 
 
 def _combinations(names: tuple[str, ...], fit: Fit) -> dict[str, tuple[float, float]]:

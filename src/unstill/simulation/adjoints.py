@@ -4,22 +4,60 @@ Each has a batching rule; the rollout has a jvp rule (the tangent), the tangent 
 jit, jvp, vjp, jacfwd, jacrev, vmap, scan and checkpoint all work. Second derivatives do not: differentiating a tangent
 or an adjoint with respect to the point raises `NotImplementedError` (use engine="xla" for those).
 
+`watched` is the one derivative here that computes nothing: it looks at what comes back.
+
 Operands have one canonical form: x (B, C, H, W), p (B, P) uniform parameters, q (B, Q, H, W) cellwise ones. The primal
 returns its checkpoints, so that a gradient need not begin with another forward motion. The job says which engine
 computes: `native.Job` on the host, `gpu.Job` where the arrays are.
 """
 
+import functools
 from collections.abc import Callable
+from typing import TypeVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
+from .._errors import NO_GRADIENT, NumericalFailure
 from .._jax import Primitive, ShapedArray, ad, batching, host_call, mlir
+from .._types import Status
 from . import gpu, native
 
 Job = native.Job | gpu.Job
+T = TypeVar("T")
+
+
+def watched(tree: T, what: str = "") -> T:
+    """The same arrays, whose derivatives must be finite on the way back: `NumericalFailure` names the one that is not,
+    or the error of JAX inside `jit`. `what` stands for a leaf without a name. Not for forward mode."""
+
+    def named(path, leaf):
+        name = jax.tree_util.keystr(path).strip(".") or what
+        return _watched(jnp.asarray(leaf), name) if jnp.issubdtype(jnp.result_type(leaf), jnp.inexact) else leaf
+
+    return jax.tree_util.tree_map_with_path(named, tree)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _watched(value: Array, name: str) -> Array:
+    del name
+    return value
+
+
+def _looked_at(name: str, _, slope: Array) -> tuple[Array]:
+    told, bad = f"the derivative by {name} is not finite: {NO_GRADIENT}", ~jnp.isfinite(slope).all()
+    if isinstance(slope, Tracer):
+        return (eqx.error_if(slope, bad, f"{Status.NO_GRADIENT}: {told}"),)
+    if bad:
+        raise NumericalFailure(Status.NO_GRADIENT, told)
+    return (slope,)
+
+
+_watched.defvjp(lambda value, name: (value, None), _looked_at)
 
 _SECOND = (
     "second derivatives of a fused rollout are not available: the adjoint kernel is first order. "

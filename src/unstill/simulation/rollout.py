@@ -16,7 +16,7 @@ from .._jax import platform_of
 from ..systems import AbstractSystem, Dynamics, ReactionDiffusion
 from ..systems.grid import Grid, OnGrid
 from . import gpu, native
-from .adjoints import fused_rollout
+from .adjoints import fused_rollout, watched
 from .kernel_source import KernelSpec
 from .steppers import find_stepper
 
@@ -147,6 +147,7 @@ def rollout(
     stepper: str = "euler",
     engine: Engine = "auto",
     clip: bool = False,
+    debug: bool = False,
 ) -> Float[Array, "*state"] | Float[Array, "T *state"]:
     """The state after `steps` steps of `dt`, or with `save_every` the frames after each so many steps.
 
@@ -166,6 +167,8 @@ def rollout(
         stepper: Time stepping: euler, rk4 or etdrk4.
         engine: What computes: auto takes the fastest that serves the state's device.
         clip: Clamp every field to [0, 1] after each step.
+        debug: Look at each derivative on the way back, and raise `NumericalFailure` ("no-gradient") with the name of
+            the parameter by which one is not finite; reverse mode only.
 
     Raises `BadInput`.
     """
@@ -176,6 +179,8 @@ def rollout(
     state = jnp.asarray(state)
     if not jnp.issubdtype(state.dtype, jnp.floating):
         raise BadInput("state", "must be float32 or float64", state.dtype)
+    if debug:
+        dynamics, state = watched(dynamics), watched(state, "the state")
     dynamics = place(dynamics, grid, state.shape)
     if isinstance(dynamics, OnGrid):
         wanted = (len(dynamics.system.fields), *dynamics.grid.shape)
@@ -196,7 +201,8 @@ def rollout(
         out = fused_rollout(job, state, p, q, frames=steps // every, every=every)
     else:
         out = xla_rollout(dynamics, state, dt=dt, frames=steps // every, every=every, stepper=stepper, clip=clip)
-    return out[-1] if save_every is None else out
+    out = out[-1] if save_every is None else out
+    return watched(out, "what the rollout returned, so before it,") if debug else out
 
 
 def check_parameter_shapes(system: AbstractSystem, samples: int | None, shape: tuple[int, ...] | None) -> None:

@@ -12,6 +12,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from .._errors import BadInput, nearest
+from .contract import lifted
 
 # A parameter: one number, one a sample (M,), or one a cell (H, W).
 if TYPE_CHECKING:  # so that kinetics may use any operator
@@ -121,12 +122,14 @@ class ReactionDiffusion(AbstractSystem):
     Everything else — native kernels, adjoints, Jacobians, steady states, dispersion relations — derives from it.
     `diffusion` names the diffusion parameter of each field that diffuses; `dt` is the time step that suits the
     default parameters at dx = 1; `rest()` is the uniform state that initial states start from and `patch()` the
-    value that squares and discs are set to; `stays_within`, the least and the greatest value that its fields may have.
+    value that squares and discs are set to; `stays_within`, the least and the greatest value that its fields may have;
+    `amounts`: its fields are concentrations, which are never negative.
     """
 
     diffusion: ClassVar[Mapping[str, str]]
     dt: ClassVar[float] = 1.0
     stays_within: ClassVar[tuple[float, float] | None] = None
+    amounts: ClassVar[bool] = False
 
     @abc.abstractmethod
     def kinetics(self, *c: Float[Array, "*S"]) -> tuple[Float[Array, "*S"], ...]:
@@ -146,12 +149,20 @@ class ReactionDiffusion(AbstractSystem):
 
 
 class OrdinarySystem(AbstractSystem):
-    """dx/dt = f(x; θ) for a state vector x of shape (D,): a `Dynamics` by itself."""
+    """dx/dt = f(x; θ) for a state vector x of shape (D,): a `Dynamics` by itself.
+
+    A subclass writes `drift` for one state (D,), or for many (M, D); either way it then takes any (*B, D).
+    """
 
     dt: ClassVar[float] = 0.01
 
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        if "drift" in cls.__dict__:
+            cls.drift = lifted(cls.__dict__["drift"])  # pyright: ignore[reportAttributeAccessIssue]
+
     @abc.abstractmethod
-    def drift(self, state: Float[Array, " D"]) -> Float[Array, " D"]:
+    def drift(self, state: Float[Array, "*B D"]) -> Float[Array, "*B D"]:
         """f(x; θ)."""
 
     @abc.abstractmethod

@@ -13,6 +13,7 @@ class Brusselator(ReactionDiffusion):
     diffusion: ClassVar = {"u": "Du", "v": "Dv"}
     equations: ClassVar = ("∂u/∂t = Du ∇²u + a − (b + 1) u + u² v", "∂v/∂t = Dv ∇²v + b u − u² v")
     citation: ClassVar = "I. Prigogine, R. Lefever, J. Chem. Phys. 48, 1695 (1968), eq. 3, doi:10.1063/1.1668896"
+    amounts: ClassVar = True
     dt: ClassVar = 0.01
     presets: ClassVar = {
         "stripes": {"Du": 2.0, "Dv": 16.0, "a": 3.0, "b": 5.0},

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from .._errors import BadInput
 from .base import AbstractSystem, OrdinarySystem, ReactionDiffusion
+from .contract import check_contract
 
 
 def check_complete(cls: type[AbstractSystem], place: str) -> None:
@@ -36,6 +37,7 @@ def check_complete(cls: type[AbstractSystem], place: str) -> None:
         _refuse(cls, f"{type(error).__name__}: {error}", place)
     if shapes != [()] * len(cls.fields):
         _refuse(cls, f"rates of shapes {shapes} for {len(cls.fields)} fields", place)
+    check_contract(cls)
 
 
 def _rates(system: AbstractSystem) -> list[tuple[int, ...]]:

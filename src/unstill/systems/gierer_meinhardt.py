@@ -13,6 +13,7 @@ class GiererMeinhardt(ReactionDiffusion):
     diffusion: ClassVar = {"a": "Da", "h": "Dh"}
     equations: ClassVar = ("∂a/∂t = Da ∇²a + a²/h − μ a + ρ", "∂h/∂t = Dh ∇²h + a² − ν h")
     citation: ClassVar = "A. Gierer, H. Meinhardt, Kybernetik 12, 30 (1972), eq. 12, doi:10.1007/BF00289234"
+    amounts: ClassVar = True
     dt: ClassVar = 0.01
     presets: ClassVar = {"spots": {"Da": 0.5, "Dh": 12.5, "mu": 1.0, "nu": 1.2, "rho": 0.1}}
 

@@ -21,6 +21,7 @@ class GrayScott(ReactionDiffusion):
     diffusion: ClassVar = {"u": "Du", "v": "Dv"}
     equations: ClassVar = ("∂u/∂t = Du ∇²u − u v² + F (1 − u)", "∂v/∂t = Dv ∇²v + u v² − (F + k) v")
     stays_within: ClassVar = (0.0, 1.0)
+    amounts: ClassVar = True
     citation: ClassVar = "J. E. Pearson, Science 261, 189 (1993), eq. 2, doi:10.1126/science.261.5118.189"
     presets: ClassVar = {
         "spots": _preset(0.16, 0.08, 0.035, 0.065),

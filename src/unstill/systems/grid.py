@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from .._errors import BadInput
 from .base import ReactionDiffusion
+from .contract import check_contract
 
 BOUNDARIES = ("periodic", "no-flux")
 
@@ -19,7 +20,8 @@ class Grid:
     """A rectangle of (rows, columns) square cells of side `dx`.
 
     `no-flux` sets the ghost cell equal to the edge cell, so that the Laplacian stays symmetric and the DCT-II
-    diagonalises it. Raises `BadInput` for fewer than 3 cells a side, dx ≤ 0, or an unknown boundary.
+    diagonalises it. Raises `BadInput` for fewer than 3 cells a side, dx ≤ 0, an unknown boundary, and for what is not
+    supported yet: one and three dimensions, and cells that are not square.
     """
 
     shape: tuple[int, int]
@@ -27,8 +29,10 @@ class Grid:
     boundary: str = "periodic"
 
     def __post_init__(self):
-        if len(self.shape) != 2 or min(self.shape) < 3:
-            raise BadInput("size", "must be at least 3 cells a side", self.shape)
+        _check_size(self.shape)
+        if np.ndim(self.dx) > 0:
+            rule = "must be one number: cells that are not square are not supported yet"
+            raise BadInput("dx", rule, self.dx, "Resample to square cells.")
         if not (np.isfinite(self.dx) and self.dx > 0):
             raise BadInput("dx", "must be positive", self.dx)
         if self.boundary not in BOUNDARIES:
@@ -60,11 +64,23 @@ class Grid:
         return rows[:, None] + columns[None, :]
 
 
+def _check_size(shape) -> None:
+    if np.ndim(shape) != 1 or len(shape) != 2:
+        rule = "must be (rows, columns): only two dimensions are supported yet"
+        remedy = "A line can be a strip of 3 equal rows; a slice of a volume is no plane system."
+        raise BadInput("size", rule, shape, remedy)
+    if min(shape) < 3 or any(n != int(n) for n in shape):
+        raise BadInput("size", "must be at least 3 cells a side, whole numbers", shape)
+
+
 class OnGrid(eqx.Module):
     """A reaction–diffusion system on a grid: the `Dynamics` with drift D∇²c + R(c) on states of shape (C, H, W)."""
 
     system: ReactionDiffusion
     grid: Grid = eqx.field(static=True)
+
+    def __check_init__(self):
+        check_contract(type(self.system))
 
     def drift(self, state: Float[Array, "*B C H W"]) -> Float[Array, "*B C H W"]:
         fields = tuple(state[..., i, :, :] for i in range(len(self.system.fields)))

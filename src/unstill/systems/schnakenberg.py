@@ -13,6 +13,7 @@ class Schnakenberg(ReactionDiffusion):
     diffusion: ClassVar = {"u": "Du", "v": "Dv"}
     equations: ClassVar = ("∂u/∂t = Du ∇²u + a − u + u² v", "∂v/∂t = Dv ∇²v + b − u² v")
     citation: ClassVar = "J. Schnakenberg, J. Theor. Biol. 81, 389 (1979), eq. 40, doi:10.1016/0022-5193(79)90042-0"
+    amounts: ClassVar = True
     dt: ClassVar = 0.02
     presets: ClassVar = {
         "spots": {"Du": 0.5, "Dv": 10.0, "a": 0.1, "b": 0.9},

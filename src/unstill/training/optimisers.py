@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from .._errors import BadInput, nearest
+from .._errors import NO_GRADIENT, BadInput, nearest
 from .._types import Status
 from .damped import Damping
 
@@ -71,14 +71,21 @@ def unflatten(vector: np.ndarray, like: Variables) -> Variables:
     return {name: part.reshape(np.shape(value)) for (name, value), part in zip(like.items(), parts, strict=True)}
 
 
-def is_finite(x: Variables) -> bool:
-    return bool(all(np.isfinite(value).all() for value in x.values()))
-
-
 _UNSOUND = 1e6  # the loss that CMA-ES is told of a run that blew up
 _FAR = 1e6  # beyond every bound of a box
 _STIFFEST = 1e8  # damping beyond which a step is nothing
-_NOT_FINITE = "the loss or its gradient is not finite: start elsewhere, shorten the window, or take a smaller dt"
+_NOT_FINITE = "the loss is not finite: start elsewhere, shorten the window, or take a smaller dt"
+
+
+def unsound(x: Variables, state: Any, loss: float, gradient: Variables) -> Step | None:
+    """The end of a run whose loss or gradient is not finite, with the variables that it is not finite by; else None."""
+    if not np.isfinite(loss):
+        return Step(x, state, loss, {"rate": None}, Status.BLOW_UP, _NOT_FINITE)
+    names = [name for name, slope in gradient.items() if not np.isfinite(slope).all()]
+    if not names:
+        return None
+    message = f"the loss is {loss:.4g} and its gradient by {', '.join(names)} is not finite: {NO_GRADIENT}"
+    return Step(x, state, loss, {"rate": None}, Status.NO_GRADIENT, message)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,16 +113,15 @@ class AdaptiveRate(AbstractOptimiser):
     def step(self, objective: Objective, x: Variables, state: Any) -> Step:
         loss, gradient = objective.gradient(x)
         record: dict[str, Any] = {"rates_tried": []}
-        if np.isfinite(loss) and is_finite(gradient):
-            for rate in self.rates():
-                record["rates_tried"].append(rate)
-                moved = {n: np.asarray(x[n] - rate * (gradient[n] + self.weight_decay * x[n])) for n in x}
-                if objective.value(moved)[1]:
-                    return Step(moved, state, loss, {**record, "rate": rate})
+        if ended := unsound(x, state, loss, gradient):
+            return dataclasses.replace(ended, record={**record, **ended.record})
+        for rate in self.rates():
+            record["rates_tried"].append(rate)
+            moved = {n: np.asarray(x[n] - rate * (gradient[n] + self.weight_decay * x[n])) for n in x}
+            if objective.value(moved)[1]:
+                return Step(moved, state, loss, {**record, "rate": rate})
         message = f"no rate of {', '.join(f'{r:.3g}' for r in record['rates_tried'])} gave a sound forward run"
-        return Step(
-            x, state, loss, {**record, "rate": None}, Status.BLOW_UP, message if record["rates_tried"] else _NOT_FINITE
-        )
+        return Step(x, state, loss, {**record, "rate": None}, Status.BLOW_UP, message)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,8 +143,8 @@ class Optax(AbstractOptimiser):
 
     def step(self, objective: Objective, x: Variables, state: Any) -> Step:
         loss, gradient = objective.gradient(x)
-        if not (np.isfinite(loss) and is_finite(gradient)):
-            return Step(x, state, loss, {"rate": None}, Status.BLOW_UP, _NOT_FINITE)
+        if ended := unsound(x, state, loss, gradient):
+            return ended
         updates: Any
         updates, state = self._transform().update(gradient, state, x)
         return Step({n: np.asarray(x[n] + np.asarray(updates[n])) for n in x}, state, loss, {"rate": self.rate})
@@ -165,8 +171,8 @@ class LevenbergMarquardt(AbstractOptimiser):
     def step(self, objective: Objective, x: Variables, state: Any) -> Step:
         r, J = objective.residual(x)
         damping, loss = float(state["damping"]), float(r @ r)
-        if not (np.isfinite(loss) and np.isfinite(J).all()):
-            return Step(x, state, loss, {"rate": None}, Status.BLOW_UP, _NOT_FINITE)
+        if ended := unsound(x, state, loss, unflatten(J.sum(0), x)):
+            return ended
         H, g, tried, borne, change = J.T @ J, J.T @ r, [], False, np.zeros(J.shape[1])
         scale = np.diag(np.diag(H) + 1e-12 * max(np.diag(H).max(), 1e-300))
         start, (low, high) = flatten(x), self._box(objective, x)

@@ -1,0 +1,97 @@
+"""What `recover` takes for granted of pictures before any method looks at them, each in words for the message."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .._arguments import Rule
+from .._errors import BadInput
+from ..observations.borders import looks_cut
+from ..observations.camera import Camera
+from ..observations.independence import distinct_pictures
+from ..observations.plausible import is_stretched, refuse_negative
+from ..observations.task import Task
+from ..systems import Grid
+from .ties import Tie
+
+
+def of_file(pictures: Any, grid: Grid, frames_dt: float | None) -> str:
+    """What the pictures' file states and this uses, or does not use, for the message."""
+    measures, words = getattr(pictures, "measures", None), []
+    if measures is not None and measures.dx == grid.dx and pictures.grid is None:
+        words.append(f"{measures.cells()} as the file states; ")
+    if getattr(pictures, "ordered", False) and frames_dt is None:
+        words.append("frames in order of time, taken as samples (frames_dt takes them as a film); ")
+    return "".join(words)
+
+
+def without_copies(task: Task) -> tuple[Task, str]:
+    """The task without pictures that are copies of others, turned, mirrored or shifted ones among them; and a word."""
+    states = np.stack(list(task.pictures.values()), 1)
+    kept = distinct_pictures(states)
+    if len(kept) == len(states):
+        return task, ""
+    pictures = {name: values[kept] for name, values in task.pictures.items()}
+    told = f"{len(states) - len(kept)} of {len(states)} pictures are copies of others and were left out; "
+    return dataclasses.replace(task, pictures=pictures), told
+
+
+def noise_levels(pictures: Mapping[str, np.ndarray], share: Any) -> dict[str, float]:
+    """Noise that is a share of each field's standard deviation, which it adds to; raises `BadInput`."""
+    Rule(low=0).check("noise", share)
+    return {name: share * float(c.std((1, 2)).mean()) / float(np.hypot(1, share)) for name, c in pictures.items()}
+
+
+def refuse_one_field_options(ties: tuple[Tie, ...], **given: Any) -> None:
+    """Raise `BadInput` for what the weak form of all fields does not know."""
+    for name, value in {**given, "fix": "products" if ties else ""}.items():
+        if value:
+            rule = "must name single parameters" if name == "fix" else "must be left out"
+            raise BadInput(name, f"{rule} where all fields are seen", repr(value))
+
+
+def refuse_window(window: bool) -> None:
+    """Raise `BadInput` for a film that is a part of a larger one."""
+    if window:
+        rule = "must be the whole of a periodic or no-flux domain where it is a film"
+        remedy = "State --boundary where opposite borders only seem not to meet."
+        raise BadInput("pictures", rule, "opposite borders that do not meet", remedy)
+
+
+def camera_of(named: Any, task: Task, gain, offset, gamma) -> tuple[Camera, str]:
+    """What is known of the camera, and what was assumed of it, for the message."""
+    (name,) = task.pictures
+    whole = np.asarray(named.fields[name] if hasattr(named, "fields") else named[name]).dtype.kind in "iu"
+    absolute = getattr(named, "absolute", True) and not whole
+    stretched = absolute and (gain, offset) == (None, None) and is_stretched(task.pictures[name])
+    absolute = absolute and not stretched
+    unstated = {"gain": 1.0, "offset": 0.0} if absolute else {"gain": None, "offset": None}
+    palette = getattr(named, "palette", None)
+    bent = palette is not None and not palette.linear
+    known = {**unstated, "gamma": None if bent else 1.0}
+    for part, value in {"gain": gain, "offset": offset, "gamma": gamma}.items():
+        if value is not None:
+            known[part] = None if value == "unknown" else float(value)
+    if known["gain"] is not None and known["offset"] is not None:
+        seen = {name: (task.pictures[name] - known["offset"]) / known["gain"]}
+        remedy = "Pass gain=unknown and offset=unknown where the values are not absolute."
+        refuse_negative(task.system, task.grid, seen, remedy)
+    if absolute or (gain, offset) != (None, None):
+        return Camera(**known), ""
+    if palette is not None:
+        return Camera(**known), f"{palette}; "
+    if stretched:
+        return Camera(**known), "values from 0 to 1 exactly look stretched: gain and offset are unknown; "
+    return Camera(**known), "integers that state no calibration: gain and offset are unknown; "
+
+
+def cut_from_larger(task: Task, window: bool, stated: bool) -> tuple[Task, bool, str]:
+    """The task with the grid of a window, whether it is one, and what was assumed, for the message."""
+    (pictures,) = task.pictures.values()
+    seems = not window and not stated and looks_cut(pictures)
+    if not (window or seems):
+        return task, False, ""
+    free = dataclasses.replace(task, grid=Grid(task.grid.shape, task.grid.dx, "no-flux"))
+    return free, True, "opposite borders do not meet: taken as a window; " if seems else ""

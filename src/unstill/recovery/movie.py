@@ -21,16 +21,13 @@ from .hidden_combinations import STRUCTURAL
 from .hidden_problem import Problem, Scaling
 from .hidden_result import HiddenResult, determined, empty, is_flat, numbers_of, told_of
 from .hidden_verdict import Ended, Goodness, objection
-from .movie_shooting import Film, Linearised, Point, Shooting, descend, ring_power
+from .movie_shooting import Effort, Film, Linearised, Point, Shooting, descend, ring_power
 from .movie_start import SETTLING, search
 from .ties import Tie
 
 LEAST_FRAMES = 6
 SHORTEST, LONGEST = 4, 16  # frames of a shot, at first and at last
-# Gauss–Newton steps of a length of shots, and the share of the cost below which a step gains too little to go on: short
-# shots only have to be a good start of longer ones.
-ITERATIONS, GAIN = 10, 0.1
-LAST_ITERATIONS, LAST_GAIN = 20, 2e-3
+SHORT, LAST = Effort(10, 80, 0.1), Effort(20, 300, 1e-3)  # short shots only have to be a good start of longer ones
 PROFILES, STILL, CREEPS = 3, 0.1, 0.7  # steps along the profile, and what they may be of a standard deviation
 UNFOLLOWED = 1.0  # rms residual of the best follower: as wrong as to say that nothing moves
 LOOSER = 10.0  # than the variance that the rough start claims: its errors are not only noise
@@ -120,8 +117,8 @@ class _Movie:
         while True:
             length = last if 2 * length > last else length
             shooting = Shooting(self.problem, self.scaling, self.film, states, unsure, length)
-            limits = (LAST_ITERATIONS, LAST_GAIN) if length == last else (ITERATIONS, GAIN)
-            at = descend(shooting, q, *limits, lambda point, s=shooting: self._tell(s, point))
+            effort = LAST if length == last else SHORT
+            at = descend(shooting, q, effort, lambda point, s=shooting: self._tell(s, point))
             if length == last:
                 return self._profiled(shooting, at)
             q, states = at.q, self._joined(shooting.states(at.q, at.z))

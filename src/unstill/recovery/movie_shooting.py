@@ -16,8 +16,7 @@ from ..systems.grid import Grid, OnGrid
 from ..training import damped
 from .hidden_problem import Problem, Scaling
 
-CG_STEPS = 80  # of a Gauss–Newton step; what they have not reached is left to the next
-CG_LEAST = 3e-3  # of the residual
+CG_LEAST = 1e-3  # of the residual of a Gauss–Newton step
 ROUNDS, ROUND = 6, 30  # of CG for the covariance, and its steps in one
 SETTLED = 0.03  # of a standard deviation, by which a round may widen it
 DAMPING = damped.Damping(1e-4, least=1e-9, raised=1e-3)
@@ -148,8 +147,9 @@ class Linearised:
         still = np.zeros_like(self.z)
         return np.array([self.forward(e, still) for e in np.eye(len(self.by_q.T))])
 
-    def step(self, damping: float) -> tuple[np.ndarray, np.ndarray]:
-        """A damped Gauss–Newton step (dq, dz). CG sees q in directions that the film tells as well as it tells z."""
+    def step(self, damping: float, most: int) -> tuple[np.ndarray, np.ndarray]:
+        """A damped Gauss–Newton step (dq, dz), by at most so many steps of CG, which sees q in directions that the film
+        tells as well as it tells z."""
         P, shape = len(self.by_q.T), self.z.shape
         gq, gz = self.backward(self.residual)
         gz = gz + self.z
@@ -166,7 +166,7 @@ class Linearised:
 
         rhs = -np.concatenate([T.T @ gq, gz.ravel()])
         operator = LinearOperator((len(rhs), len(rhs)), matvec=product, dtype=float)
-        x = cg(operator, rhs, rtol=CG_LEAST, maxiter=CG_STEPS)[0]
+        x = cg(operator, rhs, rtol=CG_LEAST, maxiter=most)[0]
         dq = T @ x[:P]
         bounded = min(1.0, 0.5 / max(np.abs(dq).max(), 1e-300))
         return bounded * dq, bounded * x[P:].reshape(shape)
@@ -222,20 +222,30 @@ def ring_power(grid: Grid, fields: Float[np.ndarray, "T H W"]) -> Float[np.ndarr
     return np.maximum(rings, 1e-12 * rings.max())[which]
 
 
-def descend(shooting: Shooting, q: np.ndarray, iterations: int, gain: float, report: Callable) -> Point:
-    """From q and the shots' known starts downwards, until a step gains less than this share of the cost."""
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """How far a descent goes: the most Gauss–Newton steps, the most steps of CG in one, and the share of the cost below
+    which a step gains too little to go on."""
+
+    steps: int
+    cg_steps: int
+    gain: float
+
+
+def descend(shooting: Shooting, q: np.ndarray, effort: Effort, report: Callable) -> Point:
+    """From q and the shots' known starts downwards."""
     kept: dict[int, Linearised] = {}
 
     def attempt(at: Point, damping: float) -> Point | None:
         if id(at) not in kept:
             kept.clear()
             kept[id(at)] = shooting.linearised(at.q, at.z)
-        dq, dz = kept[id(at)].step(damping)
+        dq, dz = kept[id(at)].step(damping, effort.cg_steps)
         new = shooting.point(shooting.scaling.clip(at.q + dq), at.z + dz)
         return new if new.cost < at.cost else None
 
     def settled(before: Point, at: Point) -> bool:
         report(at)
-        return before.cost - at.cost < gain * at.cost
+        return before.cost - at.cost < effort.gain * at.cost
 
-    return damped.descend(shooting.point(q, np.zeros_like(shooting.about)), attempt, settled, DAMPING, iterations)[0]
+    return damped.descend(shooting.point(q, np.zeros_like(shooting.about)), attempt, settled, DAMPING, effort.steps)[0]

@@ -5,11 +5,13 @@ unstill recover photo.png --fix Du/Dv=2 --out runs/p
 unstill recover crop.npz --observe v --window --gain unknown --offset unknown --gamma unknown --out runs/q
 unstill recover screenshot.png --colormap viridis --out runs/r
 unstill recover runs/maze --observe v --out runs/r
+unstill recover film.npz --observe v --frames-dt 10 --out runs/f
 unstill recover a.npz b.npz --observe v --out runs/j
 unstill recover snapshots.npz --observe u,v --system gray-scott --out runs/r
 unstill recover v.npz --system my_system.py:MySystem --out runs/r
 """
 
+from .._errors import BadInput
 from .._types import Status
 from .arguments import Given, option, positional
 from .dynamics import CELLS, SYSTEM
@@ -50,6 +52,8 @@ def run(given: Given) -> int:
     pictures, grid, window = pictures_and_window(given)
     for source in each_source(given):
         one_set(source)
+    if given.frames_dt is not None and len(each_source(given)) > 1:
+        raise BadInput("frames_dt", "must be of one film", f"{len(each_source(given))} sources")
     tell_palette("recover", given, pictures)
     command = Run("recover", given)
     command.claim()
@@ -57,7 +61,7 @@ def run(given: Given) -> int:
         found = recover(
             cls, pictures, observe=given.observe or None, grid=grid, window=window, progress=progress, resume=command,
             noise=share_or_levels(given), **values_of(given, "start", "fix"),
-            **given.only(("dt", "gain", "offset", "gamma")),
+            **given.only(("dt", "frames_dt", "gain", "offset", "gamma")),
         )  # fmt: skip
     code = command.conclude(found)
     if not given.no_film and found.status in (Status.CONVERGED, Status.UNIDENTIFIABLE):

@@ -27,8 +27,9 @@ from .ties import Tie
 
 LEAST_FRAMES = 6
 SHORTEST, LONGEST = 4, 16  # frames of a shot, at first and at last
-SHORT, LAST = Effort(10, 80, 0.1), Effort(20, 300, 1e-3)  # short shots only have to be a good start of longer ones
-PROFILES, STILL, CREEPS = 3, 0.1, 0.7  # steps along the profile, and what they may be of a standard deviation
+SHORT, LAST = Effort(10, 80, 0.1), Effort(4, 120, 4e-3)  # short shots only have to be a good start of longer ones
+ROUNDS_OF_LAST, AHEAD = 8, 2.0  # of the longest shots, and the way of q to its end, in ways of the last round
+STILL, CREEPS = 0.3, 1.0  # of a standard deviation, which that way may be: to rest, and to be told
 UNFOLLOWED = 1.0  # rms residual of the best follower: as wrong as to say that nothing moves
 LOOSER = 10.0  # than the variance that the rough start claims: its errors are not only noise
 FINE = 8  # steps in the place of one where the film is of a true flow
@@ -117,10 +118,10 @@ class _Movie:
         while True:
             length = last if 2 * length > last else length
             shooting = Shooting(self.problem, self.scaling, self.film, states, unsure, length)
-            effort = LAST if length == last else SHORT
-            at = descend(shooting, q, effort, lambda point, s=shooting: self._tell(s, point))
+            at = shooting.point(q, np.zeros_like(shooting.about))
             if length == last:
-                return self._profiled(shooting, at)
+                return self._last(shooting, at)
+            at = self._descend(shooting, at, SHORT)
             q, states = at.q, self._joined(shooting.states(at.q, at.z))
             length *= 2
 
@@ -143,20 +144,26 @@ class _Movie:
         self.history.append({"stage": "shoot", "frames": shooting.length, "chi2": chi2, "values": values})
         self.progress(self.history[-1])
 
-    def _profiled(self, shooting: Shooting, at: Point) -> HiddenResult:
-        """The end of the descent, which stops where the starts still creep, carried on along the valley of q: steps
-        that take the starts along, until they are small against their standard deviations, which the last one enters.
-        """
-        for _ in range(PROFILES):
+    def _descend(self, shooting: Shooting, at: Point, effort: Effort) -> Point:
+        return descend(shooting, at, effort, lambda point: self._tell(shooting, point))
+
+    def _last(self, shooting: Shooting, at: Point) -> HiddenResult:
+        """The longest shots, by rounds of two kinds of steps: of everything together, which creep where the starts can
+        make up for q, and along the valley of q, which take the starts along; until q rests. What it may
+        still creep, twice the way of the last round, enters the covariance."""
+        for _ in range(ROUNDS_OF_LAST):
+            begun, at = at.q, self._descend(shooting, at, LAST)
             linear = shooting.linearised(at.q, at.z)
             null, covariance, dq, dz = self._profile(linear)
-            steps = np.abs(dq) / np.sqrt(np.maximum(np.diag(covariance), 1e-300))
             on = shooting.point(self.scaling.clip(at.q + dq), at.z + dz)
-            if steps.max() < STILL or not on.cost < at.cost:
+            if on.cost < at.cost:
+                at = on
+                self._tell(shooting, at)
+            left = AHEAD * np.abs(at.q - begun)
+            std = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
+            if (left < STILL * std).all():
                 break
-            at = on
-            self._tell(shooting, at)
-        return self._result(linear, at, null, covariance + np.outer(dq, dq), bool(steps.max() > CREEPS))
+        return self._result(linear, at, null, covariance + np.diag(left**2), bool((left > CREEPS * std).any()))
 
     def _profile(self, linear: Linearised) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Directions of q that the film does not tell, were even the starts known; across them, the covariance and the

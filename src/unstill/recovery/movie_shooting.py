@@ -17,8 +17,8 @@ from ..training import damped
 from .hidden_problem import Problem, Scaling
 
 CG_LEAST = 1e-3  # of the residual of a Gauss–Newton step
-ROUNDS, ROUND = 6, 30  # of CG for the covariance, and its steps in one
-SETTLED = 0.03  # of a standard deviation, by which a round may widen it
+ROUNDS, ROUND = 4, 30  # of CG for the covariance, and its steps in one
+SETTLED = 0.05  # of a standard deviation, by which a round may widen it
 DAMPING = damped.Damping(1e-4, least=1e-9, raised=1e-3)
 _RINGS = 24
 
@@ -232,8 +232,8 @@ class Effort:
     gain: float
 
 
-def descend(shooting: Shooting, q: np.ndarray, effort: Effort, report: Callable) -> Point:
-    """From q and the shots' known starts downwards."""
+def descend(shooting: Shooting, at: Point, effort: Effort, report: Callable) -> Point:
+    """From a point downwards."""
     kept: dict[int, Linearised] = {}
 
     def attempt(at: Point, damping: float) -> Point | None:
@@ -248,4 +248,4 @@ def descend(shooting: Shooting, q: np.ndarray, effort: Effort, report: Callable)
         report(at)
         return before.cost - at.cost < effort.gain * at.cost
 
-    return damped.descend(shooting.point(q, np.zeros_like(shooting.about)), attempt, settled, DAMPING, effort.steps)[0]
+    return damped.descend(at, attempt, settled, DAMPING, effort.steps)[0]

@@ -161,9 +161,9 @@ class _Movie:
                 self._tell(shooting, at)
             left = AHEAD * np.abs(at.q - begun)
             std = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
-            if (left < STILL * std).all():
+            if np.all(left < STILL * std):
                 break
-        return self._result(linear, at, null, covariance + np.diag(left**2), bool((left > CREEPS * std).any()))
+        return self._result(linear, at, null, covariance + np.diag(left**2), bool(np.any(left > CREEPS * std)))
 
     def _profile(self, linear: Linearised) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Directions of q that the film does not tell, were even the starts known; across them, the covariance and the

@@ -99,7 +99,7 @@ def _follow(system_class, grid, names, every, observed, skipped, dt, fix, theta,
         (after, change), _ = jax.lax.scan(step, (h, jnp.zeros_like(seen[0])), jnp.arange(every))
         return after, (h, change - (points[2] - points[1]))
 
-    first = begin[0][:, None, None] + begin[1][:, None, None] * seen[0]
+    first = begin[0][:, None, None] + begin[1][:, None, None] * seen[:1]
     last, (before, wrong) = jax.lax.scan(frame, first, jnp.arange(len(seen) - 1))
     size = jnp.sqrt(jnp.mean(jnp.diff(seen, axis=0)[skipped:] ** 2))
     return wrong[skipped:] / size, jnp.concatenate([before, last[None]])

@@ -46,7 +46,8 @@ def spots(**options) -> dict:
 
 def recover(pictures, *fields: str) -> dict:
     found = us.recover("gray-scott", {name: pictures()[name] for name in fields}, grid=GRID)
-    numbers = {name: [e.value, e.std] for name, e in found.parameters.items() if e.value is not None}
+    known = {name: (e.value, e.std) for name, e in found.parameters.items() if e.value is not None}
+    numbers = {name: [number for number in pair if number is not None] for name, pair in known.items()}
     return numbers | {"fields": found.fields}
 
 

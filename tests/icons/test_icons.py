@@ -276,8 +276,8 @@ def test_the_verb_writes_pictures_that_the_readers_of_heaps_take(tmp_path, capsy
     drawn = us.draw_icons(icon, count=3, size=32, samples=5, seed=9)
     assert result | {"seconds": 0} == drawn.to_dict() | {"seconds": 0}
     assert is_pictures(str(tmp_path / "run"))
-    fields, grid, ordered = load_pictures([str(tmp_path / "run")], "", None, None, None)
-    assert (grid.shape, grid.dx, grid.boundary, ordered) == ((32, 32), 1.0, "periodic", None)
+    fields, grid, ordered, told = load_pictures([str(tmp_path / "run")], "", None, None, None)
+    assert (grid.shape, grid.dx, grid.boundary, ordered, told) == ((32, 32), 1.0, "periodic", None, "")
     for name, pictures in drawn.fields.items():
         np.testing.assert_array_equal(fields[name], pictures)
     with np.load(tmp_path / "run" / "places.npz") as truth:

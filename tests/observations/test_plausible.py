@@ -49,7 +49,7 @@ def test_one_field_is_refused_or_seen_by_an_unknown_camera(maze, monkeypatch):
         us.recover("gray-scott", maze["v"] - maze["v"].mean(), grid=GRID)
     asked = {}
 
-    def taken(task, kept, progress, **question):
+    def taken(method, task, kept, progress, **question):
         asked.update(question)
         raise InterruptedError
 

@@ -73,6 +73,7 @@ def test_horner_forms_have_the_same_value(rng):
 
 
 def test_ctrl_c_waits_for_the_launches():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     with pytest.raises(KeyboardInterrupt):  # noqa: PT012
         with driver.uninterrupted():
             os.kill(os.getpid(), signal.SIGINT)

@@ -10,7 +10,6 @@ import numpy as np
 
 from .._errors import BadInput
 from .arrays import FRAMES, read_npy, read_npz, read_npz_headers
-from .films import FILM_SUFFIXES, open_film, open_gif
 from .hdf5_files import open_hdf5
 from .matlab_files import open_matlab
 from .netcdf_files import open_netcdf
@@ -18,6 +17,7 @@ from .pictures import PICTURE_SUFFIXES, open_picture
 from .reading import Opener
 from .stacks import Stack, axes_of_shape, memory_stack
 from .tables import open_table
+from .video_files import FILM_SUFFIXES, open_film, open_gif
 from .zarr_stores import is_store, open_zarr
 
 

@@ -20,7 +20,7 @@ from .hidden_combinations import combinations, determined_products, null_directi
 from .hidden_elimination import choose_route
 from .hidden_problem import Problem, Scaling
 from .hidden_refinement import Penalty, covariance_of, refine
-from .hidden_result import HiddenResult, determined, empty, is_flat, numbers_of, told_of
+from .hidden_result import HiddenResult, determined, empty, is_flat, numbers_of, out_of_range, told_of
 from .hidden_search import Balance, Fitted, busiest_part, descend, evaluate, search
 from .hidden_verdict import FAINT, RELAXED, Ended, Goodness, objection
 from .ties import Tie
@@ -116,10 +116,7 @@ class _Recovery:
         self.problem, self.pictures, self.noise, self.contrast = problem, pictures, noise, contrast
         self.route = choose_route(problem.system_class, problem.observed)
         self.scaling, self.explain, self.progress = scaling, explain, progress
-        self.start = None
-        if start is not None:
-            middle = dict(zip(problem.sought, self.scaling.values(self.scaling.middle), strict=True))
-            self.start = np.array([start.get(n, middle[n]) for n in problem.sought])
+        self.start = scaling.started(problem.sought, start)
 
     def run(self) -> HiddenResult:
         clean = denoise(self.problem.grid, self.pictures, self.noise.std) if self.noise.detected else self.pictures
@@ -233,11 +230,10 @@ class _Recovery:
         return None if at is None else descend(every, self.scaling, at, LAST_DESCENT)
 
     def _result(self, search: Fitted, q, covariance, null, states, end: Ended, history, misfit) -> HiddenResult:
-        problem, scaling, names = self.problem, self.scaling, self.problem.sought
+        problem, scaling = self.problem, self.scaling
         products = determined_products(null, problem, scaling, scaling.values(search.q))
         known = combinations(products, covariance, problem, scaling, scaling.values(q))
-        bounds = [n for n, at in zip(names, scaling.at_bound(q), strict=True) if at] + self._tied_out_of_range(q)
-        end = dataclasses.replace(end, bounds=bounds)
+        end = dataclasses.replace(end, bounds=out_of_range(problem, scaling, q))
         values, std, estimate = numbers_of(problem, scaling, q, covariance, null)
         free = [name for name, value in values.items() if value is None]
         status, message = objection(end) or determined(free, len(values), known, "The pattern is steady")
@@ -257,12 +253,6 @@ class _Recovery:
             misfit=misfit,
             goodness=end.goodness,
         )
-
-    def _tied_out_of_range(self, q) -> list[str]:
-        """Tied parameters that the search has carried beyond what the system allows."""
-        infos, values = self.problem.system_class.parameters(), self.problem.parameters(self.scaling.values(q))[0]
-        ends = {tie.name: infos[tie.name] for tie in self.problem.ties}
-        return [name for name, info in ends.items() if not info.low <= values[name] <= info.high]
 
 
 def _block_covariance(fit: Fitted, null: np.ndarray) -> np.ndarray:

@@ -140,6 +140,13 @@ class Scaling:
         tiny = 1e-6 * self.scale
         return np.where(self.logarithmic, np.log(np.maximum(values, tiny)), values / self.scale)
 
+    def started(self, sought: tuple[str, ...], start: Mapping[str, float] | None) -> np.ndarray | None:
+        """Values of the numbers sought where a caller's start names some of them, the others in the middle."""
+        if start is None:
+            return None
+        middle = dict(zip(sought, self.values(self.middle), strict=True))
+        return np.array([start.get(name, middle[name]) for name in sought])
+
     def slope(self, values: np.ndarray) -> np.ndarray:
         """dθ/dq."""
         return np.where(self.logarithmic, values, self.scale)

@@ -81,6 +81,14 @@ def numbers_of(problem: Problem, scaling: Scaling, q, covariance, null):
     )
 
 
+def out_of_range(problem: Problem, scaling: Scaling, q: np.ndarray) -> list[str]:
+    """Numbers sought that stand at an end of their range, and tied parameters that a fit has carried beyond theirs."""
+    at_end = [name for name, at in zip(problem.sought, scaling.at_bound(q), strict=True) if at]
+    infos, values = problem.system_class.parameters(), problem.parameters(scaling.values(q))[0]
+    tied = {tie.name: infos[tie.name] for tie in problem.ties}
+    return at_end + [name for name, info in tied.items() if not info.low <= values[name] <= info.high]
+
+
 def determined(free: list[str], count: int, known: list[Combination], what: str) -> tuple[Status, str]:
     """What pictures that are explained determine; `what` they are begins the message."""
     if not free:

@@ -19,7 +19,7 @@ from ..systems.grid import Grid, OnGrid
 from .hidden import COHERENT, UNSEEN
 from .hidden_combinations import STRUCTURAL
 from .hidden_problem import Problem, Scaling
-from .hidden_result import HiddenResult, determined, empty, is_flat, numbers_of, told_of
+from .hidden_result import HiddenResult, determined, empty, is_flat, numbers_of, out_of_range, told_of
 from .hidden_verdict import Ended, Goodness, objection
 from .movie_shooting import Effort, Film, Linearised, Point, Shooting, descend, ring_power
 from .movie_start import SETTLING, search
@@ -96,10 +96,7 @@ class _Movie:
 
     def run(self, start: Mapping[str, float] | None) -> HiddenResult:
         problem, grid = self.problem, self.problem.grid
-        begun = None
-        if start is not None:
-            middle = dict(zip(problem.sought, self.scaling.values(self.scaling.middle), strict=True))
-            begun = np.array([start.get(n, middle[n]) for n in problem.sought])
+        begun = self.scaling.started(problem.sought, start)
         frames = self.film.frames
         clean = denoise(grid, frames, self.noise.std) if self.noise.detected else frames
         found = search(problem, self.scaling, dataclasses.replace(self.film, frames=clean), begun, self.progress)
@@ -136,6 +133,7 @@ class _Movie:
         return LOOSER * power
 
     def _joined(self, shots: np.ndarray) -> np.ndarray:
+        """What shots hold, one entry a frame of the film."""
         return shots.reshape(-1, *shots.shape[2:])[: len(self.film.frames)]
 
     def _tell(self, shooting: Shooting, point: Point) -> None:
@@ -163,7 +161,7 @@ class _Movie:
             std = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
             if np.all(left < STILL * std):
                 break
-        return self._result(linear, at, null, covariance + np.diag(left**2), bool(np.any(left > CREEPS * std)))
+        return self._result(shooting, at, null, covariance + np.diag(left**2), bool(np.any(left > CREEPS * std)))
 
     def _profile(self, linear: Linearised) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Directions of q that the film does not tell, were even the starts known; across them, the covariance and the
@@ -173,30 +171,28 @@ class _Movie:
         told = sizes >= max(_FREE**-2, STRUCTURAL**2 * sizes.max())
         return directions[:, ~told], *linear.profile(directions[:, told])
 
-    def _result(self, linear: Linearised, at: Point, null, covariance: np.ndarray, exhausted: bool) -> HiddenResult:
-        problem, scaling, T = self.problem, self.scaling, len(self.film.frames)
-        states = self._joined(linear.states)
-        misfit = linear.residual.reshape(-1, *problem.grid.shape)[:T]
-        goodness = self._goodness(misfit) if self.noise.detected else None
+    def _result(self, shooting: Shooting, at: Point, null, covariance: np.ndarray, exhausted: bool) -> HiddenResult:
+        problem, scaling = self.problem, self.scaling
+        shots = shooting.states(at.q, at.z)
+        states, misfit = self._joined(shots), self._joined(shooting.misfit(at.q, at.z, shots))
+        # The starts of the shots take a part of the misfit's degrees of freedom: one picture's each.
+        degrees = 1 - len(shots) / len(states)
+        absolute = misfit * self.film.noise
+        goodness = Goodness.of(problem.grid, absolute, self.noise, degrees) if self.noise.detected else None
         covariance = covariance * (1 + (0.0 if goodness is None else COHERENT**2 * goodness.excess))
         values, std, estimate = numbers_of(problem, scaling, at.q, covariance, null)
         free = [name for name, value in values.items() if value is None]
         system = problem.system(scaling.values(at.q))
-        residual = float(np.sqrt((misfit**2).mean())) * self.film.noise / self.contrast
+        residual = float(np.sqrt((absolute**2).mean())) / self.contrast
         drift = max(rms_drift(drift_of(system, problem.grid, state)) for state in states)
         share = self.noise.std / self.contrast
-        bounds = [n for n, end in zip(problem.sought, scaling.at_bound(at.q), strict=True) if end]
+        bounds = out_of_range(problem, scaling, at.q)
         end = Ended(problem.system_class.name, residual, float(drift), False, bounds, exhausted, self.noise, share,
                     goodness)  # fmt: skip
         status, message = objection(end) or determined(free, len(values), [], "The film is explained")
         return HiddenResult(
             **told_of(problem, scaling, self.noise), values=values, std=std, estimate=estimate, covariance=covariance,
             combinations=[], fields=states, drift=float(drift), residual=residual, status=status, message=message,
-            history=self.history, misfit=misfit if goodness else misfit * self.film.noise / self.contrast,
+            history=self.history, misfit=misfit if goodness else absolute / self.contrast,
             goodness=goodness,
         )  # fmt: skip
-
-    def _goodness(self, misfit: np.ndarray) -> Goodness:
-        """Of the misfit, whose degrees of freedom the starts of the shots take a part of: one picture's each."""
-        shots = -(-len(self.film.frames) // LONGEST)
-        return Goodness.of(self.problem.grid, misfit * self.film.noise, self.noise, 1 - shots / len(self.film.frames))

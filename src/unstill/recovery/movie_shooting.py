@@ -234,13 +234,12 @@ class Effort:
 
 def descend(shooting: Shooting, at: Point, effort: Effort, report: Callable) -> Point:
     """From a point downwards."""
-    kept: dict[int, Linearised] = {}
+    held: list[tuple[Point, Linearised]] = []  # of the point that steps of several dampings are tried from
 
     def attempt(at: Point, damping: float) -> Point | None:
-        if id(at) not in kept:
-            kept.clear()
-            kept[id(at)] = shooting.linearised(at.q, at.z)
-        dq, dz = kept[id(at)].step(damping, effort.cg_steps)
+        if not held or held[0][0] is not at:
+            held[:] = [(at, shooting.linearised(at.q, at.z))]
+        dq, dz = held[0][1].step(damping, effort.cg_steps)
         new = shooting.point(shooting.scaling.clip(at.q + dq), at.z + dz)
         return new if new.cost < at.cost else None
 

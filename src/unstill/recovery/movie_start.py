@@ -137,13 +137,12 @@ def search(
 
 def _descend(follower: Follower, q: np.ndarray, cost: float) -> tuple[np.ndarray, float]:
     """Levenberg–Marquardt from q."""
-    kept: dict[int, tuple] = {}
+    held: list[tuple] = []  # of the point that steps of several dampings are tried from
 
     def attempt(at, damping):
-        if id(at) not in kept:
-            kept.clear()
-            kept[id(at)] = follower.slopes(at[0])
-        residual, J = kept[id(at)]
+        if not held or held[0] is not at:
+            held[:] = [at, follower.slopes(at[0])]
+        residual, J = held[1]
         H = J.T @ J
         dq = -np.linalg.solve(H + damping * np.diag(np.diag(H) + 1e-300), J.T @ residual)
         dq *= min(1.0, 1.0 / max(np.abs(dq).max(), 1e-300))

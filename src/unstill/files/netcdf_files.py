@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import traceback
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,14 +25,29 @@ def open_netcdf(path: Path) -> Iterator[list[Stack]]:
         fourth = stream.read(8) == _HDF5
     if fourth:
         needed("h5netcdf", path)
-    with xarray.open_dataset(
-        path, engine="h5netcdf" if fourth else "scipy", decode_times=False, cache=False, chunks=None
-    ) as data:
+    engine = "h5netcdf" if fourth else "scipy"
+    with (
+        _closed_when_damaged(),
+        xarray.open_dataset(path, engine=engine, decode_times=False, cache=False, chunks=None) as data,
+    ):
         yield [
             _stack(path, str(name), each, data)
             for name, each in data.data_vars.items()
             if each.ndim >= 2 and each.dtype.kind in "fiub"
         ]
+
+
+@contextlib.contextmanager
+def _closed_when_damaged() -> Iterator[None]:
+    """SciPy leaves a file open where it stumbles and warns of it when that is collected: it is collected here."""
+    try:
+        yield
+    except Exception as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            traceback.clear_frames(error.__traceback__)
+            gc.collect()
+        raise
 
 
 def _stack(path: Path, name: str, variable: Any, data: Any) -> Stack:

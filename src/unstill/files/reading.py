@@ -60,7 +60,7 @@ def places_of(stack: Stack, choice: Choice) -> Sequence[int]:
     if choice.frames is None:
         return range(count)
     if letter not in stack.axes:
-        raise BadInput("frames", f"must be left out: {stack.path} holds one picture", repr(choice.frames))
+        raise BadInput("frames", "must be left out of what holds one picture", stack.path)
     try:
         chosen = range(count)[choice.frames]
     except IndexError:

@@ -20,7 +20,7 @@ FILMS = {
 
 def film(system: us.GrayScott, seed: int) -> np.ndarray:
     grid = us.Grid((SIZE, SIZE))
-    start = us.simulate(system, grid=grid, steps=6_000, seed=seed).state[0]
+    start = us.simulate(system, grid=grid, steps=6_000, seed=seed, init="discs").state[0]
     with jax.enable_x64(True):
         onward = us.rollout(system, start, grid=grid, steps=EVERY * (FRAMES - 1), save_every=EVERY)
     v = np.concatenate([start[None], np.asarray(onward)])[:, 1]

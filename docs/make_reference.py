@@ -30,7 +30,7 @@ FUNCTIONS = {
     "Show": ("animate", "plot_states", "plot_recovery", "save_figure"),
     "Build upon": (
         "rollout", "initial_state", "polish", "growth_rates", "lyapunov_spectrum", "leading_exponent", "find_system",
-        "parameter", "find_loss",
+        "parameter", "find_loss", "time_limit",
     ),
 }  # fmt: skip
 LIKE = {"leading_exponent"}  # whose docstring says that its arguments are another function's

@@ -1,5 +1,6 @@
 """Tests run in float64, with JAX's strict rules on ranks, warnings as errors and shapes checked (pyproject.toml)."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import hypothesis
 import jax
 import numpy as np
 import pytest
+
+# Most of a test's time goes into compiling programs that run once: LLVM optimises them little. (Read when JAX begins.)
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=1".strip()
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")

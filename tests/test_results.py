@@ -1,5 +1,6 @@
 """One shape of result: whatever a verb returns tells how it ended, shows itself, and is the run folder of the shell."""
 
+import copy
 import functools
 import json
 
@@ -43,7 +44,7 @@ RESULTS = {
     "simulate": lambda: us.simulate("gray-scott", grid=us.Grid((16, 16)), steps=4, samples=20),
     "inspect": lambda: us.inspect(pictures()),
     "recover": lambda: us.recover("gray-scott", pattern()[None]),
-    "calibrate": lambda: us.calibrate("gray-scott", preset="maze", noise=0.02, repeats=5, size=24, steps=3000),
+    "calibrate": lambda: us.calibrate("gray-scott", preset="maze", noise=0.02, repeats=2, size=24, steps=3000),
     "fit": lambda: us.fit(
         "gray-scott", pattern()[1], start={"F": 0.03}, fix={"Du": 0.16, "Dv": 0.08, "k": 0.06}, iterations=2, starts=1
     ),
@@ -149,7 +150,7 @@ def test_results_that_hold_arrays_compare_by_identity(verb):
     result = found(verb)
     assert result == result
     assert hash(result) == hash(result)
-    assert result != RESULTS[verb]()
+    assert result != copy.copy(result)
 
 
 def test_estimates_say_what_is_known():
@@ -165,13 +166,10 @@ def test_what_is_not_finite_is_null_in_json():
 
 
 def test_one_array_is_a_picture():
-    state = pattern()
-    both = us.recover("gray-scott", state[None])
-    assert both.observed == ("u", "v")
-    one = us.recover("gray-scott", state[1])
+    assert found("recover").observed == ("u", "v")
+    one = us.recover("gray-scott", np.full((16, 16), 0.3))
     assert one.observed == ("v",)
     assert one.message.startswith("taken as v of gray-scott; ")
-    named = us.recover("gray-scott", {"v": state[1]})
-    assert one.parameters == named.parameters
+    assert one.status is us.Status.DEAD
     with pytest.raises(us.BadInput, match=r"`pictures` must be an array \(H, W\)"):
-        us.recover("gray-scott", state[1, 0])
+        us.recover("gray-scott", pattern()[1, 0])

@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ._errors import BadInput, NumericalFailure, UnstillError
+    from ._stopping import time_limit
     from ._types import Status
     from .analysis import Agreement, agree, growth_rates, leading_exponent, lyapunov_spectrum
     from .discovery import Discovery, Equations, discover
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "_errors": ("BadInput", "NumericalFailure", "UnstillError"),
+    "_stopping": ("time_limit",),
     "_types": ("Status",),
     "analysis": ("Agreement", "agree", "growth_rates", "leading_exponent", "lyapunov_spectrum"),
     "files": ("Checkpoint", "load", "load_trajectory", "save"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import jsonschema
 import numpy as np
 import pytest
 
+import unstill as us
 from unstill.cli.main import VERBS, main
 from unstill.cli.runs import exit_code
 from unstill.fitting.comparison import Comparison
@@ -236,7 +238,7 @@ def test_out_must_be_writable_and_new(tmp_path, capsys):
 
 
 def test_a_moving_picture_of_one_field_is_exit_3(tmp_path, capsys):
-    words = ("simulate", "--preset", "waves", "--size", 64, "--steps", 6000, "--init", "discs", "--out")
+    words = ("simulate", "--preset", "waves", "--size", 40, "--steps", 3000, "--init", "discs", "--out")
     assert run(*words, tmp_path / "w", "--quiet") == 0
     assert run("recover", tmp_path / "w", "--observe", "v", "--out", tmp_path / "r", "--quiet") == 3
     error = capsys.readouterr().err
@@ -248,16 +250,15 @@ def test_a_moving_picture_of_one_field_is_exit_3(tmp_path, capsys):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_ctrl_c_saves_and_resume_goes_on(tmp_path):
-    import signal
-
-    words = [sys.executable, "-m", "unstill", "simulate", "--size", "64", "--steps", "1000000", "--init", "discs"]
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_a_signal_saves_and_resume_goes_on(tmp_path, sent):
+    words = [sys.executable, "-m", "unstill", "simulate", "--size", "64", "--steps", "400000", "--init", "discs"]
     words += ["--save-every", "10000", "--seed", "3", "--quiet", "--out"]
     process = subprocess.Popen([*words, str(tmp_path / "r")], stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "r" / "run.json").exists() and process.poll() is None:
         time.sleep(0.05)
-    time.sleep(1.0)
-    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    process.send_signal(sent)
     error = process.communicate(timeout=60)[1]
     if process.returncode == 0:
         pytest.skip("the run was over before the signal came")
@@ -274,6 +275,57 @@ def test_ctrl_c_saves_and_resume_goes_on(tmp_path):
         with np.load(tmp_path / "r" / name) as resumed, np.load(tmp_path / "whole" / name) as whole:
             for key in whole:
                 np.testing.assert_array_equal(resumed[key], whole[key])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path):
+    words = ["simulate", "--size", "64", "--steps", "300000", "--init", "discs", "--save-every", "50000", "--quiet"]
+    often = (
+        "import sys, unstill.simulation; from unstill.cli.main import main; "
+        "sys.modules['unstill.simulation.simulate'].KEEP_EVERY = 0.05; "
+    )
+    command = [sys.executable, "-c", often + "sys.exit(main(sys.argv[1:]))", *words, "--out", str(tmp_path / "r")]
+    kept, killed = tmp_path / "r" / "motion.npz", 0
+    for more in ([], ["--resume"], ["--resume"]):
+        before = kept.stat().st_mtime if kept.exists() else 0.0
+        process = subprocess.Popen([*command, *more], stderr=subprocess.DEVNULL)
+        while process.poll() is None and not (kept.exists() and kept.stat().st_mtime > before):
+            time.sleep(0.01)
+        process.kill()
+        killed += process.wait() == -signal.SIGKILL
+    assert killed
+    if kept.exists():
+        assert run(*words, "--out", tmp_path / "r", "--resume") == 0
+    assert run(*words, "--out", tmp_path / "whole") == 0
+    for name in ("states.npz", "frames.npz"):
+        with np.load(tmp_path / "r" / name) as resumed, np.load(tmp_path / "whole" / name) as whole:
+            for key in whole:
+                np.testing.assert_array_equal(resumed[key], whole[key])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="alarms")
+def test_a_time_limit_keeps_what_was_reached(tmp_path, capsys):
+    out = tmp_path / "r"
+    words = ("simulate", "--size", "64", "--steps", "100_000_000", "--init", "discs", "--quiet", "--out", out)
+    assert run(*words, "--time-limit", "2") == 130
+    assert "interrupted; the same command with --resume goes on" in capsys.readouterr().err
+    reached = result_of(out)
+    assert reached["status"] == ["interrupted"]
+    assert 0 < reached["steps"][0] < 100_000_000
+    assert run(*words, "--time-limit", "0") == 2
+    with us.time_limit(0.5):
+        assert us.simulate("gray-scott", steps=100_000_000).status == ("interrupted",)
+    with pytest.raises(us.BadInput, match="positive number of seconds"), us.time_limit(-1.0):
+        pass
+
+
+def test_where_there_is_no_terminal_lines_tell_how_far_it_is(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("unstill.cli.progress.EVERY", 0.0)
+    words = ("simulate", "--size", "16", "--steps", "40000")
+    assert run(*words, "--out", tmp_path / "told") == 0
+    assert "unstill: 40,000 of 40,000 (100%) steps in" in capsys.readouterr().err
+    assert run(*words, "--out", tmp_path / "quiet", "--quiet") == 0
+    assert not capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["dead", "noise"])

@@ -14,7 +14,7 @@ from unstill._result import plain
 from unstill._types import Status
 from unstill.cli.arguments import Given, parse
 from unstill.cli.main import main
-from unstill.cli.runs import progress_bar
+from unstill.cli.progress import progress_bar
 from unstill.cli.simulate import ARGUMENTS
 from unstill.files import load_trajectory, read_run, save
 from unstill.files.runs import RunFolder, read_log

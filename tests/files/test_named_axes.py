@@ -351,7 +351,7 @@ def test_damaged_files_load_or_are_refused_in_one_line(name, tmp_path):
     load(path, **options)
     cuts = [content[: int(share * len(content))] for share in (0, 0.02, 0.3, 0.6, 0.98)]
     flipped = []
-    for place in rng.integers(0, len(content), 25):
+    for place in rng.integers(0, len(content), 12):
         damaged = bytearray(content)
         damaged[place] ^= int(rng.integers(1, 256))
         flipped.append(bytes(damaged))

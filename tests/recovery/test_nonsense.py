@@ -15,12 +15,12 @@ GRID = us.Grid((40, 36))
 LEVEL = Noise(0.1, True, 0.0)
 
 
-QUICK = ("blocks 8", "random field, 20 % noise", "smooth random field", "random ring", "fitzhugh-nagumo", "portrait")
+QUICK = ("portrait", "random field, 20 % noise")  # all of them, in full: benchmarks/test_honesty.py
 
 
 @pytest.mark.parametrize("name", QUICK)
 def test_nonsense_never_converges(name):
-    picture = nonsense.picture_of(name)
+    picture = nonsense.picture_of(name)[::3, ::3]
     found = recover_hidden(us.GrayScott, us.Grid(picture.shape), "v", picture[None])
     assert found.status in (Status.NO_FIT, Status.MOVING, Status.NOT_CONVERGED)
     assert found.message

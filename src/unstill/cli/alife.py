@@ -8,7 +8,8 @@ unstill alife                                                  # list the drawin
 
 from .._errors import BadInput
 from .arguments import Given, positional
-from .runs import RUN, Run, known_arguments, progress_bar, say
+from .progress import progress_bar
+from .runs import RUN, Run, known_arguments, say
 from .signatures import meanings, options_of
 
 _DRAW = "icons.draw:draw_icons"

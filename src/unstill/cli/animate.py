@@ -20,7 +20,8 @@ from .._errors import BadInput
 from .._types import Status
 from .arguments import Given, option, positional
 from .dynamics import MOTION, build_state, build_systems
-from .runs import PRINT, SEED, exit_code, known_arguments, progress_bar, say
+from .progress import progress_bar
+from .runs import PRINT, SEED, exit_code, known_arguments, say
 from .signatures import options_of
 from .sources import known_system
 

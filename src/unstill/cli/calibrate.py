@@ -6,7 +6,8 @@ unstill calibrate gray-scott --preset maze --noise 0.05 --window --gain unknown 
 
 from .arguments import Given
 from .dynamics import FIRST_SYSTEM
-from .runs import RUN, Run, known_arguments, progress_bar
+from .progress import progress_bar
+from .runs import RUN, Run, known_arguments
 from .signatures import options_of
 from .tokens import values_of
 

@@ -6,7 +6,8 @@ unstill compare runs/maze --loss my_loss.py:distance --out runs/c
 """
 
 from .arguments import Given, positional
-from .runs import RUN, Run, known_arguments, progress_bar
+from .progress import progress_bar
+from .runs import RUN, Run, known_arguments
 from .signatures import options_of
 
 ARGUMENTS = known_arguments(

@@ -17,7 +17,8 @@ from pathlib import Path
 from .._errors import BadInput, naming, nearest
 from .arguments import Argument, Given, assignments, option, positional
 from .dynamics import CELLS
-from .runs import RUN, Run, known_arguments, progress_bar, refuse_of
+from .progress import progress_bar
+from .runs import RUN, Run, known_arguments, refuse_of
 from .signatures import meanings, options_of, signature
 from .sources import tell_measures
 from .tokens import values_of

@@ -8,7 +8,8 @@ unstill landscape gray-scott --set F=.03 k=.06 --set F=.035 k=.065 --target runs
 from .._errors import BadInput, naming
 from .arguments import Given, assignments, option
 from .dynamics import FIRST_SYSTEM
-from .runs import RUN, Run, known_arguments, progress_bar
+from .progress import progress_bar
+from .runs import RUN, Run, known_arguments
 from .signatures import options_of
 from .sources import true_parameters
 from .tokens import parameter_sets, ranges

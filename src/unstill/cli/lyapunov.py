@@ -10,7 +10,8 @@ from pathlib import Path
 
 from .._errors import BadInput
 from .arguments import Given, assignments, option, positional
-from .runs import RUN, Run, known_arguments, progress_bar
+from .progress import progress_bar
+from .runs import RUN, Run, known_arguments
 from .signatures import options_of
 from .sources import known_system
 from .tokens import values_of

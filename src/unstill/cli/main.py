@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from .. import __version__
 from .._errors import BadInput, UnstillError, nearest
+from .._stopping import stoppable, time_limit
 
 VERBS = {
     "simulate": "move patterns: from an initial state, for steps, a time, or until they rest",
@@ -79,7 +80,9 @@ def _run(verb: str, words: Sequence[str]) -> int:
     from .arguments import parse
 
     module = importlib.import_module(f".{verb}", __package__)
-    return module.run(parse(module.ARGUMENTS, words, prog=f"unstill {verb}", about=module.__doc__ or ""))
+    given = parse(module.ARGUMENTS, words, prog=f"unstill {verb}", about=module.__doc__ or "")
+    with stoppable(), time_limit(getattr(given, "time_limit", None)):
+        return module.run(given)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from .._errors import BadInput
 from .._types import Status
 from .arguments import Given, option, positional
 from .dynamics import CELLS, SYSTEM
-from .runs import RUN, Run, known_arguments, progress_bar
+from .progress import progress_bar
+from .runs import RUN, Run, known_arguments
 from .signatures import options_of
 from .sources import READING, each_source, one_set, pictures_and_window, tell_palette
 from .tokens import share_or_levels, values_of

@@ -1,16 +1,16 @@
-"""What verbs that make a run folder share: their options, the folder, progress, and the last lines that they print."""
+"""What verbs that make a run folder share: their options, the folder, and the last lines that they print."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .._errors import BadInput
 from .._result import Result, plain
+from .._stopping import lift_time_limit
 from .arguments import Argument, Given, as_typed, option
 
 PRINT = (option("quiet", False, "Print nothing but errors."), option("json", False, "Print result.json on stdout."))
@@ -19,7 +19,9 @@ FOLDER = (
     option("out", "", "The run folder to make (default: runs/VERB-1, or the next free number).", metavar="DIR"),
     option("force", False, "Replace an existing run folder."),
     option("resume", False, "Go on from an interrupted run of the same command."),
-)
+    option("time_limit", None, "Stop after so long, as Ctrl-C does: what was reached is kept.", kind="Positive",
+           metavar="SECONDS"),
+)  # fmt: skip
 RUN = (SEED, *FOLDER, *PRINT)
 _OURS = {each.name for each in RUN}  # of this call, not of the computation
 _INPUTS = ("source", "target", "init", "ordered", "score", "flows", "points", "known", "path", "icon")  # may be files
@@ -102,6 +104,7 @@ class Run:
 
     def conclude(self, found: Result) -> int:
         """Write what was found, print it, say what went wrong; returns the exit code."""
+        lift_time_limit()
         self.begin()
         found.write(self.folder)
         say(self.given, as_typed(self.verb, found.summary()), f"{self.folder.path}: {found.seconds:.1f} s")
@@ -140,26 +143,6 @@ def show(given: Given, result: Mapping[str, Any]) -> None:
     """Print `result.json` where it is asked for."""
     if given.json:
         print(json.dumps(result, indent=2, allow_nan=False))
-
-
-@contextlib.contextmanager
-def progress_bar(given: Given, label: str) -> Iterator[Callable[[int, int | None, Mapping[str, Any]], None]]:
-    """A progress bar on stderr; nothing where stderr is not a terminal."""
-    if given.quiet or not sys.stderr.isatty():
-        yield lambda done, total, entry: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn(label),
-        BarColumn(),
-        MofNCompleteColumn(),  # bears a total that is not known yet
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total, entry: bar.update(task, completed=done, total=total)
 
 
 def known_arguments(*groups: tuple[Argument, ...]) -> tuple[Argument, ...]:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from .._errors import BadInput
 from .arguments import Given, option, positional
-from .runs import RUN, Run, known_arguments, progress_bar, refuse_of
+from .progress import progress_bar
+from .runs import RUN, Run, known_arguments, refuse_of
 from .signatures import meanings, options_of
 
 _SCORE, _OF_FIELDS = "flows.learn_score:learn_score", "field_flows.learn_field_score:learn_field_score"

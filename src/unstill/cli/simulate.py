@@ -10,7 +10,8 @@ import dataclasses
 
 from .arguments import Given, option
 from .dynamics import FIRST_SYSTEM, MOTION, STOPS, build_state, build_systems
-from .runs import RUN, Run, known_arguments, progress_bar, say, show
+from .progress import progress_bar
+from .runs import RUN, Run, known_arguments, say, show
 
 ARGUMENTS = known_arguments(
     (FIRST_SYSTEM,),

@@ -5,7 +5,8 @@ unstill viability --out runs/v              # a night; --resume goes on
 """
 
 from .arguments import Given
-from .runs import RUN, Run, known_arguments, progress_bar
+from .progress import progress_bar
+from .runs import RUN, Run, known_arguments
 from .signatures import options_of
 
 ARGUMENTS = known_arguments(options_of("fitting.viability.viability:viability"), RUN)

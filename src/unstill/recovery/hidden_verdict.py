@@ -94,7 +94,7 @@ class Goodness:
 class Ended:
     """How a fit ended: `system` what was fitted, in words, `residual` the share of the contrast that it left open,
     `drift` per unit time, `bounds` the determined parameters at an end of their range, `goodness` that of noisy
-    pictures, `noise` their noise with its share of the contrast."""
+    pictures, `noise` their noise with its share of the contrast; whether they are a film."""
 
     system: str
     residual: float
@@ -105,6 +105,7 @@ class Ended:
     noise: Noise
     noise_share: float
     goodness: Goodness | None
+    film: bool = False
 
 
 def objection(end: Ended) -> tuple[Status, str] | None:
@@ -123,9 +124,9 @@ def objection(end: Ended) -> tuple[Status, str] | None:
     if end.goodness is None:
         if end.residual > RELAXED:
             return Status.NOT_CONVERGED, (
-                f"{left}, more than a pattern at rest leaves ({100 * RELAXED:g} %): it still relaxes, or its values "
-                f"are not absolute (gain, gamma), or another discretisation or system made it. The values have no "
-                f"intervals."
+                f"{left}, more than {'a film' if end.film else 'a pattern at rest'} leaves ({100 * RELAXED:g} %): "
+                f"{'the descent is on its way' if end.film else 'it still relaxes'}, or its values are not absolute "
+                f"(gain, gamma), or another discretisation or system made it. The values have no intervals."
             )
     elif end.goodness.is_less:
         return Status.NOT_CONVERGED, (
@@ -136,7 +137,7 @@ def objection(end: Ended) -> tuple[Status, str] | None:
         return Status.NO_FIT, (
             f"What the fit leaves is not noise (χ² {end.goodness.chi2:.3g} a cell, up to "
             f"{end.goodness.rings.max():.3g} times the noise at some wavelengths): another system, a camera or a "
-            f"window made this picture, or it moves."
+            f"window made this picture, or {'its interval is another' if end.film else 'it moves'}."
         )
     elif end.noise.relative_error > 0 and end.noise_share > SWALLOWED:
         return Status.NOT_CONVERGED, (

@@ -27,10 +27,14 @@ from .ties import Tie
 
 LEAST_FRAMES = 6
 SHORTEST, LONGEST = 4, 16  # frames of a shot, at first and at last
-SHORT, LAST = Effort(10, 80, 0.1), Effort(4, 120, 4e-3)  # short shots only have to be a good start of longer ones
+# The follower knows the numbers better than the fields that it began with: these are mended first, by themselves. Short
+# shots only have to be a good start of longer ones.
+FIRST, SHORT, LAST = Effort(8, 80, 0.1, held=True), Effort(10, 80, 0.1), Effort(4, 120, 4e-3)
 ROUNDS_OF_LAST, AHEAD = 8, 2.0  # of the longest shots, and the way of q to its end, in ways of the last round
 STILL, CREEPS = 0.3, 1.0  # of a standard deviation, which that way may be: to rest, and to be told
-UNFOLLOWED = 1.0  # rms residual of the best follower: as wrong as to say that nothing moves
+UNFOLLOWED = 0.7  # rms residual of the best follower, relative to the film's change: half of its variance
+MISSED = 0.3  # of the contrast, rms: what the shots of one length may leave open for longer ones to be tried
+SEEN_TO_MOVE = 2.0  # times the noise, which the change between two frames must be
 LOOSER = 10.0  # than the variance that the rough start claims: its errors are not only noise
 FINE = 8  # steps in the place of one where the film is of a true flow
 _FREE = 1.0  # of q, the standard deviation from which on a number is free
@@ -102,12 +106,25 @@ class _Movie:
         found = search(problem, self.scaling, dataclasses.replace(self.film, frames=clean), begun, self.progress)
         if found is None or found[2] > UNFOLLOWED:
             told = "" if found is None else f" (the best leaves {100 * found[2]:.0f} % of the film's change open)"
-            message = (
-                f"No hidden fields of {problem.system_class.name} that follow the film were found{told}: another "
-                f"system, a camera, frames too far apart, or hidden equations that do not forget their start."
-            )
-            return empty(problem, self.scaling, self.noise, Status.NO_FIT, message)
+            return self._refused(f"hidden fields that follow the film{told}")
         return self._shot(*found[:2])
+
+    def _stands(self) -> str:
+        """What to say of a film that changes no more between two frames than its noise does."""
+        change = float(np.diff(self.film.frames, axis=0).std())
+        if not self.noise.detected or change > SEEN_TO_MOVE * np.sqrt(2) * self.noise.std:
+            return ""
+        return (
+            " Most of what changes between two frames is noise: take frames further apart, or, where the pattern is at "
+            "rest, one of them as a picture."
+        )
+
+    def _refused(self, what: str) -> HiddenResult:
+        message = (
+            f"{self.problem.system_class.name} was found to have no {what}: another system, a camera, frames in "
+            f"another order, of another interval or too far apart, or hidden equations that do not forget their start."
+        )
+        return empty(self.problem, self.scaling, self.noise, Status.NO_FIT, message + self._stands())
 
     def _shot(self, q: np.ndarray, states: np.ndarray) -> HiddenResult:
         """From the follower's numbers and states to the estimate, by shots that get longer."""
@@ -116,9 +133,13 @@ class _Movie:
             length = last if 2 * length > last else length
             shooting = Shooting(self.problem, self.scaling, self.film, states, unsure, length)
             at = shooting.point(q, np.zeros_like(shooting.about))
+            for effort in (FIRST, SHORT) if length == SHORTEST else (SHORT,):
+                at = self._descend(shooting, at, effort)
+            open_still = np.sqrt(2 * at.cost / self.film.frames.size) * self.film.noise / self.contrast
+            if not open_still <= MISSED:
+                return self._refused("trajectories that hit the film")
             if length == last:
                 return self._last(shooting, at)
-            at = self._descend(shooting, at, SHORT)
             q, states = at.q, self._joined(shooting.states(at.q, at.z))
             length *= 2
 
@@ -188,7 +209,7 @@ class _Movie:
         share = self.noise.std / self.contrast
         bounds = out_of_range(problem, scaling, at.q)
         end = Ended(problem.system_class.name, residual, float(drift), False, bounds, exhausted, self.noise, share,
-                    goodness)  # fmt: skip
+                    goodness, film=True)  # fmt: skip
         status, message = objection(end) or determined(free, len(values), [], "The film is explained")
         return HiddenResult(
             **told_of(problem, scaling, self.noise), values=values, std=std, estimate=estimate, covariance=covariance,

@@ -147,17 +147,21 @@ class Linearised:
         still = np.zeros_like(self.z)
         return np.array([self.forward(e, still) for e in np.eye(len(self.by_q.T))])
 
-    def step(self, damping: float, most: int) -> tuple[np.ndarray, np.ndarray]:
+    @np.errstate(all="ignore")  # of trajectories that blow up
+    def step(self, damping: float, most: int, held: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """A damped Gauss–Newton step (dq, dz), by at most so many steps of CG, which sees q in directions that the film
-        tells as well as it tells z."""
+        tells as well as it tells z; or of z alone where q is held."""
         P, shape = len(self.by_q.T), self.z.shape
         gq, gz = self.backward(self.residual)
         gz = gz + self.z
         columns = self.columns().reshape(P, -1)
-        sizes, directions = np.linalg.eigh(columns @ columns.T)
+        gram = columns @ columns.T
+        if not (np.isfinite(gram).all() and np.isfinite(gq).all() and np.isfinite(gz).all()):
+            return np.full(P, np.nan), np.full(shape, np.nan)  # trajectories blow up: no step is known
+        sizes, directions = np.linalg.eigh(gram)
         told = self.backward(self.forward(np.zeros(P), gz))[1]
         rayleigh = float((gz * told).sum() / max((gz**2).sum(), 1e-300)) + 1.0
-        T = directions * np.sqrt(rayleigh / np.maximum(sizes, 1e-12 * sizes.max()))
+        T = directions * (0.0 if held else np.sqrt(rayleigh / np.maximum(sizes, 1e-12 * sizes.max())))
 
         def product(x):
             dq, dz = self.backward(self.forward(T @ x[:P], x[P:].reshape(shape)))
@@ -225,21 +229,24 @@ def ring_power(grid: Grid, fields: Float[np.ndarray, "T H W"]) -> Float[np.ndarr
 @dataclasses.dataclass(frozen=True)
 class Effort:
     """How far a descent goes: the most Gauss–Newton steps, the most steps of CG in one, and the share of the cost below
-    which a step gains too little to go on."""
+    which a step gains too little to go on; whether q is held."""
 
     steps: int
     cg_steps: int
     gain: float
+    held: bool = False
 
 
 def descend(shooting: Shooting, at: Point, effort: Effort, report: Callable) -> Point:
     """From a point downwards."""
-    held: list[tuple[Point, Linearised]] = []  # of the point that steps of several dampings are tried from
+    known: list[tuple[Point, Linearised]] = []  # of the point that steps of several dampings are tried from
 
     def attempt(at: Point, damping: float) -> Point | None:
-        if not held or held[0][0] is not at:
-            held[:] = [(at, shooting.linearised(at.q, at.z))]
-        dq, dz = held[0][1].step(damping, effort.cg_steps)
+        if not known or known[0][0] is not at:
+            known[:] = [(at, shooting.linearised(at.q, at.z))]
+        dq, dz = known[0][1].step(damping, effort.cg_steps, effort.held)
+        if not (np.isfinite(dq).all() and np.isfinite(dz).all()):
+            return None
         new = shooting.point(shooting.scaling.clip(at.q + dq), at.z + dz)
         return new if new.cost < at.cost else None
 
@@ -247,4 +254,6 @@ def descend(shooting: Shooting, at: Point, effort: Effort, report: Callable) -> 
         report(at)
         return before.cost - at.cost < effort.gain * at.cost
 
+    if not np.isfinite(at.cost):
+        return at
     return damped.descend(at, attempt, settled, DAMPING, effort.steps)[0]

@@ -24,6 +24,7 @@ _CHECK_EVERY = 100  # steps between two looks at drift and finiteness
 # At most about a second of work between two looks, on a processor and on a GPU.
 _CELL_STEPS = {"native": 1e9, "xla": 1e9, "gpu": 1e12}
 _KEPT = "motion"  # what a checkpoint holds of an interrupted call
+KEEP_EVERY = 30.0  # seconds between two checkpoints of a motion
 
 
 @checked
@@ -97,7 +98,10 @@ def simulate(
     trajectory = _Looks(motion, state, total, until_drift, until_change, save_every, progress, resume).run()
     if polish and Status.INTERRUPTED not in trajectory.status:
         trajectory = _polished(trajectory)
-    _keep(trajectory, resume)
+    if Status.INTERRUPTED in trajectory.status:
+        _keep(trajectory, resume)
+    else:
+        resume.drop(_KEPT)
     return dataclasses.replace(trajectory, seconds=clock.perf_counter() - started)
 
 
@@ -107,14 +111,12 @@ def _checkpoint_of(earlier: Trajectory) -> Memory:
     return kept
 
 
-def _keep(trajectory: Trajectory, kept: AbstractCheckpoint) -> None:
-    """An interrupted motion is kept; of one that has ended nothing need be."""
-    if Status.INTERRUPTED not in trajectory.status:
-        kept.drop(_KEPT)
-        return
-    frames = {} if trajectory.frames is None else {"frames": trajectory.frames, "ts": trajectory.ts}
-    status = np.array([str(s) for s in trajectory.status])
-    kept.keep(_KEPT, state=trajectory.state, steps=trajectory.steps, status=status, **frames)
+def _keep(moving: "Trajectory | _Looks", kept: AbstractCheckpoint) -> None:
+    """A motion that has not ended."""
+    shown = moving.ts is not None and len(moving.ts) > 0
+    frames = {"frames": np.asarray(moving.frames), "ts": np.asarray(moving.ts)} if shown else {}
+    status = np.array([str(s or Status.INTERRUPTED) for s in moving.status])
+    kept.keep(_KEPT, state=np.asarray(moving.state), steps=moving.steps, status=status, **frames)
 
 
 def _starting_state(dynamics, state, grid, init, samples, seed) -> np.ndarray:
@@ -188,6 +190,7 @@ class _Looks:
         self.status: list[Status | None] = [None] * len(state)
         self.steps = np.zeros(len(state), int)
         self.now, self.frames, self.ts = 0, [], []
+        self.kept, self.keep_at = kept, clock.monotonic() + KEEP_EVERY
         earlier = kept.kept(_KEPT)
         self.state = motion.hold(state if earlier is None else self._continued(earlier, state.shape))
 
@@ -218,10 +221,19 @@ class _Looks:
         try:
             while self.now < self.total and len(self.active):
                 self._advance(self._next_look())
+                self._keep_from_time_to_time()
         except KeyboardInterrupt:
             for m in self.active:
                 self.status[m] = Status.INTERRUPTED
         return self._finish()
+
+    def _keep_from_time_to_time(self) -> None:
+        """A process that is killed loses little; writing takes at most a twentieth of the time."""
+        begun = clock.monotonic()
+        if begun >= self.keep_at and not isinstance(self.kept, Memory):
+            _keep(self, self.kept)
+            written = clock.monotonic()
+            self.keep_at = written + max(KEEP_EVERY, 20 * (written - begun))
 
     def _next_look(self) -> int:
         cells = math.prod(self.state.shape[2:]) * len(self.active)

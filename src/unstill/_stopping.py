@@ -1,0 +1,80 @@
+"""Stopping long work as Ctrl-C does, so that every verb keeps what it has reached: after a time, or on SIGTERM."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from ._errors import BadInput
+
+# Where Python drops what is raised: JAX runs a callback at each garbage collection.
+_DEAF = ("_xla_gc_callback", "__del__")
+_SOON = 0.01  # seconds
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    """Raise `KeyboardInterrupt` where it will be heard: soon, if not at once."""
+    inside = frame
+    while inside is not None:
+        if inside.f_code.co_name in _DEAF:
+            signal.signal(signal.SIGALRM, _interrupt)
+            signal.setitimer(signal.ITIMER_REAL, _SOON)
+            return
+        inside = inside.f_back
+    raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """Stop what runs inside `with us.time_limit(3600):` after so many seconds, as Ctrl-C does.
+
+    Verbs return what they have reached, `interrupted`; the same call goes on from a checkpoint (`resume`) later. Work
+    that is inside a compiled program ends when that does.
+
+    Args:
+        seconds: Wall time (default `None`: no limit).
+
+    Raises `BadInput` for a limit that is no positive number, outside the main thread, and where the system has no
+    alarms (Windows). What cannot be interrupted raises `KeyboardInterrupt`.
+    """
+    if seconds is None:
+        yield
+        return
+    if not 0 < seconds < float("inf"):
+        raise BadInput("time_limit", "must be a positive number of seconds", repr(seconds))
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        raise BadInput("time_limit", "needs the main thread of a system with alarms, such as Linux or macOS")
+    before = signal.signal(signal.SIGALRM, _interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        lift_time_limit()
+        signal.signal(signal.SIGALRM, before)
+
+
+def lift_time_limit() -> None:
+    """What is still to be done, such as writing the result, has time."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """Ctrl-C, and SIGTERM, by which schedulers announce the end, stop what runs inside, wherever they find it."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+    if before[signal.SIGINT] is signal.default_int_handler:  # not where a shell told us to ignore it
+        signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:  # not one that was set outside Python
+                signal.signal(number, handler)

@@ -1,0 +1,87 @@
+"""Ctrl-C, SIGTERM and time limits: heard wherever they come, and gone afterwards."""
+
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+import unstill as us
+from unstill._stopping import stoppable
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
+
+
+@pytest.fixture(autouse=True)
+def heard():
+    """A shell's background jobs ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_interrupts(number):
+    usual = signal.getsignal(number)
+
+    def interrupted():
+        with stoppable():
+            os.kill(os.getpid(), number)
+            time.sleep(5)
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert signal.getsignal(number) is usual
+
+
+def test_a_signal_is_heard_where_python_drops_what_is_raised():
+    """Python ignores what the callbacks of its garbage collector raise, and JAX has one."""
+
+    def _xla_gc_callback(phase, info):
+        gc.callbacks.remove(_xla_gc_callback)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.03)  # longer than the first reprieve
+
+    gc.callbacks.append(_xla_gc_callback)
+
+    def collected():
+        with stoppable():
+            gc.collect()
+            time.sleep(5)
+
+    with pytest.raises(KeyboardInterrupt):
+        collected()
+
+
+def test_a_time_limit_ends_and_is_lifted():
+    with pytest.raises(KeyboardInterrupt), us.time_limit(0.05):
+        time.sleep(5)
+    with us.time_limit(0.05):
+        pass
+    with us.time_limit(None):
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, float("inf"), float("nan")])
+def test_what_a_time_limit_cannot_be(seconds):
+    with pytest.raises(us.BadInput, match="`time_limit` must be a positive number of seconds"), us.time_limit(seconds):
+        pass
+
+
+def test_a_thread_has_no_time_limit():
+    told = []
+
+    def limited():
+        with pytest.raises(us.BadInput, match="needs the main thread") as error, us.time_limit(1.0):
+            pass
+        told.append(error)
+
+    thread = threading.Thread(target=limited)
+    thread.start()
+    thread.join()
+    assert told

@@ -37,7 +37,12 @@ ARGUMENTS = known_arguments(
     READING,
     CELLS,
     (
-        option("later", 10_000.0, "Time units of the film, after the picture.", kind="Positive"),
+        option(
+            "later",
+            None,
+            "Time units of the film after the picture (default: 10,000 of the system's own steps).",
+            kind="Positive",
+        ),
         option("no_film", False, "Make no film and no picture of later times."),
     ),
     RUN,
@@ -73,10 +78,12 @@ def run(given: Given) -> int:
 def _set_in_motion(given: Given, folder, found) -> None:
     """`motion.mp4`, and the pattern that is reached in the figure."""
     from ..plotting import animate, plot_recovery, save_figure
-    from ..recovery.in_motion import motion
+    from ..recovery.in_motion import motion, own_time
 
-    film = motion(found, time=given.later, seed=given.seed)
+    time = own_time(found) if given.later is None else given.later
+    with progress_bar(given, "steps of the film") as progress:
+        film = motion(found, time=time, seed=given.seed, progress=progress)
     labels = ("from the picture on", "grown from a square")
     animate(film, folder / "motion.mp4", field=found.observed[-1], labels=labels)
     if not {Status.BLOW_UP, Status.INTERRUPTED} & set(film.status):
-        save_figure(plot_recovery(found, film.state[0], given.later), folder / "recovery.png")
+        save_figure(plot_recovery(found, film.state[0], time), folder / "recovery.png")

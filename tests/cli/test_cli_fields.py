@@ -307,3 +307,30 @@ def test_snapshots_of_a_run_are_its_states_by_name(first):
     assert list(found.fields) == ["v", "u"]
     np.testing.assert_array_equal(found.fields["v"], arrays_of(first / "states.npz")["v"])
     assert found.grid == Grid((16, 12), 0.9, "no-flux")
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [
+        ("compare", ("--loss", "pixel")),
+        ("discover", ()),
+        ("score", ("--width", "4", "--depth", "1", "--epochs", "1", "--steps", "1", "--batch", "2")),
+    ],
+)
+def test_verbs_read_a_file_that_does_not_tell_its_axes_as_they_are_told(tmp_path, capsys, verb, words):
+    """Fields last: no convention says so."""
+    pictures = np.random.default_rng(0).random((24, 16, 16, 2))
+    np.save(tmp_path / "p.npy", pictures)
+    asked = (verb, str(tmp_path / "p.npy"), *words, "--quiet", "--out", str(tmp_path / "r"))
+    assert main([*asked]) == 2
+    assert "--axes" in capsys.readouterr().err
+    code = main([*asked, "--axes", "MYXC", "--fields", "u=0,v=1"])
+    assert code in (0, 3), capsys.readouterr().err
+    assert json.loads((tmp_path / "r" / "run.json").read_text())["config"]["axes"] == "MYXC"
+
+
+def test_axes_of_points_are_refused(tmp_path, capsys):
+    np.save(tmp_path / "points.npy", np.random.default_rng(0).random((50, 2)))
+    for verb in ("discover", "score", "flow"):
+        assert main([verb, str(tmp_path / "points.npy"), "--axes", "YX", "--out", str(tmp_path / "r")]) == 2
+        assert "is for pictures only" in capsys.readouterr().err

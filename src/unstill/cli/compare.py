@@ -9,10 +9,12 @@ from .arguments import Given, positional
 from .progress import progress_bar
 from .runs import RUN, Run, known_arguments
 from .signatures import options_of
+from .sources import READING, reading
 
 ARGUMENTS = known_arguments(
     (positional("source", ..., "a folder of pictures, .npz, .npy, or a run folder"),),
     options_of("fitting.compare:compare", leave_out=("pictures",)),
+    READING,
     RUN,
 )
 
@@ -22,7 +24,7 @@ def run(given: Given) -> int:
     from ..files import load
     from ..fitting import compare
 
-    pictures = load(given.source, observe=given.observe or None)
+    pictures = load(given.source, observe=given.observe or None, **reading(given))
     command = Run("compare", given)
     command.claim()
     with progress_bar(given, "losses") as progress:

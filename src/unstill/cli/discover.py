@@ -12,9 +12,9 @@ unstill discover runs/maze --fix "u:u v^2=-1" --fix "v:u v^2=1" --out runs/gray-
 from .._errors import BadInput
 from .arguments import Given, assignments, option, positional
 from .dynamics import CELLS
-from .runs import RUN, Run, known_arguments
+from .runs import RUN, Run, known_arguments, refuse_of
 from .signatures import meanings, options_of
-from .sources import tell_measures
+from .sources import READING, reading, tell_measures
 from .tokens import noise_of, parameter_sets, values_of
 
 _DISCOVER = "discovery.discover:discover"
@@ -31,6 +31,7 @@ ARGUMENTS = known_arguments(
         assignments("noise", _TOLD["noise"], metavar="NOISE"),
         assignments("condition", "Known conditions, once for each source."),
     ),
+    READING,
     CELLS,
     RUN,
 )  # fmt: skip
@@ -73,10 +74,11 @@ def _loaded(given: Given):
 
     if all(map(is_pictures, given.source)):
         of_pictures = (given.ordered, given.interval, given.dx, given.boundary)
-        fields, grid, frames, told = load_pictures(given.source, *of_pictures)
+        fields, grid, frames, told = load_pictures(given.source, *of_pictures, **reading(given))
         tell_measures("discover", given, told)
         return fields, grid, frames
     if given.dx is not None or given.boundary is not None:
         raise BadInput("dx" if given.dx is not None else "boundary", "is for pictures only", given.dx or given.boundary)
+    refuse_of(given, READING, "pictures")
     ordered = Ordered(load_points(given.ordered).x, given.interval) if given.ordered else None
     return [load_points(source) for source in given.source], None, ordered

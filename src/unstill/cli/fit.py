@@ -13,7 +13,7 @@ from .arguments import Given, positional
 from .dynamics import CELLS, SYSTEM
 from .runs import RUN, Run, known_arguments, say
 from .signatures import options_of
-from .sources import pictures_and_grid, tell_measures
+from .sources import READING, pictures_and_grid, tell_measures
 from .tokens import values_of
 
 _TOKENS = ("start", "fix")
@@ -21,6 +21,7 @@ _FIT = options_of("fitting.fit:fit", leave_out=("system", "pictures", "grid"))
 ARGUMENTS = known_arguments(
     (positional("source", ..., "the targets: a picture, a folder of pictures, .npz, .npy, or a run folder"), SYSTEM),
     _FIT,
+    READING,
     CELLS,
     RUN,
 )

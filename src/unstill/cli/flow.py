@@ -20,7 +20,7 @@ from .dynamics import CELLS
 from .progress import progress_bar
 from .runs import RUN, Run, known_arguments, refuse_of
 from .signatures import meanings, options_of, signature
-from .sources import tell_measures
+from .sources import READING, reading, tell_measures
 from .tokens import values_of
 
 KERNEL = "kernel"
@@ -84,7 +84,7 @@ ARGUMENTS = known_arguments(
         option("field", "", "Family: rule, kinetics, convolution or local of pictures (default: rule); plain, encoded, "
                "polynomial, antisymmetric or constant of points (default: plain)."),
     ),
-    _SHARED, _LEVEL, _TRAINED, _OF_POINTS, _OF_RULES, _OF_FIELDS, RUN,
+    _SHARED, _LEVEL, _TRAINED, _OF_POINTS, _OF_RULES, _OF_FIELDS, READING, RUN,
 )  # fmt: skip
 _PLAIN = ("experiments", "flip", "hidden", "time", "integrator", "seed")
 
@@ -96,7 +96,7 @@ def run(given: Given) -> int:
     if not Path(given.source).expanduser().exists():
         raise BadInput("source", "must be an existing file or folder", given.source)
     if not is_pictures(given.source):
-        refuse_of(given, (*_OF_RULES, *_OF_FIELDS), "pictures")
+        refuse_of(given, (*_OF_RULES, *_OF_FIELDS, *READING), "pictures")
         return _of_points(given)
     refuse_of(given, _OF_POINTS, "points")
     if given.field and given.field not in _OF_HEAPS:
@@ -159,7 +159,7 @@ def _of_their_score(given: Given) -> int:
         raise BadInput("score", "must be a run of `unstill score` on pictures", given.score or "none")
     with naming("score"):
         score = load_field_score(given.score)
-    pictures = load(given.source, observe=given.observe or None)
+    pictures = load(given.source, observe=given.observe or None, **reading(given))
     if given.field == "convolution":
         needless = tuple(each for each in (*_TRAINED, *_OF_FIELDS) if each.name in ("width", *_NAMES))
         refuse_of(given, needless, "the family local")
@@ -187,7 +187,7 @@ def _of_pictures(given: Given) -> int:
     if given.interval is not None and not given.ordered:
         raise BadInput("interval", "needs `ordered`", given.interval)
     heap = (given.source, given.ordered, given.interval, given.dx, given.boundary)
-    fields, grid, ordered, told = load_pictures([heap[0]], *heap[1:], observe=given.observe or None)
+    fields, grid, ordered, told = load_pictures([heap[0]], *heap[1:], observe=given.observe or None, **reading(given))
     tell_measures("flow", given, told)
     command = Run("flow", given)
     command.claim()

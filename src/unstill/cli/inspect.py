@@ -8,7 +8,7 @@ unstill inspect array.npy --axes TCYX --json
 
 from .arguments import Given, option, positional
 from .runs import RUN, Run, known_arguments
-from .sources import READING, tell_palette
+from .sources import READING, reading, tell_palette
 
 ARGUMENTS = known_arguments(
     (
@@ -24,8 +24,7 @@ def run(given: Given) -> int:
     """Look, write the run folder, print what was seen; returns the exit code."""
     from ..files.inspect import inspect
 
-    reading = given.only([each.name for each in READING])
-    found = inspect(given.source, observe=given.observe or None, **reading)
+    found = inspect(given.source, observe=given.observe or None, **reading(given))
     tell_palette("inspect", given, found.pictures)
     command = Run("inspect", given)
     command.claim()

@@ -12,6 +12,7 @@ from .arguments import Given, option, positional
 from .progress import progress_bar
 from .runs import RUN, Run, known_arguments, refuse_of
 from .signatures import meanings, options_of
+from .sources import READING, reading
 
 _SCORE, _OF_FIELDS = "flows.learn_score:learn_score", "field_flows.learn_field_score:learn_field_score"
 _BOTH = ("epochs", "steps", "batch", "rate")
@@ -40,6 +41,7 @@ ARGUMENTS = known_arguments(
         option("batch", None, "Points or pictures a step (default: 2048 and 16).", kind="Count"),
         option("rate", None, "Learning rate at the start (default: 0.005 and 0.002).", kind="Positive"),
     ),
+    READING,
     RUN,
 )  # fmt: skip
 
@@ -54,7 +56,7 @@ def run(given: Given) -> int:
     if is_pictures(given.source):
         refuse_of(given, _OF_POINTS, "points")
         return _of_pictures(given, training)
-    refuse_of(given, _OF_PICTURES, "pictures")
+    refuse_of(given, (*_OF_PICTURES, *READING), "pictures")
     return _of_points(given, training)
 
 
@@ -77,7 +79,7 @@ def _of_pictures(given: Given, training: dict) -> int:
 
     if given.minutes is not None and "epochs" in training:
         raise BadInput("minutes", "must be left out where `epochs` is given", given.minutes)
-    pictures = load(given.source, observe=given.observe or None)
+    pictures = load(given.source, observe=given.observe or None, **reading(given))
     command = Run("score", given)
     command.claim()
     plain = given.only(("width", "depth", "conservative", "minutes", "seed")) | training

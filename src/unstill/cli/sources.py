@@ -13,13 +13,18 @@ POINTS = positional("source", ..., "points: .csv, .npz, .npy or a folder of `uns
 READING = options_of("files.loading:load", leave_out=("path", "observe"))
 
 
+def reading(given: Given) -> dict:
+    """How the pictures of a source are to be read: what its file does not tell itself."""
+    return given.only([each.name for each in READING if hasattr(given, each.name)])
+
+
 def pictures_and_grid(given: Given, source: str | None = None):
     """The pictures of a source, and their grid with what `--dx` and `--boundary` say of it; raises `BadInput`."""
     from ..files import load
     from ..systems import Grid
 
-    how = given.only([each.name for each in READING if hasattr(given, each.name)])
-    pictures = load(given.source if source is None else source, observe=given.observe or None, **how)
+    where = given.source if source is None else source
+    pictures = load(where, observe=given.observe or None, **reading(given))
     known = pictures.known_grid()
     dx = known.dx if given.dx is None else given.dx
     return pictures, Grid(known.shape, dx, given.boundary or known.boundary)

@@ -188,7 +188,8 @@ def _labels(stack: Stack, names: tuple[str, ...] | None) -> tuple[str, ...]:
     if stack.convention and count in _CONVENTION:
         return _CONVENTION[count]
     if stack.convention:
-        raise BadInput("observe", f"must name the {count} fields of the state", names, "Pass one name a field.")
+        remedy = "Pass one name a field, or, where its axes are others, `axes=MYXC`, say."
+        raise BadInput("observe", f"must name the {count} fields of the state", names, remedy)
     rule = f"must say which of the {count} channels is the field"
     raise BadInput("channel", rule, f"{stack} in {stack.path}", "Pass `channel=0`, or `fields=u=0,v=1`.")
 

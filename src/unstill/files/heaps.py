@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,13 +37,14 @@ def load_pictures(
     dx: float | None,
     boundary: str | None,
     observe: str | None = None,
+    **reading: Any,
 ):
     """Pictures (M, H, W) by field of all sources together, their grid, the frames in order of time or None, and what of
-    it the files state, in words."""
+    it the files state, in words. `reading` is what `load` takes besides."""
     from ..observations import Ordered
     from ..systems import Grid
 
-    several = [load(source, observe=observe) for source in sources]
+    several = [load(source, observe=observe, **reading) for source in sources]
     first = several[0]
     for other in several[1:]:
         if set(other.fields) != set(first.fields) or other.shape != first.shape:

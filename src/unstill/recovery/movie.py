@@ -145,12 +145,13 @@ class _Movie:
 
     def _unsure(self, states: np.ndarray) -> np.ndarray:
         """The power that is not known of a shot's start, by modes, (C, H, W): a hidden field's own, and what a Wiener
-        filter leaves of the seen one."""
+        filter leaves of the seen one, whose values are not known at all behind an unknown camera."""
         grid, settled = self.problem.grid, max(1, int(SETTLING * len(states)))
         power = np.array([ring_power(grid, c) for c in np.moveaxis(states[settled:], 1, 0)])
         concentration_noise = self.film.noise / self.contrast * states[:, self.problem.observed].std((1, 2)).mean()
         seen, noise = power[self.problem.observed], concentration_noise**2
-        power[self.problem.observed] = seen * noise / (seen + noise)
+        if not self.problem.camera.unknown:
+            power[self.problem.observed] = seen * noise / (seen + noise)
         return LOOSER * power
 
     def _joined(self, shots: np.ndarray) -> np.ndarray:

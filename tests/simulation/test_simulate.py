@@ -261,3 +261,5 @@ def test_a_name_is_its_system_with_defaults():
     np.testing.assert_array_equal(named.state, made.state)
     with pytest.raises(BadInput, match="known system"):
         simulate("brusselater", steps=3)
+    with pytest.raises(BadInput, match="`stepper` must be a known stepper"):
+        simulate("gray-scott", stepper="nope")

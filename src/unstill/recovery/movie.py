@@ -68,8 +68,8 @@ def recover_movie(
 
     Returns a `HiddenResult` whose `fields` are the fitted states at every frame. Raises `BadInput`.
 
-    Fails where a film moves by more than about a quarter of a wavelength between two frames; where the hidden fields'
-    own equations do not contract (Gray–Scott with u seen, FitzHugh–Nagumo with v seen) the rough start may be missing,
+    Fails where a film changes by more than about half of its contrast between two frames; where the hidden fields' own
+    equations do not contract (Gray–Scott with u seen, FitzHugh–Nagumo with v seen) the rough start may be missing,
     which the status says; over long chaotic films a shot's end depends on its start too sharply.
     """
     fix = dict(fix or {})

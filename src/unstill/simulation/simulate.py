@@ -18,6 +18,7 @@ from .initial import initial_state
 from .motion import Motion, sample
 from .rollout import check_parameter_shapes, place, stability_limit, stable_dt
 from .steady import polish as polish_state
+from .steppers import find_stepper
 from .trajectory import Trajectory
 
 _CHECK_EVERY = 100  # steps between two looks at drift and finiteness
@@ -82,6 +83,7 @@ def simulate(
     still), `blow-up`. Raises `BadInput`.
     """
     started = clock.perf_counter()
+    find_stepper(stepper)  # a word that is wrong is told before one that is missing
     moved: Any = find_system(dynamics)() if isinstance(dynamics, str) else dynamics
     if isinstance(resume, Trajectory):
         resume = _checkpoint_of(resume)

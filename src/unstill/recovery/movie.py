@@ -171,10 +171,11 @@ class _Movie:
         """The longest shots, by rounds of two kinds of steps: of everything together, which creep where the starts can
         make up for q, and along the valley of q, which take the starts along; until q rests. What it may
         still creep, twice the way of the last round, enters the covariance."""
+        made_up = None
         for _ in range(ROUNDS_OF_LAST):
             begun, at = at.q, self._descend(shooting, at, LAST)
             linear = shooting.linearised(at.q, at.z)
-            null, covariance, dq, dz = self._profile(linear)
+            null, covariance, dq, dz, made_up = self._profile(linear, made_up)
             on = shooting.point(self.scaling.clip(at.q + dq), at.z + dz)
             if on.cost < at.cost:
                 at = on
@@ -185,13 +186,12 @@ class _Movie:
                 break
         return self._result(shooting, at, null, covariance + np.diag(left**2), bool(np.any(left > CREEPS * std)))
 
-    def _profile(self, linear: Linearised) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Directions of q that the film does not tell, were even the starts known; across them, the covariance and the
-        step along the valley."""
+    def _profile(self, linear: Linearised, earlier: np.ndarray | None) -> tuple[np.ndarray, ...]:
+        """Directions of q that the film does not tell, were even the starts known; across them, what `profile` says."""
         columns = linear.columns().reshape(len(linear.by_q.T), -1)
         sizes, directions = np.linalg.eigh(columns @ columns.T)
         told = sizes >= max(_FREE**-2, STRUCTURAL**2 * sizes.max())
-        return directions[:, ~told], *linear.profile(directions[:, told])
+        return directions[:, ~told], *linear.profile(directions[:, told], earlier)
 
     def _result(self, shooting: Shooting, at: Point, null, covariance: np.ndarray, exhausted: bool) -> HiddenResult:
         problem, scaling = self.problem, self.scaling

@@ -175,9 +175,12 @@ class Linearised:
         bounded = min(1.0, 0.5 / max(np.abs(dq).max(), 1e-300))
         return bounded * dq, bounded * x[P:].reshape(shape)
 
-    def profile(self, across: Float[np.ndarray, "P K"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The covariance of q in the space that the columns of `across` span, the starts free, and the Gauss–Newton
-        step (dq, dz) of q that takes the starts along.
+    def profile(
+        self, across: Float[np.ndarray, "P K"], earlier: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The covariance of q in the space that the columns of `across` span, the starts free; the Gauss–Newton step
+        (dq, dz) of q that takes the starts along; and the starts X (P, N) that make up for q, from which the next
+        point's may begin (`earlier`).
 
         The information, the Schur complement of the starts, is the least of |∂q r − ∂z r X|² + |X|² over X: too large
         by the second order of what CG has not reached, never too small. CG goes on in rounds, each in the directions of
@@ -185,7 +188,8 @@ class Linearised:
         columns of their own. What the last round has widened is added once more, for the rounds that are not made.
         """
         columns = np.tensordot(across, self.columns(), (0, 0)).reshape(across.shape[1], -1)
-        X, directions = np.zeros((len(columns), self.z.size)), np.eye(len(columns))
+        X = np.zeros((len(columns), self.z.size)) if earlier is None else across.T @ earlier
+        directions = np.eye(len(columns))
         size, found, before = np.maximum(np.linalg.norm(columns, axis=1), 1e-300), None, None
         for _ in range(ROUNDS):
             turned, begun = directions.T @ columns, directions.T @ X
@@ -199,7 +203,8 @@ class Linearised:
         assert found is not None
         assert before is not None
         step = -found @ (left @ self.residual.ravel() - X @ self.z.ravel())
-        return across @ (2 * found - before) @ across.T, across @ step, -(step @ X).reshape(self.z.shape)
+        covariance = across @ (2 * found - before) @ across.T
+        return covariance, across @ step, -(step @ X).reshape(self.z.shape), across @ X
 
     def _moved(self, x: np.ndarray) -> np.ndarray:
         """∂(residual) along flat starts, flat."""

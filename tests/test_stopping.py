@@ -10,7 +10,7 @@ import time
 import pytest
 
 import unstill as us
-from unstill._stopping import stoppable
+from unstill._stopping import shielded, stoppable
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
@@ -47,15 +47,39 @@ def test_a_signal_is_heard_where_python_drops_what_is_raised():
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.03)  # longer than the first reprieve
 
-    gc.callbacks.append(_xla_gc_callback)
-
     def collected():
         with stoppable():
+            gc.callbacks.append(_xla_gc_callback)
             gc.collect()
             time.sleep(5)
 
     with pytest.raises(KeyboardInterrupt):
         collected()
+
+
+def test_what_is_shielded_is_done_whole():
+    done = []
+
+    def stopped():
+        with stoppable(), shielded():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.05)
+            done.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert done
+
+
+def test_an_inner_time_limit_does_not_lift_the_outer_one():
+    def limited():
+        with us.time_limit(0.2):
+            with us.time_limit(60.0):
+                pass
+            time.sleep(5)
+
+    with pytest.raises(KeyboardInterrupt):
+        limited()
 
 
 def test_a_time_limit_ends_and_is_lifted():

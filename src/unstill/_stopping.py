@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from ._errors import BadInput
 # Where Python drops what is raised: JAX runs a callback at each garbage collection.
 _DEAF = ("_xla_gc_callback", "__del__")
 _SOON = 0.01  # seconds
+_NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGALRM") if hasattr(signal, name)]
 
 
 def _interrupt(number: int, frame: Any) -> None:
@@ -47,19 +49,34 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         raise BadInput("time_limit", "must be a positive number of seconds", repr(seconds))
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         raise BadInput("time_limit", "needs the main thread of a system with alarms, such as Linux or macOS")
-    before = signal.signal(signal.SIGALRM, _interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before, begun = signal.signal(signal.SIGALRM, _interrupt), time.monotonic()
+    outer = signal.getitimer(signal.ITIMER_REAL)[0]
+    signal.setitimer(signal.ITIMER_REAL, min(seconds, outer) if outer else seconds)
     try:
         yield
     finally:
-        lift_time_limit()
-        signal.signal(signal.SIGALRM, before)
-
-
-def lift_time_limit() -> None:
-    """What is still to be done, such as writing the result, has time."""
-    if hasattr(signal, "setitimer"):
+        left = max(outer - (time.monotonic() - begun), _SOON) if outer else 0.0
         signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, left)
+
+
+@contextlib.contextmanager
+def shielded() -> Iterator[None]:
+    """What runs inside is done whole: Ctrl-C, SIGTERM and time limits come at its end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    heard = [number for number in _NUMBERS if callable(signal.getsignal(number))]
+    before = {number: signal.signal(number, lambda number, frame: came.append(number)) for number in heard}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        signal.raise_signal(came[0])
 
 
 @contextlib.contextmanager
@@ -68,13 +85,14 @@ def stoppable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+    before = {number: signal.getsignal(number) for number in _NUMBERS}
     if before[signal.SIGINT] is signal.default_int_handler:  # not where a shell told us to ignore it
         signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
         for number, handler in before.items():
             if handler is not None:  # not one that was set outside Python
                 signal.signal(number, handler)

@@ -205,6 +205,34 @@ def test_an_interrupt_while_polishing_keeps_the_motion(monkeypatch):
     assert rest.steps.tolist() == [300] * 3
 
 
+def test_polishing_that_was_interrupted_goes_on_from_a_checkpoint_to_the_same_bits(monkeypatch, tmp_path):
+    """One that stopped by its drift, so that it stands before the cap of steps, and one that was polished already."""
+    import sys
+
+    from unstill.files import Checkpoint
+
+    module, calls = sys.modules["unstill.simulation.simulate"], []
+    real = module.polish_state
+
+    def stop_at_the_second(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    options = {"grid": SMALL, "samples": 2, "until_drift": 1e-3, "init": "discs", "polish": True}
+    maze = GrayScott.make("maze")
+    whole = simulate(maze, **options)
+    monkeypatch.setattr(module, "polish_state", stop_at_the_second)
+    part = simulate(maze, **options, resume=Checkpoint(tmp_path / "kept"))
+    assert part.status[1] is Status.INTERRUPTED
+    rest = simulate(maze, **options, resume=Checkpoint(tmp_path / "kept"))
+    assert len(calls) == 3  # the first was not polished again
+    np.testing.assert_array_equal(rest.state, whole.state)
+    assert rest.steps.tolist() == whole.steps.tolist()
+    assert rest.status == whole.status
+
+
 def test_the_default_time_step_is_stable_for_any_diffusion():
     run = simulate(GrayScott(Du=0.9), grid=SMALL, steps=20)
     assert run.dt == pytest.approx(0.9 / (4 * 0.9))

@@ -37,7 +37,8 @@ def _lines(label: str) -> Tell:
             return
         told = now
         of = f" of {total:,} ({done / total:.0%})" if total else ""
-        print(f"unstill: {done:,}{of} {label} in {now - begun:.0f} s", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # who read this has gone: no reason to end the work
+            print(f"unstill: {done:,}{of} {label} in {now - begun:.0f} s", file=sys.stderr, flush=True)
 
     return tell
 

@@ -11,6 +11,8 @@ unstill recover snapshots.npz --observe u,v --system gray-scott --out runs/r
 unstill recover v.npz --system my_system.py:MySystem --out runs/r
 """
 
+import sys
+
 from .._errors import BadInput
 from .._types import Status
 from .arguments import Given, option, positional
@@ -70,20 +72,29 @@ def run(given: Given) -> int:
             **given.only(("dt", "frames_dt", "gain", "offset", "gamma")),
         )  # fmt: skip
     code = command.conclude(found)
-    if not given.no_film and found.status in (Status.CONVERGED, Status.UNIDENTIFIABLE):
-        _set_in_motion(given, command.folder, found)
-    return code
+    if given.no_film or found.status not in (Status.CONVERGED, Status.UNIDENTIFIABLE):
+        return code
+    try:
+        if not command.stopped and _set_in_motion(given, command.folder, found):
+            return code
+    except KeyboardInterrupt:
+        pass
+    print("unstill recover: interrupted: what was found is written, its film is not", file=sys.stderr)
+    return 130
 
 
-def _set_in_motion(given: Given, folder, found) -> None:
-    """`motion.mp4`, and the pattern that is reached in the figure."""
+def _set_in_motion(given: Given, folder, found) -> bool:
+    """`motion.mp4`, and the pattern that is reached in the figure; whether there was time for it."""
     from ..plotting import animate, plot_recovery, save_figure
     from ..recovery.in_motion import motion, own_time
 
     time = own_time(found) if given.later is None else given.later
     with progress_bar(given, "steps of the film") as progress:
         film = motion(found, time=time, seed=given.seed, progress=progress)
+    if Status.INTERRUPTED in film.status:
+        return False
     labels = ("from the picture on", "grown from a square")
     animate(film, folder / "motion.mp4", field=found.observed[-1], labels=labels)
-    if not {Status.BLOW_UP, Status.INTERRUPTED} & set(film.status):
+    if Status.BLOW_UP not in film.status:
         save_figure(plot_recovery(found, film.state[0], time), folder / "recovery.png")
+    return True

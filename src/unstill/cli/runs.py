@@ -10,7 +10,7 @@ from typing import Any
 
 from .._errors import BadInput
 from .._result import Result, plain
-from .._stopping import lift_time_limit
+from .._stopping import shielded
 from .arguments import Argument, Given, as_typed, option
 
 PRINT = (option("quiet", False, "Print nothing but errors."), option("json", False, "Print result.json on stdout."))
@@ -48,6 +48,8 @@ class Run:
 
     def __init__(self, verb: str, given: Given, **more: Any):
         self.verb, self.given, self._more, self._begun = verb, given, more, False
+        self._dropped: set[str] = set()
+        self.stopped = False  # by Ctrl-C or a limit, while the result was written
 
     def claim(self) -> None:
         """The run folder of `--out`, checked; raises `BadInput`."""
@@ -68,15 +70,16 @@ class Run:
 
     def kept(self, name: str) -> Any:
         self.begin()
-        return self.folder.kept(name)
+        return None if name in self._dropped else self.folder.kept(name)
 
     def keep(self, name: str, **arrays: Any) -> None:
         self.begin()
         self.folder.keep(name, **arrays)
+        self._dropped.discard(name)
 
     def drop(self, name: str) -> None:
-        self.begin()
-        self.folder.drop(name)
+        """Once the result is written: until then a process may be killed."""
+        self._dropped.add(name)
 
     def log(self) -> list[dict[str, Any]]:
         self.begin()
@@ -104,9 +107,14 @@ class Run:
 
     def conclude(self, found: Result) -> int:
         """Write what was found, print it, say what went wrong; returns the exit code."""
-        lift_time_limit()
-        self.begin()
-        found.write(self.folder)
+        try:
+            with shielded():
+                self.begin()
+                found.write(self.folder)
+                for name in self._dropped:
+                    self.folder.drop(name)
+        except KeyboardInterrupt:
+            self.stopped = True
         say(self.given, as_typed(self.verb, found.summary()), f"{self.folder.path}: {found.seconds:.1f} s")
         show(self.given, found.to_dict())
         return exit_code(self.verb, found)

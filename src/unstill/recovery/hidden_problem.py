@@ -1,6 +1,7 @@
 """The question of the hidden-field road: what is known, which numbers are sought, and how they are scaled."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
 import numpy as np
@@ -76,8 +77,11 @@ class Problem:
 
     def system(self, values: np.ndarray) -> ReactionDiffusion:
         """The system at `values` of the numbers sought, unchecked."""
-        base = self.system_class(**self.system_class.defaults())
-        return base.with_values(**dict(self.fix), **self.parameters(values)[0])
+        return self._base.with_values(**self.parameters(values)[0])
+
+    @functools.cached_property
+    def _base(self) -> ReactionDiffusion:
+        return self.system_class(**self.system_class.defaults()).with_values(**dict(self.fix))
 
     def camera_values(self, values: np.ndarray) -> np.ndarray:
         """Those of the camera's unknowns."""

@@ -129,12 +129,14 @@ class _Movie:
     def _shot(self, q: np.ndarray, states: np.ndarray) -> HiddenResult:
         """From the follower's numbers and states to the estimate, by shots that get longer."""
         unsure, length, last = self._unsure(states), SHORTEST, min(LONGEST, len(self.film.frames))
+        unmended = True
         while True:
             length = last if 2 * length > last else length
             shooting = Shooting(self.problem, self.scaling, self.film, states, unsure, length)
             at = shooting.point(q, np.zeros_like(shooting.about))
-            for effort in (FIRST, SHORT) if length == SHORTEST else (SHORT,):
+            for effort in (FIRST, SHORT) if unmended else (SHORT,):
                 at = self._descend(shooting, at, effort)
+            unmended = False
             open_still = np.sqrt(2 * at.cost / self.film.frames.size) * self.film.noise / self.contrast
             if not open_still <= MISSED:
                 return self._refused("trajectories that hit the film")
@@ -180,7 +182,8 @@ class _Movie:
             if on.cost < at.cost:
                 at = on
                 self._tell(shooting, at)
-            left = AHEAD * np.abs(at.q - begun)
+            moved = at.q - begun
+            left = AHEAD * np.abs(moved - null @ (null.T @ moved))  # where nothing holds it q may go on
             std = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
             if np.all(left < STILL * std):
                 break

@@ -187,7 +187,7 @@ class Linearised:
         q that the round before told apart, from the best known to the worst: those, in which large numbers cancel, need
         columns of their own. What the last round has widened is added once more, for the rounds that are not made.
         """
-        columns = np.tensordot(across, self.columns(), (0, 0)).reshape(across.shape[1], -1)
+        columns = np.tensordot(across, self.columns(), (0, 0)).reshape(across.shape[1], self.residual.size)
         X = np.zeros((len(columns), self.z.size)) if earlier is None else across.T @ earlier
         directions = np.eye(len(columns))
         size, found, before = np.maximum(np.linalg.norm(columns, axis=1), 1e-300), None, None

@@ -1,5 +1,6 @@
 """`simulate`: the verb that moves states until a step count, a time or a drift is reached."""
 
+import contextlib
 import dataclasses
 import math
 import time as clock
@@ -10,6 +11,7 @@ import numpy as np
 from .._arguments import Count, Positive, Whole, checked
 from .._errors import BadInput
 from .._progress import AbstractCheckpoint, Memory, Progress, silent
+from .._stopping import shielded
 from .._types import Status
 from ..observations.steadiness import STEADY_DRIFT, is_dying
 from ..systems import Dynamics, OrdinarySystem, ReactionDiffusion, find_system
@@ -97,13 +99,16 @@ def simulate(
     if polish and not isinstance(moved, ReactionDiffusion):
         raise BadInput("polish", "needs a reaction–diffusion system on a grid", type(moved).__name__)
     motion = Motion(moved, grid, state.shape, dt=dt, dtype=dtype, stepper=stepper, engine=engine, clip=clip)
-    trajectory = _Looks(motion, state, total, until_drift, until_change, save_every, progress, resume).run()
+    looks = _Looks(motion, state, total, until_drift, until_change, save_every, progress, resume)
+    trajectory = looks.run()
     if polish and Status.INTERRUPTED not in trajectory.status:
-        trajectory = _polished(trajectory)
-    if Status.INTERRUPTED in trajectory.status:
-        _keep(trajectory, resume)
-    else:
-        resume.drop(_KEPT)
+        trajectory, looks.polished = _polished(trajectory, looks.polished)
+        looks.now = total
+    with contextlib.suppress(KeyboardInterrupt), shielded():  # too late: all is done
+        if Status.INTERRUPTED in trajectory.status:
+            _keep(trajectory, resume, now=looks.now, polished=looks.polished)
+        else:
+            resume.drop(_KEPT)
     return dataclasses.replace(trajectory, seconds=clock.perf_counter() - started)
 
 
@@ -113,12 +118,13 @@ def _checkpoint_of(earlier: Trajectory) -> Memory:
     return kept
 
 
-def _keep(moving: "Trajectory | _Looks", kept: AbstractCheckpoint) -> None:
-    """A motion that has not ended."""
+def _keep(moving: "Trajectory | _Looks", kept: AbstractCheckpoint, **progress: Any) -> None:
+    """A motion that has not ended; `progress` is at which step it stands, and which samples were polished already."""
     shown = moving.ts is not None and len(moving.ts) > 0
     frames = {"frames": np.asarray(moving.frames), "ts": np.asarray(moving.ts)} if shown else {}
     status = np.array([str(s or Status.INTERRUPTED) for s in moving.status])
-    kept.keep(_KEPT, state=np.asarray(moving.state), steps=moving.steps, status=status, **frames)
+    done = {name: np.asarray(value) for name, value in progress.items()}
+    kept.keep(_KEPT, state=np.asarray(moving.state), steps=moving.steps, status=status, **frames, **done)
 
 
 def _starting_state(dynamics, state, grid, init, samples, seed) -> np.ndarray:
@@ -192,6 +198,7 @@ class _Looks:
         self.status: list[Status | None] = [None] * len(state)
         self.steps = np.zeros(len(state), int)
         self.now, self.frames, self.ts = 0, [], []
+        self.polished = np.zeros(len(state), bool)
         self.kept, self.keep_at = kept, clock.monotonic() + KEEP_EVERY
         earlier = kept.kept(_KEPT)
         self.state = motion.hold(state if earlier is None else self._continued(earlier, state.shape))
@@ -203,9 +210,11 @@ class _Looks:
         ended = [Status(str(word)) for word in earlier["status"]]
         self.status = [None if status is Status.INTERRUPTED else status for status in ended]
         self.steps = earlier["steps"].copy()
-        waiting = [n for n, s in zip(self.steps, self.status, strict=True) if s is None]
-        # Waiting samples stand at one step, unless they were interrupted while being polished: then all motion is over.
-        self.now = int(waiting[0]) if len(set(waiting)) == 1 else self.total
+        if "now" in earlier:
+            self.now, self.polished = int(earlier["now"]), earlier["polished"].copy()
+        else:  # of a `Trajectory`: waiting samples stand at one step, or all motion is over and they are being polished
+            waiting = {int(n) for n, s in zip(self.steps, self.status, strict=True) if s is None}
+            self.now = waiting.pop() if len(waiting) == 1 else self.total
         self.frames, self.ts = list(earlier.get("frames", ())), list(earlier.get("ts", ()))
         return earlier["state"]
 
@@ -227,13 +236,16 @@ class _Looks:
         except KeyboardInterrupt:
             for m in self.active:
                 self.status[m] = Status.INTERRUPTED
-        return self._finish()
+        with contextlib.suppress(KeyboardInterrupt), shielded():
+            ended = self._finish()
+        return ended
 
     def _keep_from_time_to_time(self) -> None:
         """A process that is killed loses little; writing takes at most a twentieth of the time."""
         begun = clock.monotonic()
         if begun >= self.keep_at and not isinstance(self.kept, Memory):
-            _keep(self, self.kept)
+            with shielded():
+                _keep(self, self.kept, now=self.now, polished=self.polished)
             written = clock.monotonic()
             self.keep_at = written + max(KEEP_EVERY, 20 * (written - begun))
 
@@ -252,6 +264,11 @@ class _Looks:
     def _advance(self, look: int) -> None:
         active = self.active
         moved = self.motion.advance(self.motion.take(self.state, active), look - self.now, active)
+        with shielded():  # a look is taken whole or not at all
+            self._take(look, active, moved)
+
+    def _take(self, look: int, active: np.ndarray, moved) -> None:
+        """States that have moved on to a look, and what is seen there."""
         alive = self.motion.finite(moved)
         if alive.all() and len(active) == len(self.state):
             self.state = moved
@@ -306,17 +323,21 @@ class _Looks:
         )
 
 
-def _polished(trajectory: Trajectory) -> Trajectory:
-    """Each sample carried on to a true steady state; dead, blown-up and interrupted ones stay as they are."""
+def _polished(trajectory: Trajectory, already: np.ndarray) -> tuple[Trajectory, np.ndarray]:
+    """Each sample carried on to a true steady state, and which were; dead and blown-up ones, and those that were
+    polished `already`, stay as they are."""
     system, grid = trajectory.dynamics, trajectory.grid
     assert isinstance(system, ReactionDiffusion)
     assert grid is not None
-    state, drift, status = trajectory.state.copy(), trajectory.drift.copy(), list(trajectory.status)
-    try:
-        for m, ended in enumerate(trajectory.status):
-            if ended not in (Status.DEAD, Status.BLOW_UP):
-                status[m] = Status.INTERRUPTED  # until it is polished
-                state[m], drift[m], status[m] = polish_state(sample(system, m), grid, state[m].astype(np.float64))
-    except KeyboardInterrupt:
-        status[m + 1 :] = [Status.INTERRUPTED] * len(status[m + 1 :])
-    return dataclasses.replace(trajectory, state=state, drift=drift, status=tuple(status))
+    state, drift, done = trajectory.state.copy(), trajectory.drift.copy(), already.copy()
+    status = list(trajectory.status)
+    over = (Status.DEAD, Status.BLOW_UP)
+    waiting = [m for m, ended in enumerate(status) if ended not in over and not done[m]]
+    for m in waiting:
+        status[m] = Status.INTERRUPTED  # until it is polished
+    with contextlib.suppress(KeyboardInterrupt):
+        for m in waiting:
+            rested = polish_state(sample(system, m), grid, state[m].astype(np.float64))
+            with shielded():
+                (state[m], drift[m], status[m]), done[m] = rested, True
+    return dataclasses.replace(trajectory, state=state, drift=drift, status=tuple(status)), done

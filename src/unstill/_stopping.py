@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import signal
 import threading
 import time
@@ -11,22 +12,28 @@ from typing import Any
 
 from ._errors import BadInput
 
-# Where Python drops what is raised: JAX runs a callback at each garbage collection.
-_DEAF = ("_xla_gc_callback", "__del__")
+_DEAF = ("_xla_gc_callback", "__del__")  # where Python drops what is raised
 _SOON = 0.01  # seconds
 _NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGALRM") if hasattr(signal, name)]
 
 
 def _interrupt(number: int, frame: Any) -> None:
     """Raise `KeyboardInterrupt` where it will be heard: soon, if not at once."""
-    inside = frame
-    while inside is not None:
-        if inside.f_code.co_name in _DEAF:
-            signal.signal(signal.SIGALRM, _interrupt)
-            signal.setitimer(signal.ITIMER_REAL, _SOON)
-            return
-        inside = inside.f_back
+    if _is_deaf(frame):
+        signal.signal(signal.SIGALRM, _interrupt)
+        signal.setitimer(signal.ITIMER_REAL, _SOON)
+        return
     raise KeyboardInterrupt
+
+
+def _is_deaf(frame: Any) -> bool:
+    """Whether a frame is inside what the garbage collector calls: JAX has a callback at each collection."""
+    callbacks = {getattr(each, "__code__", None) for each in gc.callbacks}
+    while frame is not None:
+        if frame.f_code.co_name in _DEAF or frame.f_code in callbacks:
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextlib.contextmanager

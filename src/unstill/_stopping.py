@@ -12,7 +12,7 @@ from typing import Any
 
 from ._errors import BadInput
 
-_DEAF = ("_xla_gc_callback", "__del__")  # where Python drops what is raised
+_DEAF = "__del__"  # where Python drops what is raised, as in callbacks of its garbage collector
 _SOON = 0.01  # seconds
 _NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGALRM") if hasattr(signal, name)]
 
@@ -30,7 +30,7 @@ def _is_deaf(frame: Any) -> bool:
     """Whether a frame is inside what the garbage collector calls: JAX has a callback at each collection."""
     callbacks = {getattr(each, "__code__", None) for each in gc.callbacks}
     while frame is not None:
-        if frame.f_code.co_name in _DEAF or frame.f_code in callbacks:
+        if frame.f_code.co_name == _DEAF or frame.f_code in callbacks:
             return True
         frame = frame.f_back
     return False
@@ -99,7 +99,8 @@ def stoppable() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        if not callable(before[signal.SIGALRM]):  # nobody else waits for an alarm
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
         for number, handler in before.items():
             if handler is not None:  # not one that was set outside Python
                 signal.signal(number, handler)

@@ -329,6 +329,16 @@ def test_verbs_read_a_file_that_does_not_tell_its_axes_as_they_are_told(tmp_path
     assert json.loads((tmp_path / "r" / "run.json").read_text())["config"]["axes"] == "MYXC"
 
 
+@pytest.mark.parametrize("verb", ["discover", "flow"])
+def test_pictures_and_ordered_ones_are_not_read_in_two_ways(tmp_path, capsys, verb):
+    """Else --fields could swap the fields of one and not of the other."""
+    np.save(tmp_path / "p.npy", np.random.default_rng(0).random((24, 16, 16, 2)))
+    np.savez(tmp_path / "o.npz", u=np.ones((3, 16, 16)), v=np.ones((3, 16, 16)))
+    words = [verb, str(tmp_path / "p.npy"), "--axes", "MYXC", "--fields", "u=0,v=1", "--out", str(tmp_path / "r")]
+    assert main([*words, "--ordered", str(tmp_path / "o.npz")]) == 2
+    assert "`--ordered` must be left out where `--axes` says" in capsys.readouterr().err
+
+
 def test_axes_of_points_are_refused(tmp_path, capsys):
     np.save(tmp_path / "points.npy", np.random.default_rng(0).random((50, 2)))
     for verb in ("discover", "score", "flow"):

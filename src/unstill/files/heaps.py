@@ -55,11 +55,20 @@ def load_pictures(
     fields = {name: np.concatenate([one.fields[name] for one in several]) for name in first.fields}
     frames, told = None, [first.measures.cells()] if dx is None and first.grid is None else []
     if ordered:
+        _check_one_reading(ordered, reading)
         x, apart, unit = _frames(ordered, tuple(fields))
         frames = Ordered(x, interval if interval is not None else apart)
         if interval is None and apart is not None:
             told.append(f"frames {apart:.6g} {unit}".strip() + " apart")
     return fields, grid, frames, ", ".join(filter(None, told))
+
+
+def _check_one_reading(ordered: str, reading: dict[str, Any]) -> None:
+    """Axes and fields are told of the source alone: the ordered pictures could be read otherwise, in silence."""
+    for name in ("axes", "channel", "frames", "fields"):
+        if reading.get(name) is not None:
+            rule = f"must be left out where `{name}` says how the source is read"
+            raise BadInput("ordered", rule, ordered, "Save both as .npz, one array a field.")
 
 
 def _frames(source: str, fields: tuple[str, ...]):

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -39,26 +40,59 @@ def test_a_signal_interrupts(number):
     assert signal.getsignal(number) is usual
 
 
-def test_a_signal_is_heard_where_python_drops_what_is_raised():
-    """Python ignores what the callbacks of its garbage collector raise, and JAX and Hypothesis have one."""
+class _Key:
+    pass
+
+
+def _at_a_collection(tell):
+    """JAX and Hypothesis have such a callback."""
+    gc.callbacks.append(tell)
+    gc.collect()
+
+
+def _at_a_finaliser(tell):
+    type("Last", (), {"__del__": lambda self: tell()})()
+
+
+def _at_a_dead_reference(tell):
+    key = _Key()
+    reference = weakref.ref(key, tell)
+    del key
+    assert reference() is None
+
+
+@pytest.mark.parametrize("place", [_at_a_collection, _at_a_finaliser, _at_a_dead_reference])
+def test_a_signal_is_heard_where_python_drops_what_is_raised(place):
     came = []
 
-    def callback(phase, info):
-        if not came:
-            came.append(os.kill(os.getpid(), signal.SIGINT))
-            time.sleep(0.03)  # longer than the first reprieve
+    def tell(*_):
+        if len(came) < 2:  # dropped twice
+            came.append(True)
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
 
-    def collected():
+    def dropped():
         with stoppable():
-            gc.callbacks.append(callback)
-            gc.collect()
+            place(tell)
             time.sleep(5)
 
+    usual = sys.unraisablehook
     try:
         with pytest.raises(KeyboardInterrupt):
-            collected()
+            dropped()
     finally:
-        gc.callbacks.remove(callback)
+        if tell in gc.callbacks:
+            gc.callbacks.remove(tell)
+    assert came
+    assert sys.unraisablehook is usual
+
+
+def test_what_others_drop_is_reported_as_before(monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda dropped: told.append(dropped.exc_type))
+    with stoppable():
+        type("Last", (), {"__del__": lambda self: 1 / 0})()
+    assert told == [ZeroDivisionError]
 
 
 def test_what_is_shielded_is_done_whole():

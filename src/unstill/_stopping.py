@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,28 +12,32 @@ from typing import Any
 
 from ._errors import BadInput
 
-_DEAF = "__del__"  # where Python drops what is raised, as in callbacks of its garbage collector
 _SOON = 0.01  # seconds
 _NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGALRM") if hasattr(signal, name)]
 
 
 def _interrupt(number: int, frame: Any) -> None:
-    """Raise `KeyboardInterrupt` where it will be heard: soon, if not at once."""
-    if _is_deaf(frame):
-        signal.signal(signal.SIGALRM, _interrupt)
-        signal.setitimer(signal.ITIMER_REAL, _SOON)
-        return
     raise KeyboardInterrupt
 
 
-def _is_deaf(frame: Any) -> bool:
-    """Whether a frame is inside what the garbage collector calls: JAX has a callback at each collection."""
-    callbacks = {getattr(each, "__code__", None) for each in gc.callbacks}
-    while frame is not None:
-        if frame.f_code.co_name == _DEAF or frame.f_code in callbacks:
-            return True
-        frame = frame.f_back
-    return False
+@contextlib.contextmanager
+def _repeated() -> Iterator[None]:
+    """Interrupt again where Python drops the first one: it only reports what finalisers and callbacks of weak
+    references and of the garbage collector raise, and JAX has one that runs at each collection."""
+    before = sys.unraisablehook
+
+    def report(dropped: Any) -> None:
+        if isinstance(dropped.exc_value, KeyboardInterrupt):
+            signal.signal(signal.SIGALRM, _interrupt)
+            signal.setitimer(signal.ITIMER_REAL, _SOON)
+        else:
+            before(dropped)
+
+    sys.unraisablehook = report
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextlib.contextmanager
@@ -60,7 +64,8 @@ def time_limit(seconds: float | None) -> Iterator[None]:
     outer = signal.getitimer(signal.ITIMER_REAL)[0]
     signal.setitimer(signal.ITIMER_REAL, min(seconds, outer) if outer else seconds)
     try:
-        yield
+        with _repeated():
+            yield
     finally:
         left = max(outer - (time.monotonic() - begun), _SOON) if outer else 0.0
         signal.setitimer(signal.ITIMER_REAL, 0.0)
@@ -97,7 +102,8 @@ def stoppable() -> Iterator[None]:
         signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        yield
+        with _repeated():
+            yield
     finally:
         if not callable(before[signal.SIGALRM]):  # nobody else waits for an alarm
             signal.setitimer(signal.ITIMER_REAL, 0.0)

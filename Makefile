@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 # A version of Python, such as 3.11; by default the newest that works.
 VERSION :=
 
-.PHONY: setup demo test test-fast test-3.11 lint format bench docs clean
+.PHONY: setup demo test test-studies test-all test-fast test-3.11 lint format bench docs clean
 
 setup: $(STAMP)
 
@@ -21,6 +21,12 @@ demo: $(STAMP)
 	@echo "Look at runs/demo/recovery.png and runs/demo/motion.mp4"
 
 test: $(STAMP)
+	$(PYTEST) -n 2 --dist loadfile -m 'not study'
+
+test-studies: $(STAMP)  # the long ones, before a release: a quarter of an hour
+	$(PYTEST) -n 2 --dist loadfile -m study
+
+test-all: $(STAMP)
 	$(PYTEST) -n 2 --dist loadfile
 
 test-fast: $(STAMP)

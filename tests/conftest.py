@@ -21,13 +21,20 @@ jax.config.update("jax_compilation_cache_dir", _programs.name)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
-SLOW = frozenset(Path(__file__).with_name("slow.txt").read_text(encoding="utf-8").split())  # by scripts/slow-tests
+def _listed(name: str) -> frozenset[str]:
+    """A list that scripts/slow-tests writes."""
+    return frozenset(Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines())
+
+
+SLOW, STUDIES = _listed("slow.txt"), _listed("studies.txt")
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         if item.nodeid.partition("[")[0] in SLOW:
             item.add_marker(pytest.mark.slow)
+        if item.nodeid in STUDIES:
+            item.add_marker(pytest.mark.study)
 
 
 def pytest_unconfigure():

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ._stopping import time_limit
     from ._types import Status
     from .analysis import Agreement, agree, growth_rates, leading_exponent, lyapunov_spectrum
+    from .atlas import Atlas, Classification, Neighbours, Regime, classify, survey
     from .discovery import Discovery, Equations, discover
     from .discovery.point_sets import POINT_SETS, DrawnPoints, draw_points
     from .field_flows import (
@@ -89,6 +90,7 @@ _ROOMS = {
     "_stopping": ("time_limit",),
     "_types": ("Status",),
     "analysis": ("Agreement", "agree", "growth_rates", "leading_exponent", "lyapunov_spectrum"),
+    "atlas": ("Atlas", "Classification", "Neighbours", "Regime", "classify", "survey"),
     "files": ("Checkpoint", "load", "load_trajectory", "save"),
     "files.inspect": ("inspect",),
     "files.models": ("load_flow", "load_score"),

@@ -81,6 +81,7 @@ def leading_exponent(
     renormalise_every: int | None = None,
     segments: int = SEGMENTS,
     bounds: Bounds | None = None,
+    dtype: str = "float64",
     seed: int = 0,
 ) -> Exponent:
     """λ₁ = lim ln(|δ(t)|/|δ(0)|)/t: `lyapunov_spectrum` with one tangent vector; arguments as there.
@@ -89,7 +90,7 @@ def leading_exponent(
     """
     found = lyapunov_spectrum(
         dynamics, state, time=time, count=1, transient=transient, dt=dt, grid=grid, stepper=stepper,
-        renormalise_every=renormalise_every, segments=segments, bounds=bounds, seed=seed,
+        renormalise_every=renormalise_every, segments=segments, bounds=bounds, dtype=dtype, seed=seed,
     )  # fmt: skip
     low, high = (float(end) for end in found.interval95[0])
     value, std = float(found.exponents[0]), float(found.std[0])
@@ -109,6 +110,7 @@ def lyapunov_spectrum(
     renormalise_every: int | None = None,
     segments: int = SEGMENTS,
     bounds: Bounds | None = None,
+    dtype: str = "float64",
     seed: int = 0,
 ) -> Spectrum:
     """The `count` greatest Lyapunov exponents (by default all), from one orbit or the mean of several.
@@ -132,16 +134,17 @@ def lyapunov_spectrum(
             limit cycle may all err alike.
         bounds: Values (low, high), numbers or one a variable; an orbit that leaves them, or is not finite, is lost
             and counted in `lost` (default: none).
+        dtype: Precision of states and tangent vectors, float64 or float32: to see whether round-off matters.
         seed: Seed of the first tangent vectors.
 
     Fails where the limit is not reached: in integrable systems estimates fall as ln(t)/t from above.
     Raises `BadInput`; `NumericalFailure` ("blow-up") where every orbit is lost.
     """
-    placed, states = place_orbits(dynamics, grid, state)
+    placed, states = place_orbits(dynamics, grid, state, dtype)
     run = plan(placed, states, count, dt, stepper, renormalise_every)
     settling, each = intervals(time, transient, run.interval, segments)
     limits = _limits(bounds, states.shape[1:])
-    frames = orthonormal_frames(run.count, states.shape, seed)
+    frames = orthonormal_frames(run.count, states.shape, seed).astype(states.dtype)
     with enable_x64():
         carry = (jnp.asarray(states), jnp.asarray(frames), jnp.ones(len(states), bool))
         if settling:

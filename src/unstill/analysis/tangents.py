@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._arguments import one_of
 from .._errors import BadInput
 from .._jax import enable_x64
 from ..simulation import Grid, OnGrid, native, rollout, stable_dt
@@ -37,8 +38,9 @@ class TangentRun:
         return self.every * self.dt
 
 
-def place_orbits(dynamics, grid: Grid | None, state: np.ndarray) -> tuple[Dynamics, np.ndarray]:
+def place_orbits(dynamics, grid: Grid | None, state: np.ndarray, dtype: str = "float64") -> tuple[Dynamics, np.ndarray]:
     """The dynamics with its numbers as arrays, so that other values compile nothing new; states with an orbit axis."""
+    one_of("dtype", dtype, ("float64", "float32"))
     states = np.asarray(state, np.float64)
     if states.ndim not in (1, 2, 3, 4):
         raise BadInput("state", "must have shape (D,), (M, D), (C, H, W) or (M, C, H, W)", states.shape)
@@ -56,8 +58,8 @@ def place_orbits(dynamics, grid: Grid | None, state: np.ndarray) -> tuple[Dynami
     if isinstance(system, AbstractSystem):
         check_parameter_shapes(system, None, placed.grid.shape if isinstance(placed, OnGrid) else None)
         with enable_x64():
-            placed = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), placed)
-    return placed, states
+            placed = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), placed)
+    return placed, states.astype(dtype)
 
 
 def plan(
@@ -75,7 +77,7 @@ def plan(
         raise BadInput("renormalise_every", "must be at least 1", every)
     if not 1 <= wanted <= size:
         raise BadInput("count", f"must lie between 1 and the number of variables, {size}", wanted)
-    spec = kernel_spec(placed, np.float64, False)
+    spec = kernel_spec(placed, states.dtype, False)
     engine = choose_engine("auto", placed, stepper, spec)
     job = Job(spec, placed.grid, dt) if engine == "native" and spec and isinstance(placed, OnGrid) else None
     return TangentRun(dt, stepper, every, wanted, wanted == size, job)
@@ -109,7 +111,9 @@ def _moved_natively(job: Job, steps: int, p, q, states, frames):
     """`_moved` by the tangent kernels over several steps, for one system and all orbits."""
     states, frames = np.asarray(states), np.asarray(frames)
     p, q = (np.repeat(operand, len(states), 0) for operand in (p, q))
-    still = (np.zeros((*frames.shape[:2], *operand.shape[1:])) for operand in (p, q))  # parameters do not move
+    still = (
+        np.zeros((*frames.shape[:2], *operand.shape[1:]), job.dtype) for operand in (p, q)
+    )  # parameters do not move
     frames = native.tangent(job, states, p, q, frames, *still, frames=1, every=steps)[:, :, 0]
     return np.asarray(native.rollout(job, states, p, q, frames=1, every=steps))[:, 0], frames
 

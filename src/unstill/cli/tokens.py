@@ -51,15 +51,21 @@ def parameter_sets(argument: str, lists: Iterable[Iterable[str]]) -> list[dict[s
 
 
 def ranges(argument: str, lists: Iterable[Iterable[str]]) -> dict[str, list[float]]:
-    """The values of each NAME=LOW:HIGH:COUNT token by name; raises `BadInput`."""
+    """The values of each NAME=LOW:HIGH:COUNT token by name, also in two words, NAME LOW:HIGH:COUNT; raises
+    `BadInput`."""
     found: dict[str, list[float]] = {}
-    for token in (word for tokens in lists for text in tokens for word in text.split(",") if word):
+    joined = [["=".join(tokens)] if _is_pair(tokens) else tokens for tokens in map(list, lists)]
+    for token in (word for tokens in joined for text in tokens for word in text.split(",") if word):
         values = parameter_sets(argument, [[token]])
         ((name, *_), *_) = values
         if len(values) < 2 or name in found:
             raise BadInput(argument, "must be NAME=LOW:HIGH:COUNT, each name once", repr(token))
         found[name] = [value[name] for value in values]
     return found
+
+
+def _is_pair(tokens: Sequence[str]) -> bool:
+    return len(tokens) == 2 and not any("=" in token or "," in token for token in tokens)
 
 
 def values_of(given, *names: str) -> dict[str, dict[str, float]]:

@@ -52,7 +52,7 @@ def _arrays(root: Any, zarr: Any, path: Path) -> list[tuple[str, Any]]:
 
 
 def _stack(path: Path, name: str, array: Any, axes: str = "", **stated: Any) -> Stack:
-    _check_codecs(path, array)
+    check_codecs(path, array)
     names = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS") or ()
     said = axes or axes_of_names(names if len(names) == array.ndim else ())
     axes = said or axes_of_shape(array.shape)
@@ -62,7 +62,7 @@ def _stack(path: Path, name: str, array: Any, axes: str = "", **stated: Any) -> 
     )  # fmt: skip
 
 
-def _check_codecs(path: Path, array: Any) -> None:
+def check_codecs(path: Path, array: Any) -> None:
     """Raise `BadInput` for an array whose chunks may be more than numbers."""
     left = [*array.filters, *array.compressors, *([array.serializer] if array.serializer is not None else ())]
     while left:

@@ -38,6 +38,9 @@ FIGURES: dict[str, dict[str, Callable[[Any], Figure | None]]] = {
     "fit": {"fit.png": _figure("fits", "fit_figure")},
     "landscape": {"landscape.png": _figure("landscapes", "plot_landscape")},
     "compare": {"compare.png": _figure("comparisons", "comparison_figure")},
+    "classify": {"regimes.png": _figure("regimes", "plot_classification")},
+    "survey": {"atlas.png": _figure("atlases", "plot_atlas")},
+    "atlas": {"nearest.png": _figure("atlases", "plot_neighbours")},
     "viability": {"viability.png": _figure("viability", "viability_figure")},
 }
 

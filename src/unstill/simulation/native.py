@@ -6,13 +6,14 @@ All arrays: states (B, C, H, W), uniform parameters (B, P), cellwise parameters 
 """
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import functools
 import itertools
 import math
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -48,18 +49,24 @@ def _map(function: Callable, items: Iterable) -> list:
     try:
         return [future.result() for future in futures]
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            _interrupt.set()
         for future in futures:
             future.cancel()
-        try:
+        with interrupting() if isinstance(error, KeyboardInterrupt) else contextlib.nullcontext():
             concurrent.futures.wait(futures)
-        finally:  # a second Ctrl-C must not leave the flag set
-            _interrupt.clear()
         raise
 
 
 _interrupt = threading.Event()
+
+
+@contextlib.contextmanager
+def interrupting() -> Iterator[None]:
+    """Kernel calls on other threads end soon, with `KeyboardInterrupt`, while what runs inside waits for them."""
+    _interrupt.set()
+    try:
+        yield
+    finally:  # a second Ctrl-C must not leave the flag set
+        _interrupt.clear()
 
 
 def _check_interrupt() -> None:

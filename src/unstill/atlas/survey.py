@@ -1,0 +1,201 @@
+"""`survey`: the verb that maps the regimes of a system over its parameters."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time as clock
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from .._arguments import Count, Positive, Values, Whole, checked
+from .._errors import BadInput
+from .._progress import AbstractCheckpoint, Memory, Progress, silent
+from .._stopping import shielded
+from .._types import Status
+from ..simulation import INITIAL_STATES, Grid, native
+from ..simulation.rollout import place, stability_limit, stable_dt
+from ..systems import ReactionDiffusion, find_system
+from .atlas import Atlas
+from .cells import REGIMES, Cell, Setting, empty, look_at_all
+from .classify import FEWEST, STEPS
+from .design import Design, lay_out
+from .threads import in_threads
+
+_MOST_IN_A_TASK = 8  # cells: tasks of seconds to minutes, and little is lost with one
+
+
+@checked
+def survey(
+    system: type[ReactionDiffusion] | str,
+    *,
+    over: Mapping[str, Sequence[float]],
+    set: Values | None = None,
+    preset: str = "",
+    design: Literal["grid", "sobol", "latin"] = "grid",
+    points: Count | None = None,
+    samples: Count = 1,
+    time: Positive | None = None,
+    grid: Grid | None = None,
+    dt: Positive | None = None,
+    init: str = "square",
+    keep_states: bool = False,
+    seed: Whole = 0,
+    progress: Progress = silent,
+    resume: AbstractCheckpoint | None = None,
+) -> Atlas:
+    """Map the regimes of a system over parameters: `classify` at every point of a design, for each initial state.
+
+    A cell of the atlas depends on its parameters, the settings and the number of its initial state alone, so the map
+    is the same, bit for bit, in whatever order and on however many workers it is made. Motions that rest end early.
+
+    Args:
+        system: The system, or its name.
+        over: The parameters that vary: values along each axis of a grid, by name; of other designs, whose ends count.
+        set: The other parameters.
+        preset: Where these start from (default: the system's own values).
+        design: Points of a grid; or that many `points` of a scrambled Sobol sequence or a Latin hypercube.
+        points: How many points a sobol or latin design has.
+        samples: Initial states at each point, the same at all of them.
+        time: How long to watch a motion at most, in the system's unit (default: 20,000 steps).
+        grid: Cells, cell size and boundary (default: 128 × 128; dx = 1, periodic).
+        dt: Time step of the explicit Euler steps (default: the system's, stable all over the design).
+        init: Initial states: square, discs or noise.
+        keep_states: Keep the last states whole, in single precision, too.
+        seed: Seed of the initial states, of the design and of the tangent vectors.
+        progress: Called with the cells done and in all.
+        resume: Keeps what is found task by task; the same call goes on from there.
+
+    Raises `BadInput`.
+    """
+    started = clock.perf_counter()
+    cls = find_system(system) if isinstance(system, str) else system
+    laid, setting = _prepared(
+        cls, over, dict(set or {}), preset, design, points, time, grid, dt, init, keep_states, seed
+    )  # fmt: skip
+    atlas = _Cells(setting, laid, samples, Memory() if resume is None else resume)
+    stopped = False
+    try:
+        tasks = atlas.waiting()
+        for place, rows in in_threads(lambda task: look_at_all(setting, atlas.cells_of(task)), tasks):
+            atlas.take(tasks[place], rows)
+            progress(atlas.done, atlas.count, {"cells": atlas.done})
+    except KeyboardInterrupt:
+        stopped = True
+    else:
+        atlas.drop()
+    values = atlas.shaped()
+    status, message = _verdict(values["regime"], stopped)
+    return Atlas(setting, laid, values, status, message, clock.perf_counter() - started)
+
+
+def _prepared(
+    cls, over, fixed, preset, kind, points, time, grid, dt, init, keep_states, seed
+) -> tuple[Design, Setting]:
+    """The design and the setting of a call; raises `BadInput`."""
+    if not (isinstance(cls, type) and issubclass(cls, ReactionDiffusion)):
+        raise BadInput("system", "must be a reaction–diffusion system", getattr(cls, "name", repr(cls)))
+    laid = lay_out(cls, over, kind, points, seed)
+    twice = sorted(fixed.keys() & laid.values.keys())
+    if twice:
+        raise BadInput("set", "must not name what varies", twice[0], "It stands in `over`.")
+    if init not in INITIAL_STATES:
+        raise BadInput("init", f"must be one of {', '.join(INITIAL_STATES)}", repr(init))
+    grid = grid or Grid((128, 128))
+    fixed = {name: float(value) for name, value in cls.make(preset or None, **fixed).values().items()}
+    fixed = {name: value for name, value in fixed.items() if name not in laid.values}
+    step = _step(cls, fixed, laid, grid, dt)
+    time = STEPS * step if time is None else float(time)
+    if time < FEWEST * step:
+        raise BadInput("time", f"must be at least {FEWEST} steps of dt, {FEWEST * step:g}", time)
+    return laid, Setting(cls, fixed, grid, time, step, init, seed, keep_states)
+
+
+def _step(cls, fixed: Mapping[str, float], laid: Design, grid: Grid, dt: float | None) -> float:
+    """A time step that is stable in every corner of the ranges; raises `BadInput` where one is given that is not, and
+    for parameters beyond the system's bounds."""
+    ends = [(float(v.min()), float(v.max())) for v in laid.values.values()]
+    corners = [dict(zip(laid.values, corner, strict=True)) for corner in itertools.product(*ends)]
+    systems = [cls.make(None, **{**fixed, **corner}) for corner in corners]
+    limit = min(stability_limit(each, grid) for each in systems)
+    if dt is not None and dt >= limit:
+        raise BadInput("dt", f"must be below the stability limit dx²/(4 max D) = {limit:.4g}", dt)
+    if dt is not None:
+        return float(dt)
+    shape = (1, len(cls.fields), *grid.shape)
+    return min(float(stable_dt(place(each, grid, shape))) for each in systems)
+
+
+def _verdict(regime: np.ndarray, stopped: bool) -> tuple[Status, str]:
+    missing, undecided = int((regime < 0).sum()), int((regime == REGIMES.index("undecided")).sum())
+    if stopped:
+        return Status.INTERRUPTED, f"{regime.size - missing} of {regime.size} cells looked at"
+    told = f"{regime.size} cells"
+    return Status.CONVERGED, f"{told}, {undecided} of them undecided" if undecided else told
+
+
+class _Cells:
+    """All cells, in tasks of a few, and what is known of them, in memory and in the checkpoint."""
+
+    def __init__(self, setting: Setting, laid: Design, samples: int, kept: AbstractCheckpoint):
+        self.setting, self.laid, self.samples, self.kept = setting, laid, samples, kept
+        self.count = samples * math.prod(laid.shape)
+        self.arrays = empty(setting, len(setting.cls.fields), self.count)
+        in_a_task = max(1, min(_MOST_IN_A_TASK, self.count // (4 * native.threads())))
+        self._stride = self._known_stride(in_a_task)
+        self.done = 0
+        for task in range(self.tasks):
+            earlier = kept.kept(f"cells-{task}")
+            if earlier is not None:
+                self._fill(task, earlier)
+
+    def _known_stride(self, wanted: int) -> int:
+        """Cells a task: as an interrupted call had them, on another number of cores perhaps."""
+        known = self.kept.kept("tasks")
+        if known is not None:
+            return int(known["cells"])
+        self.kept.keep("tasks", cells=np.array(wanted))
+        return wanted
+
+    @property
+    def tasks(self) -> int:
+        return -(-self.count // self._stride)
+
+    def _places(self, task: int) -> range:
+        return range(task * self._stride, min((task + 1) * self._stride, self.count))
+
+    def cells_of(self, task: int) -> list[Cell]:
+        """The cells of a task."""
+        return [
+            Cell({name: float(v[i // self.samples]) for name, v in self.laid.values.items()}, i % self.samples)
+            for i in self._places(task)
+        ]
+
+    def waiting(self) -> list[int]:
+        """Tasks that are not known yet."""
+        return [task for task in range(self.tasks) if (self.arrays["regime"][self._places(task)] < 0).any()]
+
+    def take(self, task: int, rows: Mapping[str, np.ndarray]) -> None:
+        """Know and keep a task, whole or not at all."""
+        with shielded():
+            self._fill(task, rows)
+            self.kept.keep(f"cells-{task}", **rows)
+
+    def _fill(self, task: int, rows: Mapping[str, np.ndarray]) -> None:
+        places = self._places(task)
+        for name, values in rows.items():
+            self.arrays[name][places] = values
+        self.done += len(places)
+
+    def shaped(self) -> dict[str, np.ndarray]:
+        """The arrays with the axes of the design and of the samples."""
+        lead = (*self.laid.shape, self.samples)
+        return {name: values.reshape(*lead, *values.shape[1:]) for name, values in self.arrays.items()}
+
+    def drop(self) -> None:
+        """Forget the checkpoint: all is done."""
+        for task in range(self.tasks):
+            self.kept.drop(f"cells-{task}")
+        self.kept.drop("tasks")

@@ -1,0 +1,156 @@
+"""`plot_atlas`: the regimes over two parameters with what linear theory says of them, and the patterns themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..analysis.bifurcations import closed_curves
+from ..atlas.cells import REGIMES, THUMBNAIL
+from .colors import colormap_of, full_limits
+from .figures import GREY, INK, draw_field, dress, halo
+from .page import AXIS, HEAD, MARGIN, NUMBERS, TITLE, Page
+from .regimes import COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ..atlas import Atlas, Neighbours
+
+_SIDE, _LEGEND = 5.2, 2.1  # inches
+_MOST_NEIGHBOURS = 6
+_MOST_TILES = 40  # along an axis
+_STYLES = {"saddle-node": "-", "Hopf": "--", "Turing": ":"}
+
+
+def plot_atlas(atlas: Atlas) -> Figure:
+    """Left, a colour for the regime at each point, with the curves of linear theory where they are known; right, the
+    last picture at each point of a grid. The first parameter upwards, the second to the right; of several initial
+    states the first, and a dot where they differ. Points without a grid, or over more than two parameters, are dots."""
+    tiled = len(atlas.design.axes) == 2
+    height = _SIDE if len(atlas.design.values) > 1 else 1.6
+    page = Page((NUMBERS + 0.3 + _SIDE) * (1 + tiled) + _LEGEND, HEAD + TITLE + height + AXIS)
+    page.head(f"regimes of {atlas.setting.cls.name}: {atlas.headline()}", _made_with(atlas))
+    axes = page.axes(NUMBERS + 0.3, HEAD + TITLE, _SIDE, height)
+    (_draw_map if tiled else _draw_points)(axes, atlas)
+    _draw_legend(page, axes, atlas, 0.15 + NUMBERS + 0.3 + _SIDE)
+    if tiled:
+        _draw_pictures(page.axes(_LEGEND + 2 * (NUMBERS + 0.3) + _SIDE - 0.3, HEAD + TITLE, _SIDE, height), atlas)
+    return page.figure
+
+
+def _made_with(atlas: Atlas) -> str:
+    setting = atlas.setting
+    fixed = "  ".join(f"{name}={value:.4g}" for name, value in setting.fixed.items())
+    box = f"{setting.grid.shape[0]} × {setting.grid.shape[1]} cells, dx = {setting.grid.dx:g}, from {setting.init}"
+    several = f", {atlas.samples} initial states" if atlas.samples > 1 else ""
+    return " · ".join(part for part in (fixed, box + several, f"seen for at most {setting.time:g}") if part)
+
+
+def _label(atlas: Atlas, name: str) -> str:
+    info = atlas.setting.cls.parameters()[name]
+    return f"{name}, {info.meaning}"
+
+
+def _extent(atlas: Atlas) -> tuple[float, float, float, float]:
+    """Left, right, bottom, top of a map whose cells are centred at the grid's points."""
+    (low, high), (left, right) = ((float(v[0]), float(v[-1])) for v in atlas.design.axes.values())
+    rows, columns = atlas.design.shape
+    half_x, half_y = (right - left) / (columns - 1) / 2, (high - low) / (rows - 1) / 2
+    return left - half_x, right + half_x, low - half_y, high + half_y
+
+
+def _draw_map(axes: Axes, atlas: Atlas) -> None:
+    from matplotlib.colors import to_rgb
+
+    up, across = atlas.design.axes
+    dress(axes, "regimes", _label(atlas, across), _label(atlas, up))
+    table = np.array([to_rgb(COLOURS[str(each)]) for each in REGIMES] + [to_rgb("white")])
+    regime = atlas.values["regime"]
+    axes.imshow(table[regime[..., 0]], origin="lower", extent=_extent(atlas), aspect="auto", interpolation="nearest")
+    differ = (regime != regime[..., :1]).any(-1)
+    if differ.any():
+        rows, columns = np.nonzero(differ)
+        axes.scatter(atlas.design.axes[across][columns], atlas.design.axes[up][rows], s=4, color=INK)
+    window = {across: atlas.design.axes[across], up: atlas.design.axes[up]}
+    for name, (x, y) in (closed_curves(atlas.setting.cls, window, atlas.setting.fixed) or {}).items():
+        axes.plot(x, y, _STYLES.get(name, "-."), color=INK, lw=1.4, label=name, path_effects=halo())
+    axes.set_xlim(*_extent(atlas)[:2])
+    axes.set_ylim(*_extent(atlas)[2:])
+
+
+def _draw_points(axes: Axes, atlas: Atlas) -> None:
+    names = list(atlas.design.values)
+    across, up = (names[-1], names[0]) if len(names) > 1 else (names[0], "")
+    dress(axes, "regimes", _label(atlas, across), _label(atlas, up) if up else "initial state")
+    regime = atlas.values["regime"].reshape(-1, atlas.samples)
+    for sample in range(1 if up else atlas.samples):
+        y = atlas.design.values[up] if up else np.full(len(regime), float(sample))
+        colours = ["white" if r < 0 else COLOURS[str(REGIMES[r])] for r in regime[:, sample]]
+        axes.scatter(atlas.design.values[across], y, c=colours, s=36, edgecolors=GREY, linewidths=0.4)
+    if not up:
+        axes.set_ylim(-0.6, atlas.samples - 0.4)
+        axes.set_yticks(range(atlas.samples))
+
+
+def _draw_legend(page: Page, axes: Axes, atlas: Atlas, left: float) -> None:
+    """Regimes with their numbers of cells, curves with their lines."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    counts = atlas.counts
+    shown = [name for name in COLOURS if name in counts]
+    marks = [Patch(facecolor=COLOURS[name], edgecolor=GREY, lw=0.4, label=f"{name}  {counts[name]}") for name in shown]
+    curves = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
+    lines = [
+        Line2D([], [], color=INK, lw=1.4, ls=line.get_linestyle(), label=f"{line.get_label()} (uniform state)")
+        for line in curves
+    ]
+    place = (left / page.width, 1 - (HEAD + TITLE) / page.height)
+    page.figure.legend(
+        handles=marks + lines, loc="upper left", bbox_to_anchor=place, frameon=False, fontsize=8.5, borderaxespad=0,
+        handlelength=1.6,
+    )  # fmt: skip
+
+
+def _draw_pictures(axes: Axes, atlas: Atlas) -> None:
+    """The thumbnails of the first initial state as one mosaic, every so many where there are more than fit."""
+    across = list(atlas.design.axes)[1]
+    field, names = atlas.setting.cls.fields[-1], list(atlas.setting.cls.fields)
+    dress(axes, f"{field} at the end", _label(atlas, across))
+    strides = [max(1, -(-n // _MOST_TILES)) for n in atlas.design.shape]
+    tiles = atlas.values["thumbnail"][:: strides[0], :: strides[1], 0].astype(np.float32)
+    seen = atlas.values["regime"][:: strides[0], :: strides[1], 0] >= 0
+    framed = np.pad(tiles, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=np.nan)
+    framed[~seen] = np.nan
+    mosaic = (
+        framed[:, :, ::-1].transpose(0, 2, 1, 3).reshape(len(tiles) * (THUMBNAIL + 2), -1)
+    )  # row 0 of a tile at its top
+    limits = full_limits([tiles[seen]])
+    axes.imshow(
+        mosaic, origin="lower", extent=_extent(atlas), aspect="auto", interpolation="nearest", vmin=limits[0],
+        vmax=limits[1], cmap=colormap_of(field, names),
+    )  # fmt: skip
+
+
+def plot_neighbours(found: Neighbours) -> Figure:
+    """The picture beside the cells that are nearest to it, each with its regime, distance and parameters."""
+    shown = min(len(found.regimes), _MOST_NEIGHBOURS)
+    side, gap = 1.75, 0.25
+    page = Page(MARGIN + (shown + 1) * (side + gap) + 0.2, HEAD + TITLE + side + 0.75)
+    page.head(f"nearest to a picture of {found.field}: {found.headline()}")
+    pictures = [found.picture, *found.thumbnails[:shown]]
+    limits = full_limits([np.asarray(each, np.float32) for each in pictures])
+    for i, picture in enumerate(pictures):
+        left = MARGIN + i * (side + gap)
+        title = "the picture" if i == 0 else f"{found.regimes[i - 1]}, {found.distances[i - 1]:.2g} away"
+        draw_field(
+            page.axes(left, HEAD + TITLE, side, side), np.asarray(picture, np.float32), title, limits=limits,
+            colormap=colormap_of(found.field, [found.field]), ruler=False,
+        )  # fmt: skip
+        if i:
+            told = [f"{name} = {v[i - 1]:.4g}" for name, v in found.values.items()]
+            page.lines(told[:3], left, HEAD + TITLE + side + 0.08, size=8, color=GREY, room=side)
+    return page.figure

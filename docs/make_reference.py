@@ -21,6 +21,7 @@ FUNCTIONS = {
     "Look at pictures": ("inspect",),
     "Find": ("recover", "fit", "discover"),
     "Look before a fit": ("landscape", "compare", "viability"),
+    "Map regimes": ("classify", "survey"),
     "Learn": ("learn_score", "learn_flow", "learn_rule", "learn_field_score", "learn_field_flow", "langevin"),
     "Judge": ("calibrate", "lyapunov", "uniqueness", "agree", "track"),
     "Try out": ("draw_points", "draw_icons", "doctor"),
@@ -35,8 +36,8 @@ FUNCTIONS = {
 }  # fmt: skip
 LIKE = {"leading_exponent"}  # whose docstring says that its arguments are another function's
 RESULTS = (
-    "Trajectory", "Inspection", "Recovery", "Fit", "Discovery", "Landscape", "Comparison", "Viability", "LearntScore",
-    "LearntFlows",
+    "Trajectory", "Inspection", "Recovery", "Fit", "Discovery", "Landscape", "Comparison", "Viability",
+    "Classification", "Atlas", "Neighbours", "LearntScore", "LearntFlows",
     "LearntRule", "LearntFieldScore", "LearntFieldFlow", "Lyapunov", "Uniqueness", "Tracking", "DrawnPoints",
     "DrawnIcons", "Doctor",
 )  # fmt: skip

@@ -85,7 +85,7 @@ def _pieces(above: np.ndarray) -> int:
 
     for shift in (-1, 0, 1):
         for first, last in ((labels[0], labels[-1]), (labels[:, 0], labels[:, -1])):
-            for a, b in zip(first, np.roll(last, shift), strict=True):
+            for a, b in zip(first.tolist(), np.roll(last, shift).tolist(), strict=True):
                 if a and b:
                     parent[root(a)] = root(b)
     return sum(parent[i] == i for i in range(1, count + 1))

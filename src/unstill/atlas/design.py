@@ -30,7 +30,11 @@ class Design:
 
 
 def lay_out(
-    cls: type[ReactionDiffusion], over: Mapping[str, Sequence[float]], kind: str, points: int | None, seed: int
+    cls: type[ReactionDiffusion],
+    over: Mapping[str, Sequence[float] | np.ndarray],
+    kind: str,
+    points: int | None,
+    seed: int,
 ) -> Design:
     """The points of a design over ranges (low, high, count), or over values that are listed; raises `BadInput`."""
     if not over:

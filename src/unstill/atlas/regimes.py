@@ -8,7 +8,8 @@ In this order, each with what it is read from:
 4. `slow`: not at rest, but going somewhere: the net way is more than a fifth of the way; or settling: half as fast in
    the last quarter as in the first, and λ₁ not positive.
 5. `chaotic`: λ₁ > 0 beyond its error and beyond what neutral directions leave in so short a time, ln(t₁/t₀)/(t₁ − t₀),
-   at the time step and at half of it, in float64 and in float32.
+   at the time step and at half of it, in float64 and in float32; and the motion does not come back. (One that does is
+   regular and unstable, as a cell is that stands exactly at an unstable state.)
 6. `oscillatory`: it comes back after a few turns; `quasi-periodic`: after many, as almost periodic motions do.
 7. `undecided`: none of these, such as a λ₁ that is positive at one time step only.
 
@@ -164,6 +165,9 @@ def _moving(system, grid: Grid, record: Record, *, time: float, dt: float, seed:
     if exponent is not None and _positive(exponent):
         checks = _checks(system, grid, record.start, time, dt, seed)
         found["checks"] = checks
+        if way.returns:
+            why = f"λ₁ = {_told(exponent)}, and yet it comes back to {way.depth:.1%} of its variance: unstable, and unkicked"
+            return _finding(Regime.UNDECIDED, why, record, dt, **found)
         if len(checks) == 2 and all(map(_positive, checks)):
             return _finding(Regime.CHAOTIC, f"λ₁ = {_told(exponent)}, also at dt/2 and in float32", record, dt, **found)
         why = f"λ₁ = {_told(exponent)}, but not beyond its error at dt/2 or in float32"

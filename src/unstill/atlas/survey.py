@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import time as clock
@@ -22,7 +23,7 @@ from .atlas import Atlas
 from .cells import REGIMES, Cell, Setting, empty, look_at_all
 from .classify import FEWEST, STEPS
 from .design import Design, lay_out
-from .threads import in_threads
+from .workers import LostCluster, crew
 
 _MOST_IN_A_TASK = 8  # cells: tasks of seconds to minutes, and little is lost with one
 
@@ -31,7 +32,7 @@ _MOST_IN_A_TASK = 8  # cells: tasks of seconds to minutes, and little is lost wi
 def survey(
     system: type[ReactionDiffusion] | str,
     *,
-    over: Mapping[str, Sequence[float]],
+    over: Mapping[str, Sequence[float] | np.ndarray],
     set: Values | None = None,
     preset: str = "",
     design: Literal["grid", "sobol", "latin"] = "grid",
@@ -42,6 +43,8 @@ def survey(
     dt: Positive | None = None,
     init: str = "square",
     keep_states: bool = False,
+    workers: Count | None = None,
+    cluster: str = "",
     seed: Whole = 0,
     progress: Progress = silent,
     resume: AbstractCheckpoint | None = None,
@@ -64,11 +67,14 @@ def survey(
         dt: Time step of the explicit Euler steps (default: the system's, stable all over the design).
         init: Initial states: square, discs or noise.
         keep_states: Keep the last states whole, in single precision, too.
+        workers: Processes of one thread each, made by dask.distributed (default: none, threads on all cores).
+        cluster: The address of a running dask.distributed scheduler, such as tcp://127.0.0.1:8786, to work on.
         seed: Seed of the initial states, of the design and of the tangent vectors.
         progress: Called with the cells done and in all.
         resume: Keeps what is found task by task; the same call goes on from there.
 
-    Raises `BadInput`.
+    Tasks are a few cells each; one whose worker dies is done again, and nothing is written but by this process. Raises
+    `BadInput`, also for a scheduler that cannot be reached. One that is lost later leaves the map `interrupted`.
     """
     started = clock.perf_counter()
     cls = find_system(system) if isinstance(system, str) else system
@@ -76,14 +82,17 @@ def survey(
         cls, over, dict(set or {}), preset, design, points, time, grid, dt, init, keep_states, seed
     )  # fmt: skip
     atlas = _Cells(setting, laid, samples, Memory() if resume is None else resume)
-    stopped = False
+    stopped = ""
     try:
         tasks = atlas.waiting()
-        for place, rows in in_threads(lambda task: look_at_all(setting, atlas.cells_of(task)), tasks):
-            atlas.take(tasks[place], rows)
-            progress(atlas.done, atlas.count, {"cells": atlas.done})
+        with crew(workers, cluster) as work:
+            for place, rows in work(functools.partial(look_at_all, setting), list(map(atlas.cells_of, tasks))):
+                atlas.take(tasks[place], rows)
+                progress(atlas.done, atlas.count, {"cells": atlas.done})
     except KeyboardInterrupt:
-        stopped = True
+        stopped = "stopped"
+    except LostCluster as lost:
+        stopped = str(lost)
     else:
         atlas.drop()
     values = atlas.shaped()
@@ -128,10 +137,10 @@ def _step(cls, fixed: Mapping[str, float], laid: Design, grid: Grid, dt: float |
     return min(float(stable_dt(place(each, grid, shape))) for each in systems)
 
 
-def _verdict(regime: np.ndarray, stopped: bool) -> tuple[Status, str]:
+def _verdict(regime: np.ndarray, stopped: str) -> tuple[Status, str]:
     missing, undecided = int((regime < 0).sum()), int((regime == REGIMES.index("undecided")).sum())
     if stopped:
-        return Status.INTERRUPTED, f"{regime.size - missing} of {regime.size} cells looked at"
+        return Status.INTERRUPTED, f"{stopped} after {regime.size - missing} of {regime.size} cells"
     told = f"{regime.size} cells"
     return Status.CONVERGED, f"{told}, {undecided} of them undecided" if undecided else told
 

@@ -34,6 +34,7 @@ def atlas_page(atlas: Atlas) -> str:
 
 def _data(atlas: Atlas) -> dict[str, Any]:
     names = list(atlas.design.values)
+    drawn = [names[-1], names[0]] if len(names) > 1 else names
     fields = list(atlas.setting.cls.fields)
     cells = {name: _numbers(atlas.values[name].ravel()) for name in _TOLD}
     for name in _OF_FIELD:
@@ -44,8 +45,9 @@ def _data(atlas: Atlas) -> dict[str, Any]:
         "head": f"{setting.cls.name}: {atlas.headline()}",
         "box": f"{setting.grid.shape[0]} × {setting.grid.shape[1]} cells, dx = {setting.grid.dx:g}, "
         + f"from {setting.init}, seen for at most {setting.time:g}",
-        "fixed": {name: float(value) for name, value in setting.fixed.items()},
-        "axes": [names[-1], names[0]] if len(names) > 1 else [names[0]],
+        "fixed": {name: float(f"{value:.5g}") for name, value in setting.fixed.items()},
+        "axes": drawn,
+        "labels": [f"{name}, {setting.cls.parameters()[name].meaning}" for name in drawn],
         "grid": [len(v) for v in atlas.design.axes.values()],
         "points": {name: _numbers(v) for name, v in atlas.design.values.items()},
         "samples": atlas.samples,
@@ -81,7 +83,7 @@ def _across(atlas: Atlas) -> int:
 
 def _sprites(atlas: Atlas) -> str:
     """All thumbnails in one picture, as a data address."""
-    import imageio.v3 as imageio
+    from PIL import Image
 
     tiles = atlas.values["thumbnail"].reshape(-1, THUMBNAIL, THUMBNAIL).astype(np.float32)
     seen, across = atlas.values["regime"].ravel() >= 0, _across(atlas)
@@ -92,5 +94,5 @@ def _sprites(atlas: Atlas) -> str:
     sheet[: len(tiles)][seen] = tiles[seen]
     sheet = sheet.reshape(rows, across, THUMBNAIL, THUMBNAIL).transpose(0, 2, 1, 3).reshape(rows * THUMBNAIL, -1)
     held = io.BytesIO()
-    imageio.imwrite(held, panel_pixels(sheet, limits, colormap=colormap_of(fields[-1], fields)), extension=".png")
+    Image.fromarray(panel_pixels(sheet, limits, colormap=colormap_of(fields[-1], fields))).save(held, "PNG")
     return "data:image/png;base64," + base64.b64encode(held.getvalue()).decode("ascii")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from .colors import FOUND, SERIES, colormap_of, full_limits
 from .figures import GREY, draw_field, dress, shrink
 from .page import AXIS, HEAD, NUMBERS, TITLE, Page

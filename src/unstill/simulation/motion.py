@@ -41,6 +41,16 @@ def _finite(states):
 _finite_on_device = jax.jit(_finite)
 
 
+@eqx.filter_jit
+def _drifts(dynamics, axes, states):
+    # outside of `Motion`, so that the next motion of the kind compiles nothing
+    def rms(one, c):
+        rate = one.drift(c)
+        return jnp.max(jnp.sqrt(jnp.mean(rate**2, axis=tuple(range(1, rate.ndim)))))
+
+    return jax.vmap(rms, in_axes=(axes, 0))(dynamics, states)
+
+
 @functools.partial(jax.jit, static_argnames=("job", "steps"))
 def _several(states, p, q, *, job: gpu.Job, steps: int):
     return gpu.rollout(job, states, p, q, frames=1, every=steps, keep=False)[0][:, 0]
@@ -74,7 +84,6 @@ class Motion:
             self._job = fused_job(self.engine, spec, self.dynamics.grid, dt)
             self._parameters = self._operands(self.dynamics, spec, shape[0])
         self._moves: dict[int, Callable] = {}  # the XLA engine's compiled motion by number of steps
-        self._drift: Callable | None = None
 
     def _axes(self):
         if isinstance(self.dynamics, (OnGrid, AbstractSystem)):
@@ -113,14 +122,8 @@ class Motion:
 
     def drift(self, states: Batch, index: np.ndarray) -> np.ndarray:
         """Root mean square over cells of ∂c/∂t, the larger of the fields, sample by sample; (M,)."""
-
-        def rms(dynamics, c):
-            rate = dynamics.drift(c)
-            return jnp.max(jnp.sqrt(jnp.mean(rate**2, axis=tuple(range(1, rate.ndim)))))
-
-        self._drift = self._drift or self._mapped(rms)
         with enable_x64():
-            return np.asarray(self._drift(self._of(index), jnp.asarray(states, jnp.float64)))
+            return np.asarray(_drifts(self._of(index), self._axes(), jnp.asarray(states, jnp.float64)))
 
     def take(self, states: Batch, index: np.ndarray) -> Batch:
         """The states of the samples `index`; not copied where these are all."""

@@ -1,0 +1,206 @@
+"""Atlases: the same map whatever way it is made, kept whole, read again, asked for neighbours."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+import unstill as us
+from unstill.atlas.cells import REGIMES, Cell, look_at, thumbnail
+from unstill.atlas.design import lay_out
+from unstill.atlas.threads import in_threads
+
+OVER = {"F": np.linspace(0.03, 0.06, 3), "k": np.linspace(0.045, 0.062, 3)}
+CALL = {"preset": "pearson", "over": OVER, "grid": us.Grid((24, 24)), "time": 3000.0, "samples": 2, "seed": 3}
+
+
+@pytest.fixture(scope="module")
+def atlas():
+    return us.survey("gray-scott", **CALL)
+
+
+def test_every_cell_is_what_it_is_alone(atlas):
+    assert atlas.values["regime"].shape == (3, 3, 2)
+    assert atlas.dims == ("F", "k", "sample")
+    for i, j, sample in ((0, 2, 1), (2, 0, 0)):
+        row = look_at(atlas.setting, Cell({"F": float(OVER["F"][i]), "k": float(OVER["k"][j])}, sample))
+        for name, values in row.items():
+            assert np.array_equal(atlas.values[name][i, j, sample], values, equal_nan=True), name
+
+
+def test_it_says_what_classify_says(atlas):
+    system = us.GrayScott.make("pearson", F=float(OVER["F"][1]), k=float(OVER["k"][2]))
+    found = us.classify(system, grid=us.Grid((24, 24)), time=3000.0, seed=3)
+    assert REGIMES[atlas.values["regime"][1, 2, 0]] is found.regimes[0]
+    assert atlas.values["mean"][1, 2, 0] == pytest.approx(found.findings[0].means, rel=1e-12)
+
+
+def test_one_thread_makes_the_same_map(atlas, monkeypatch):
+    monkeypatch.setenv("UNSTILL_THREADS", "1")
+    again = us.survey("gray-scott", **CALL)
+    assert all(np.array_equal(again.values[name], atlas.values[name], equal_nan=True) for name in atlas.values)
+
+
+def test_an_interrupted_survey_goes_on_to_the_same_map(atlas, tmp_path):
+    kept = us.Checkpoint(tmp_path)
+
+    def stop(done, total, entry):
+        if done >= 6:
+            raise KeyboardInterrupt
+
+    partly = us.survey("gray-scott", **CALL, progress=stop, resume=kept)
+    assert partly.interrupted
+    seen = partly.values["regime"] >= 0
+    assert 6 <= seen.sum() < seen.size
+    assert np.array_equal(partly.values["regime"][seen], atlas.values["regime"][seen])
+    partly.save(tmp_path / "partly")
+    assert us.Atlas.open(tmp_path / "partly").interrupted
+    done = []
+    whole = us.survey("gray-scott", **CALL, progress=lambda now, total, entry: done.append(now), resume=kept)
+    assert done[0] > 6 - 1  # what was kept is not done again
+    assert all(np.array_equal(whole.values[name], atlas.values[name], equal_nan=True) for name in atlas.values)
+
+
+def test_it_is_read_again_as_it_was_written(atlas, tmp_path):
+    atlas.save(tmp_path / "a")
+    again = us.Atlas.open(tmp_path / "a")
+    assert again.to_dict() == atlas.to_dict()
+    assert again.design.axes.keys() == atlas.design.axes.keys()
+    assert again.values.keys() == atlas.values.keys()
+    for name, values in atlas.values.items():
+        assert np.array_equal(again.values[name], values, equal_nan=True), name
+        assert again.values[name].dtype == values.dtype, name
+
+
+def test_xarray_opens_the_store(atlas, tmp_path):
+    xarray = pytest.importorskip("xarray")
+    atlas.save(tmp_path / "a")
+    with xarray.open_zarr(tmp_path / "a" / "atlas.zarr", consolidated=False) as data:
+        assert data["regime"].dims == ("F", "k", "sample")
+        assert data["mean"].dims == ("F", "k", "sample", "field")
+        assert np.array_equal(data["F"], OVER["F"])
+        assert data.attrs["regimes"][int(data["regime"][0, 0, 0])] == str(REGIMES[atlas.values["regime"][0, 0, 0]])
+    labelled = atlas.to_xarray()
+    assert list(labelled["field"].values) == ["u", "v"]
+
+
+def test_a_design_without_a_grid(tmp_path):
+    call = {**CALL, "over": {"F": (0.03, 0.06), "k": (0.045, 0.06), "Dv": (0.08, 0.1)}, "samples": 1}
+    atlas = us.survey("gray-scott", **call, design="sobol", points=4)
+    assert atlas.dims == ("point", "sample")
+    assert atlas.values["regime"].shape == (4, 1)
+    for name, (low, high) in call["over"].items():
+        assert ((atlas.design.values[name] >= low) & (atlas.design.values[name] <= high)).all()
+    atlas.save(tmp_path / "a")
+    again = us.Atlas.open(tmp_path / "a")
+    assert not again.design.axes
+    assert np.array_equal(again.design.values["Dv"], atlas.design.values["Dv"])
+
+
+def test_designs_fill_the_ranges():
+    over = {"F": (0.0, 0.1), "k": (0.0, 0.05)}
+    for kind in ("sobol", "latin"):
+        laid = lay_out(us.GrayScott, over, kind, 16, 0)
+        for name, (low, high) in over.items():
+            counts, _ = np.histogram(laid.values[name], bins=16, range=(low, high))
+            assert (counts == 1).all(), (kind, name)  # one point in each sixteenth
+
+
+def test_a_state_is_kept_where_it_is_asked_for():
+    atlas = us.survey("gray-scott", **{**CALL, "samples": 1}, keep_states=True)
+    assert atlas.values["state"].shape == (3, 3, 1, 2, 24, 24)
+    assert atlas.values["state"].mean((-2, -1)) == pytest.approx(atlas.values["mean"], abs=1e-5)
+
+
+def test_a_picture_of_the_atlas_is_its_own_neighbour(atlas):
+    states = us.survey("gray-scott", **{**CALL, "samples": 1}, keep_states=True).values["state"]
+    patterned = np.argwhere(np.isfinite(atlas.values["wavelength"][..., 0, 1]))
+    assert len(patterned) >= 2
+    i, j = patterned[0]
+    found = atlas.nearest(states[i, j, 0, 1], count=2)
+    assert found.values["F"][0] == OVER["F"][i]
+    assert found.values["k"][0] == OVER["k"][j]
+    assert found.samples[0] == 0
+    assert found.distances[0] < 1e-3
+    assert found.regimes[0] == str(REGIMES[atlas.values["regime"][i, j, 0]])
+
+
+def test_a_picture_of_nothing_like_it(atlas, rng):
+    assert atlas.nearest(np.full((24, 24), 0.2)).status is us.Status.DEAD
+    far = atlas.nearest(5 + rng.standard_normal((24, 24)))
+    assert far.status is us.Status.NO_FIT
+    assert "standard deviations away" in far.message
+
+
+def test_the_page_needs_nothing_else(atlas):
+    (text,) = atlas.texts().values()
+    assert not re.search(r"""(src|href)=["'](?!data:)""", text)
+    assert "{{" not in text
+    told = json.loads(re.search(r'<script id="data"[^>]*>(.*?)</script>', text, re.DOTALL)[1])
+    assert told["regime"] == atlas.values["regime"].ravel().tolist()
+    assert set(told["curves"]) <= {"saddle-node", "Hopf", "Turing"}
+    assert len(told["points"]["F"]) == 9
+
+
+def test_a_thumbnail_keeps_the_mean(rng):
+    field = rng.standard_normal((100, 64))
+    assert thumbnail(field).shape == (32, 32)
+    assert thumbnail(field[:96]).astype(float).mean() == pytest.approx(field[:96].mean(), abs=2e-3)
+    assert thumbnail(field[:24, :24]).shape == (32, 32)
+
+
+def test_threads_tell_who_failed():
+    def half(x):
+        return 1 / x
+
+    with pytest.raises(ZeroDivisionError):
+        list(in_threads(half, [1, 0, 2]))
+    assert dict(in_threads(half, [1, 2, 4])) == {0: 1, 1: 0.5, 2: 0.25}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"over": {}}, "`over` must name parameters and their ranges"),
+        ({"over": {"g": [0.1, 0.2]}}, "`over` must name parameters of gray-scott"),
+        ({"over": {"F": [0.1, 0.05]}}, "`over` must be LOW:HIGH:COUNT, or two values or more, rising"),
+        ({"over": {"F": [0.1]}}, "`over` must be LOW:HIGH:COUNT, or two values or more, rising"),
+        ({"set": {"F": 0.1}}, "`set` must not name what varies"),
+        ({"points": 4}, "`points` must be left out"),
+        ({"design": "sobol"}, "`points` must say how many points a sobol design has"),
+        ({"design": "hexagons"}, "`design` must be grid, sobol or latin"),
+        ({"init": "spiral"}, "`init` must be one of"),
+        ({"time": 10.0}, "`time` must be at least 2000 steps of dt"),
+        ({"dt": 5.0}, "`dt` must be below the stability limit"),
+        ({"preset": "mazes"}, "`preset` must be a preset of gray-scott"),
+        ({"over": {"F": [0.1, 0.7]}}, "F"),
+    ],
+)
+def test_wrong_calls(change, told):
+    with pytest.raises(us.BadInput, match=re.escape(told)):
+        us.survey("gray-scott", **{**CALL, **change})
+
+
+def test_a_system_without_space_has_no_regimes_here():
+    with pytest.raises(us.BadInput, match="`system` must be a reaction–diffusion system"):
+        us.survey("lorenz", over={"rho": [1.0, 2.0]})
+    with pytest.raises(us.BadInput, match=r"`dynamics` must be a reaction–diffusion system"):
+        us.classify("lorenz")
+
+
+@pytest.mark.parametrize("damage", ["missing", "no result", "cut", "other arrays"])
+def test_a_damaged_folder_is_told(atlas, tmp_path, damage):
+    import shutil
+
+    atlas.save(tmp_path / "a")
+    if damage == "missing":
+        shutil.rmtree(tmp_path / "a" / "atlas.zarr")
+    elif damage == "no result":
+        (tmp_path / "a" / "result.json").unlink()
+    elif damage == "cut":
+        (tmp_path / "a" / "atlas.zarr" / "regime" / "zarr.json").write_text("{")
+    else:
+        shutil.rmtree(tmp_path / "a" / "atlas.zarr" / "sample")
+    with pytest.raises(us.BadInput, match="`path` must be a"):
+        us.Atlas.open(tmp_path / "a")

@@ -166,7 +166,7 @@ def _moving(system, grid: Grid, record: Record, *, time: float, dt: float, seed:
         checks = _checks(system, grid, record.start, time, dt, seed)
         found["checks"] = checks
         if way.returns:
-            why = f"λ₁ = {_told(exponent)}, and yet it comes back to {way.depth:.1%} of its variance: unstable, and unkicked"
+            why = f"λ₁ = {_told(exponent)}, yet it comes back to {way.depth:.1%} of its variance: unstable, not kicked"
             return _finding(Regime.UNDECIDED, why, record, dt, **found)
         if len(checks) == 2 and all(map(_positive, checks)):
             return _finding(Regime.CHAOTIC, f"λ₁ = {_told(exponent)}, also at dt/2 and in float32", record, dt, **found)

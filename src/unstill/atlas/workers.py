@@ -38,10 +38,25 @@ def crew(workers: int | None, cluster: str) -> Iterator[Work]:
         raise BadInput("workers", "must be left out: the cluster has its own", workers)
     distributed = _distributed("cluster" if workers is None else "workers")
     with contextlib.ExitStack() as closing:
+        closing.enter_context(_quiet())
         address = cluster if workers is None else closing.enter_context(_processes(distributed, workers))
         client = _client(distributed, address)
         closing.callback(client.close, timeout=_LOOK)
         yield lambda function, items: _on_cluster(distributed, client, function, items)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """What its log tells of workers and schedulers that go away is told by results here."""
+    logs = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("distributed")]
+    before = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for log, level in zip(logs, before, strict=True):
+            log.setLevel(level)
 
 
 def _distributed(argument: str) -> Any:
@@ -90,8 +105,11 @@ def _on_cluster(distributed: Any, client: Any, function: Callable, items: Sequen
 
 def _finished(distributed: Any, client: Any, waiting: set) -> set:
     """Tasks that are done, after a short wait at most."""
-    with client.as_current(), contextlib.suppress(distributed.TimeoutError, TimeoutError):
-        return set(distributed.wait(list(waiting), timeout=_LOOK, return_when="FIRST_COMPLETED").done)
+    try:
+        with client.as_current(), contextlib.suppress(distributed.TimeoutError, TimeoutError):
+            return set(distributed.wait(list(waiting), timeout=_LOOK, return_when="FIRST_COMPLETED").done)
+    except distributed.CancelledError as error:
+        raise LostCluster("the scheduler was lost") from error
     if client.status != "running":
         raise LostCluster(f"the scheduler was lost ({client.status})")
     return set()

@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from ._errors import BadInput, NumericalFailure, UnstillError
     from ._stopping import time_limit
     from ._types import Status
-    from .analysis import Agreement, agree, growth_rates, leading_exponent, lyapunov_spectrum
+    from .analysis import (
+        Agreement,
+        Stability,
+        agree,
+        growth_rates,
+        leading_exponent,
+        lyapunov_spectrum,
+        stability,
+    )
     from .discovery import Discovery, Equations, discover
     from .discovery.point_sets import POINT_SETS, DrawnPoints, draw_points
     from .field_flows import (
@@ -88,7 +96,9 @@ _ROOMS = {
     "_errors": ("BadInput", "NumericalFailure", "UnstillError"),
     "_stopping": ("time_limit",),
     "_types": ("Status",),
-    "analysis": ("Agreement", "agree", "growth_rates", "leading_exponent", "lyapunov_spectrum"),
+    "analysis": (
+        "Agreement", "Stability", "agree", "growth_rates", "leading_exponent", "lyapunov_spectrum", "stability",
+    ),
     "files": ("Checkpoint", "load", "load_trajectory", "save"),
     "files.inspect": ("inspect",),
     "files.models": ("load_flow", "load_score"),

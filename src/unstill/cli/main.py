@@ -17,6 +17,7 @@ VERBS = {
     "viability": "study when gradients find parameters: strategies, losses, regimes",
     "landscape": "map a loss along one parameter, over a list of sets, or over a section",
     "compare": "measure the pictures of a set against each other, by one or more losses",
+    "stability": "uniform states of a system, what grows on them, and their bifurcations",
     "points": "draw a point set: an unordered heap of points",
     "alife": "draw an artificial life heap: pictures of an icon at random places and angles",
     "discover": "find the equations behind a heap of points, or pictures of all fields",

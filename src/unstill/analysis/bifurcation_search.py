@@ -47,7 +47,7 @@ def along_one(search: Search) -> tuple[list[Branch], list[Bifurcation]]:
     """The branches along one parameter, and their bifurcations by its value."""
     local, box = Local(search.system, tuple(search.ranges)), box_of(search.corners(), search.box)
     ((low, high),) = search.ranges.values()
-    seeds = _seeds(local, np.linspace(low, high, _VALUES)[:, None], box, search.seed)
+    seeds = np.concatenate(_seeds(local, np.linspace(low, high, _VALUES)[:, None], box, search.seed))
     if not len(seeds):
         return [], []
     line = Line(local, local.count, _window(search, box, seeds))
@@ -63,15 +63,16 @@ def over_two(search: Search) -> tuple[list[BifurcationCurve], list[Bifurcation]]
     """The curves of bifurcations over the plane of two parameters, and their points of codimension two."""
     local, box = Local(search.system, tuple(search.ranges)), box_of(search.corners(), search.box)
     across = [_values(search, which, share) for which in (0, 1) for share in _ACROSS]
-    seeds = [_seeds(local, points, box, search.seed) for _, points in across]
-    together = np.concatenate(seeds)
+    found = _seeds(local, np.concatenate([points for _, points in across]), box, search.seed)
+    seeds = [found[i : i + _VALUES_ACROSS] for i in range(0, len(found), _VALUES_ACROSS)]
+    together = np.concatenate(found)
     if not len(together):
         return [], []
     window, met, first = _window(search, box, together), [], FirstLyapunov(local)
     for number, ((which, points), states) in enumerate(zip(across, seeds, strict=True)):
         held = local.count + 1 - which
         line = Line(local, local.count + which, window, {held: float(points[0, 1 - which])})
-        met += [(line, kind, y) for kind, y in _met(line, trace_branches(line, states))]
+        met += [(line, kind, y) for kind, y in _met(line, trace_branches(line, np.concatenate(states)))]
         _tell(search, number + 1, {"over": list(search.ranges), "bifurcations": len(met)})
     traced = trace_curves(local, met, window)
     points = special_points(local, traced, window, first)
@@ -94,11 +95,11 @@ def _values(search: Search, which: int, share: float) -> tuple[int, Float[np.nda
     return which, points
 
 
-def _seeds(local: Local, points: np.ndarray, box: Box, seed: int) -> Float[np.ndarray, "S N"]:
-    """All states at values of the free parameters, as y."""
+def _seeds(local: Local, points: np.ndarray, box: Box, seed: int) -> list[Float[np.ndarray, "S N"]]:
+    """All states at each row of values of the free parameters, as y."""
     found, _ = find_uniform_states(local, points, box, starts=_STARTS, seed=seed)
-    rows = [np.concatenate([c, p]) for p, states in zip(points, found, strict=True) for c in states]
-    return np.array(rows).reshape(len(rows), local.count + points.shape[1])
+    pairs = zip(points, found, strict=True)
+    return [np.column_stack([states, np.broadcast_to(p, (len(states), len(p)))]) for p, states in pairs]
 
 
 def _window(search: Search, box: Box, seeds: np.ndarray) -> Window:

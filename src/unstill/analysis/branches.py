@@ -6,7 +6,7 @@ grow. It is then solved for by Newton's method on its own equations (`local`), t
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ class Line:
         return self.local.equations(STATE, self.held)
 
 
-def trace_branches(line: Line, seeds: Sequence[np.ndarray]) -> list[Float[np.ndarray, "T N"]]:
+def trace_branches(line: Line, seeds: Float[np.ndarray, "S N"]) -> list[Float[np.ndarray, "T N"]]:
     """The branches R = 0 through states (N,), each followed once."""
     curves: list[np.ndarray] = []
     for seed in seeds:

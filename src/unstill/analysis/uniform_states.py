@@ -1,7 +1,7 @@
 """All uniform steady states of a system in a box: Newton's method from many starts, and what it found verified."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -15,9 +15,13 @@ from .local import Local
 
 _ITERATIONS = 80
 _RESIDUAL, _STEP = 1e-12, 1e-8  # of a state that is accepted: rates over the size of their terms, Newton's next step
+_ASIDE = 1e-9  # of the scale: where smoothness is tried
 _WIDE = 100.0  # half of the default box, in units of the state of rest
 _SAME = 1e-6  # states nearer than this share are one
 _MOST = 30  # isolated states of one system; more that are all degenerate are a continuum
+
+
+_Solve = Callable[[Array, Array], Array]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -86,42 +90,51 @@ def find_uniform_states(
     Returns the states of each row, and whether some row has a continuum of them (a conserved amount): those are left
     out. Finds all of them only in so far as some start leads to each.
     """
-    begin = starts_in(box, starts, seed)
+    found = _search(local, points, box, starts_in(box, starts, seed), jnp.linalg.solve)
+    if not any(len(states) for states in found):  # J may be singular at all of them
+        found = _search(local, points[:1], box, starts_in(box, 2 * _MOST, seed), _shortest)
+        return [states[:0] for states in [found[0]] * len(points)], len(found[0]) > _MOST
+    continuum = any(len(states) > _MOST for states in found)
+    return [states if len(states) <= _MOST else states[:0] for states in found], continuum
+
+
+def _shortest(J: Array, R: Array) -> Array:
+    """The shortest solution of J x = R where J is singular."""
+    return jnp.linalg.lstsq(J, R, rcond=1e-10)[0]
+
+
+def _search(local: Local, points: np.ndarray, box: Box, begin: np.ndarray, solve: _Solve) -> list[np.ndarray]:
+    """The states at each of the points, some more than `_MOST` where there are many."""
     with enable_x64():
         size = jnp.asarray(box.scale)
-        newton = jax.jit(jax.vmap(jax.vmap(lambda c, p: _newton(local, c, p, size), (0, None)), (None, 0)))
+        newton = jax.jit(jax.vmap(jax.vmap(lambda c, p: _newton(local, c, p, size, solve), (0, None)), (None, 0)))
         check = jax.jit(jax.vmap(jax.vmap(lambda c, p: _checked(local, c, p, size), (0, None)), (0, 0)))
         ends = newton(jnp.asarray(begin), jnp.asarray(points, jnp.float64))
         good = np.asarray(check(ends, jnp.asarray(points, jnp.float64)))
         ends = np.asarray(ends)
     room = 1e-9 * box.scale
     inside = ((ends >= box.low - room) & (ends <= box.high + room)).all(-1) & good
-    found, continuum = [], False
-    for states, mask in zip(ends, inside, strict=True):
-        distinct = _distinct(_without_dust(states[mask], box.scale), box.scale)
-        if len(distinct) > _MOST:
-            continuum, distinct = True, distinct[:0]
-        found.append(distinct)
-    return found, continuum
+    return [_distinct(states[mask], box.scale) for states, mask in zip(ends, inside, strict=True)]
 
 
 def _joined(c: Array, p: Array) -> Array:
     return jnp.concatenate([c, p])
 
 
-def _newton(local: Local, c: Array, p: Array, size: Array) -> Array:
+def _newton(local: Local, c: Array, p: Array, size: Array, solve: _Solve) -> Array:
     """Damped steps that become Newton's own, since they end in the last digits."""
 
     def step(_, c):
-        delta = jnp.linalg.solve(local.jacobian(_joined(c, p)), local.rates(_joined(c, p)))
+        delta = solve(local.jacobian(_joined(c, p)), local.rates(_joined(c, p)))
         most = jnp.min(2 * jnp.maximum(jnp.abs(c), 1e-3 * size) / jnp.maximum(jnp.abs(delta), 1e-300))
         return c - jnp.minimum(1.0, most) * delta
 
-    return jax.lax.fori_loop(0, _ITERATIONS, step, c)
+    end = jax.lax.fori_loop(0, _ITERATIONS, step, c)
+    return jnp.where(jnp.abs(end) < 1e-13 * size, 0.0, end)  # what is 0 but for round-off
 
 
 def _checked(local: Local, c: Array, p: Array, size: Array) -> Array:
-    """Whether a state is one."""
+    """Whether a state is one: at rest, and with rates that are smooth around it, which they are not at a pole."""
     y = _joined(c, p)
     J, R = local.jacobian(y), local.rates(y)
     values = {name: jnp.asarray(value, c.dtype) for name, value in local.at(y).values().items()}
@@ -132,14 +145,16 @@ def _checked(local: Local, c: Array, p: Array, size: Array) -> Array:
     slopes = jax.jacfwd(of_parameters)(values)
     terms = jnp.abs(J) @ jnp.maximum(jnp.abs(c), 1e-3 * size)
     terms = terms + sum(jnp.abs(slopes[name] * value) for name, value in values.items())
-    step = jnp.abs(jnp.linalg.solve(J, R))
-    near = jnp.all(step <= _STEP * (jnp.abs(c) + 1e-3 * size)) | ~jnp.all(jnp.isfinite(step))
-    return jnp.all(jnp.abs(R) <= _RESIDUAL * terms) & jnp.all(jnp.isfinite(c)) & jnp.all(jnp.isfinite(J)) & jnp.any(J != 0) & near
+    near = jnp.all(jnp.abs(_shortest(J, R)) <= _STEP * (jnp.abs(c) + 1e-3 * size))
+    finite = jnp.all(jnp.isfinite(c)) & jnp.all(jnp.isfinite(J))
+    smooth = _smooth(local, y, R, J, _ASIDE * size) | _smooth(local, y, R, J, -_ASIDE * size)
+    return jnp.all(jnp.abs(R) <= _RESIDUAL * terms) & finite & jnp.any(J != 0) & near & smooth
 
 
-def _without_dust(states: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Fields that are 0 but for round-off, as 0."""
-    return np.where(np.abs(states) < 1e-13 * size, 0.0, states)
+def _smooth(local: Local, y: Array, R: Array, J: Array, aside: Array) -> Array:
+    """Whether J tells the rates a little aside to 1 %."""
+    change = local.rates(y.at[: local.count].add(aside)) - R
+    return jnp.all(jnp.abs(change - J @ aside) <= 1e-2 * (jnp.abs(J) @ jnp.abs(aside)))
 
 
 def _distinct(states: Float[np.ndarray, "S C"], size: np.ndarray) -> Float[np.ndarray, "K C"]:

@@ -11,7 +11,7 @@ from ..analysis.stability_result import Stability, told
 from .colors import DATA, FOUND
 from .figures import GREY, INK, dress, halo
 from .labels import pick_field
-from .page import AXIS, HEAD, NOTE, NUMBERS, TITLE, Page
+from .page import AXIS, HEAD, NOTE, TITLE, Page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..analysis.branches import Bifurcation
 
 _WIDTH, _HEIGHT, _TALL = 12.6, 2.7, 4.2  # inches: the page, a dispersion relation, a diagram
+_NUMBERS = 0.95  # inches left of a dispersion relation
 _MOST = 4  # states with a panel of their own
 _BESIDE = 3.9  # inches right of a diagram, for its legend
 _LISTED = 14  # bifurcations in the legend
@@ -42,7 +43,7 @@ def plot_stability(found: Stability) -> Figure:
     if found.states:
         _draw_states(page, found)
     if diagram:
-        axes = page.axes(NUMBERS, rows + TITLE, _WIDTH - NUMBERS - _BESIDE, _TALL)
+        axes = page.axes(_NUMBERS, rows + TITLE, _WIDTH - _NUMBERS - _BESIDE, _TALL)
         (_draw_branches if found.branches else _draw_plane)(axes, found)
     return page.figure
 
@@ -57,10 +58,12 @@ def _draw_states(page: Page, found: Stability) -> None:
     """A panel a state: those that lose their stability to waves first, then in order."""
     shown = sorted(found.states, key=lambda each: not each.bands)[:_MOST]
     q = found.wavenumbers()
-    panels = page.row(max(len(shown), 2), HEAD + TITLE + 2 * NOTE, _HEIGHT)
-    for axes in panels[len(shown) :]:
-        axes.set_axis_off()
-    for axes, state in zip(panels, shown, strict=False):
+    each = _WIDTH / max(len(shown), 2)
+    panels = [
+        page.axes(i * each + _NUMBERS, HEAD + TITLE + 2 * NOTE, each - _NUMBERS - 0.25, _HEIGHT)
+        for i in range(len(shown))
+    ]
+    for axes, state in zip(panels, shown, strict=True):
         name = ", ".join(f"{field} = {value:.4g}" for field, value in state.values.items())
         dress(axes, "", "wavenumber q (1/length)", "growth rate Re σ (1/time)")
         _draw_rates(axes, state, q)

@@ -90,12 +90,20 @@ def find_uniform_states(
     Returns the states of each row, and whether some row has a continuum of them (a conserved amount): those are left
     out. Finds all of them only in so far as some start leads to each.
     """
-    found = _search(local, points, box, starts_in(box, starts, seed), jnp.linalg.solve)
+    found = _search(local, points, box, starts_in(box, starts, seed), _solved)
     if not any(len(states) for states in found):  # J may be singular at all of them
         found = _search(local, points[:1], box, starts_in(box, 2 * _MOST, seed), _shortest)
         return [states[:0] for states in [found[0]] * len(points)], len(found[0]) > _MOST
     continuum = any(len(states) > _MOST for states in found)
     return [states if len(states) <= _MOST else states[:0] for states in found], continuum
+
+
+def _solved(J: Array, R: Array) -> Array:
+    """J⁻¹R; of two fields by Cramer's rule, which is faster for many small matrices."""
+    if len(R) != 2:
+        return jnp.linalg.solve(J, R)
+    adjugate = jnp.array([J[1, 1] * R[0] - J[0, 1] * R[1], J[0, 0] * R[1] - J[1, 0] * R[0]])
+    return adjugate / (J[0, 0] * J[1, 1] - J[0, 1] * J[1, 0])
 
 
 def _shortest(J: Array, R: Array) -> Array:

@@ -82,6 +82,8 @@ def lyapunov() -> dict:
 
 
 call = functools.partial
+
+
 def stability() -> dict:
     found = us.stability("brusselator", over={"b": (2.0, 12.0)})
     places = [list(point.parameters.values()) for point in found.bifurcations]

@@ -151,7 +151,7 @@ def test_points_of_codimension_two_of_gray_scott():
     for kind, expected in (("Takens–Bogdanov", closed.TAKENS_BOGDANOV), ("Bautin", closed.BAUTIN)):
         assert tuple(points[kind].parameters.values()) == pytest.approx(expected, abs=CLOSE)
     k, F = points["Turing–Hopf"].parameters.values()
-    assert F == pytest.approx(0.0471, abs=5e-5)
+    assert pytest.approx(0.0471, abs=5e-5) == F
     assert float(closed.hopf(k)) == pytest.approx(F, abs=CLOSE)
     assert float(closed.turing(2.0, F)) == pytest.approx(k, abs=CLOSE)
 
@@ -162,7 +162,7 @@ def test_onsets_end_where_turing_and_hopf_cross():
     for curve in plane().curves:
         F = curve.parameters[:, 1]
         if curve.kind != "saddle-node":
-            np.testing.assert_array_equal(curve.onset, F > crossing if curve.kind == "Turing" else F < crossing)
+            np.testing.assert_array_equal(curve.onset, crossing < F if curve.kind == "Turing" else crossing > F)
         else:
             assert not curve.onset.any()
 
@@ -225,7 +225,9 @@ def reference(system) -> tuple[float, float, bool]:
 @pytest.mark.parametrize(("cls", "kind"), [(Shifted, "Hopf"), (Waving, "wave"), (Patterned, "Turing")])
 def test_three_fields(cls, kind):
     q, rate, oscillates = reference(cls(mu=0.0))
-    found = us.stability(cls(mu=-rate - 0.3), over={"mu": (-rate - 0.3, -rate + 0.2)}, box=dict.fromkeys("uvw", (-3, 3)))
+    found = us.stability(
+        cls(mu=-rate - 0.3), over={"mu": (-rate - 0.3, -rate + 0.2)}, box=dict.fromkeys("uvw", (-3, 3))
+    )
     onsets = [point for point in found.bifurcations if point.onset and np.abs(list(point.state.values())).max() < 1e-6]
     assert len(onsets) == 1
     assert onsets[0].parameters["mu"] == pytest.approx(-rate, abs=1e-6)

@@ -108,7 +108,11 @@ def test_unknown_options_and_words(refused, verb):
 
 @pytest.mark.parametrize(
     "verb",
-    [v for v in CALLS if v not in ("simulate", "calibrate", "viability", "stability", "points", "alife", "animate", "landscape")],
+    [
+        v
+        for v in CALLS
+        if v not in ("simulate", "calibrate", "viability", "stability", "points", "alife", "animate", "landscape")
+    ],
 )
 def test_a_source_is_needed(refused, verb):
     refused(verb, expected=["source"])

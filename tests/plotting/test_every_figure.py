@@ -104,7 +104,9 @@ def spectrum(count=3) -> Spectrum:
 
 
 def stability_of(*jacobians, over=(), branches=(), found=(), curves=()) -> Stability:
-    states = [judge({"u": 0.4 + i, "v": -0.123456}, np.array(J), np.array([1.0, 40.0])) for i, J in enumerate(jacobians)]
+    states = [
+        judge({"u": 0.4 + i, "v": -0.123456}, np.array(J), np.array([1.0, 40.0])) for i, J in enumerate(jacobians)
+    ]
     ranges = dict.fromkeys(over, (0.01, 0.07))
     return Stability(GrayScott(), states, False, {}, ranges, list(branches), list(found), list(curves), 1.0)
 

@@ -86,7 +86,7 @@ def _place(point: Bifurcation) -> np.ndarray:
 
 
 def _values(search: Search, which: int, share: float) -> tuple[int, Float[np.ndarray, "N 2"]]:
-    """Values of both parameters on a line across the plane: `which` varies, the other stands at a share of its range."""
+    """Both parameters on a line across the plane: `which` varies, the other stands at a share of its range."""
     ends = list(search.ranges.values())
     points = np.empty((_VALUES_ACROSS, 2))
     points[:, which] = np.linspace(*ends[which], _VALUES_ACROSS)

@@ -18,6 +18,7 @@ from .hopf_criticality import FirstLyapunov, imaginary_pair
 from .local import BRANCH_POINT, HOPF, SADDLE_NODE, STATE, TURING, WAVE, WITH_WAVES, Evaluate, Local, on_pairs
 
 _ONSET = 1e-6  # growth, as a share of the greatest entry of J, above which something else grows already
+_NO_POLE = 0.1  # det J, by how much it must fall towards a point where it changes its sign
 _HALVINGS = 8  # of a step in which something changes
 _REACH = 6.0  # longest steps between the guess of a bifurcation and its place
 
@@ -109,7 +110,7 @@ def _between(
     ahead = (b - a) / line.window.scale
     long = float(np.linalg.norm(ahead))
     middle = solved(line.states, (a + b) / 2, line.window.scale, across=ahead / long) if depth and long > 0 else None
-    if middle is not None:
+    if middle is not None and np.linalg.norm((middle - (a + b) / 2) / line.window.scale) < long:
         between = _signs(line.local, middle)
         return _between(line, a, middle, before, between, depth - 1) + _between(
             line, middle, b, between, after, depth - 1
@@ -122,7 +123,8 @@ def _between(
     for kind, few, many in ((TURING, before.waves, after.waves), (WAVE, before.pairs, after.pairs)):
         if abs(len(many) - len(few)) >= 2:
             found.append(_wave(line, kind, a, b, max(few, many, key=len)))
-    return [each for each in found if each is not None]
+    n = len(line.window.scale)
+    return [each for each in found if each is not None and line.window.holds(each[1][:n])]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -149,8 +151,8 @@ def _signs(local: Local, y: np.ndarray) -> _Signs:
 
 
 def _positive(roots: np.ndarray) -> np.ndarray:
-    real = np.abs(roots.imag) <= 1e-12 * np.abs(roots)
-    return np.sort(roots[real & (roots.real > 0)].real)
+    real = np.abs(np.imag(roots)) <= 1e-12 * np.abs(roots)
+    return np.sort(np.real(roots[real & (np.real(roots) > 0)]))
 
 
 def _fold(line: Line, a: np.ndarray, b: np.ndarray) -> tuple[str, np.ndarray] | None:
@@ -161,12 +163,15 @@ def _fold(line: Line, a: np.ndarray, b: np.ndarray) -> tuple[str, np.ndarray] | 
     if first * last < 0:
         y = line.solve(SADDLE_NODE, (a + b) / 2, a, b)
         return None if y is None else (SADDLE_NODE, y)
-    sign = np.linalg.slogdet(line.local.parts(a)[0])[0]
+    at, there = (np.linalg.det(line.local.parts(y)[0]) for y in (a, b))
+    least = _NO_POLE * max(abs(at), abs(there))
     for _ in range(60):
         y = solved(line.states, (a + b) / 2, scale, fixed=axis)
-        y = (a + b) / 2 if y is None else y
-        a, b = (y, b) if np.linalg.slogdet(line.local.parts(y)[0])[0] == sign else (a, y)
-    return BRANCH_POINT, (a + b) / 2
+        value = np.nan if y is None else np.linalg.det(line.local.parts(y)[0])
+        if y is None or value == 0 or not np.isfinite(value):
+            break
+        at, there, a, b = (value, there, y, b) if value * at > 0 else (at, value, a, y)
+    return (BRANCH_POINT, (a + b) / 2) if max(abs(at), abs(there)) < least else None
 
 
 def _hopf(line: Line, a: np.ndarray, b: np.ndarray) -> tuple[str, np.ndarray] | None:
@@ -194,7 +199,7 @@ def described(local: Local, kind: str, y: np.ndarray, first: FirstLyapunov) -> B
         period = 2 * np.pi / np.sqrt(pair) if pair is not None and pair > 0 else None
     if kind == WAVE and q is not None:
         leading = rates_at(J, D, np.array([q]))[0]
-        at = leading[np.argmin(np.abs(leading.real) + (np.abs(leading.imag) == 0) * size_of(J))]
+        at = leading[np.argmin(np.abs(np.real(leading)) + (np.imag(leading) == 0) * size_of(J))]
         period = 2 * np.pi / abs(at.imag) if at.imag else None
     parameters = dict(zip(local.free, y[C : C + P].tolist(), strict=True))
     state = dict(zip(local.system.fields, y[:C].tolist(), strict=True))

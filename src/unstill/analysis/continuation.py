@@ -32,7 +32,12 @@ class Window:
 
 
 def solved(
-    evaluate: Evaluate, start: np.ndarray, scale: np.ndarray, *, fixed: int | None = None, across: np.ndarray | None = None
+    evaluate: Evaluate,
+    start: np.ndarray,
+    scale: np.ndarray,
+    *,
+    fixed: int | None = None,
+    across: np.ndarray | None = None,
 ) -> np.ndarray | None:
     """The solution near a start, by Newton's method; `None` where that does not converge.
 

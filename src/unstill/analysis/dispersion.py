@@ -102,9 +102,9 @@ def size_of(J: np.ndarray) -> float:
 
 def _type(rates: np.ndarray, small: float) -> str:
     """In the words of the phase plane."""
-    if (np.abs(rates.real) <= small).any():
+    if (np.abs(np.real(rates)) <= small).any():
         return "degenerate"
-    if (rates.real > 0).any() and (rates.real < 0).any():
+    if (np.real(rates) > 0).any() and (np.real(rates) < 0).any():
         return "saddle"
     kind = "focus" if abs(rates[0].imag) > small else "node"
     return f"{'unstable' if rates[0].real > 0 else 'stable'} {kind}"
@@ -113,7 +113,7 @@ def _type(rates: np.ndarray, small: float) -> str:
 def sorted_rates(matrices: np.ndarray) -> np.ndarray:
     """Eigenvalues of matrices (N, C, C), the largest real part first."""
     rates = np.linalg.eigvals(matrices).astype(complex)
-    return np.take_along_axis(rates, np.argsort(-rates.real, axis=1, kind="stable"), axis=1)
+    return np.take_along_axis(rates, np.argsort(-np.real(rates), axis=1, kind="stable"), axis=1)
 
 
 def rates_at(J: np.ndarray, D: np.ndarray, q: np.ndarray) -> np.ndarray:
@@ -140,11 +140,11 @@ def crossings_of_zero(J: np.ndarray, D: np.ndarray) -> np.ndarray:
 def growing(J: np.ndarray, D: np.ndarray) -> tuple[tuple[tuple[float, float], ...], Growth | None]:
     """The bands of wavenumbers that grow, and the one that grows fastest."""
     roots = crossings_of_zero(J, D)
-    real = roots[(np.abs(roots.imag) <= 1e-7 * np.abs(roots)) & (roots.real > 0)].real
+    real = np.real(roots[(np.abs(np.imag(roots)) <= 1e-7 * np.abs(roots)) & (np.real(roots) > 0)])
     edges = np.concatenate([[0.0], np.sort(np.sqrt(real))])
     middles = np.append((edges[:-1] + edges[1:]) / 2, 2 * edges[-1] + 1.0)
     small = MARGINAL * size_of(J)
-    leading = rates_at(J, D, middles)[:, 0].real
+    leading = np.real(rates_at(J, D, middles)[:, 0])
     bands: list[tuple[float, float]] = []
     for i in np.flatnonzero(leading > small):
         low, high = float(edges[i]), float(edges[i + 1]) if i + 1 < len(edges) else float("inf")
@@ -159,7 +159,7 @@ def _fastest(J: np.ndarray, D: np.ndarray, bands: list[tuple[float, float]]) -> 
     best_q, best = 0.0, -np.inf
     for low, high in bands:
         q = np.linspace(low, high if np.isfinite(high) else 4 * low + 10 * reach(J, D), _SAMPLES)
-        leading = rates_at(J, D, q)[:, 0].real
+        leading = np.real(rates_at(J, D, q)[:, 0])
         i = int(np.argmax(leading))
         around = float(q[max(i - 1, 0)]), float(q[min(i + 1, len(q) - 1)])
         refined = minimize_scalar(

@@ -37,7 +37,9 @@ class FirstLyapunov:
         p = left[:, int(np.argmin(np.abs(values + 1j * omega)))]
         p = p / np.conj(np.vdot(p, q))
         with enable_x64():
-            found = self._along(*(jnp.asarray(each) for each in (y, q.real, q.imag, p.real, p.imag)), omega)
+            found = self._along(
+                *(jnp.asarray(each) for each in (y, np.real(q), np.imag(q), np.real(p), np.imag(p))), omega
+            )
         return float(found)
 
     def _coefficient(self, y: Array, a: Array, b: Array, p: Array, s: Array, omega: Array) -> Array:
@@ -73,4 +75,4 @@ def imaginary_pair(J: Float[np.ndarray, "C C"]) -> float | None:
     if not len(i):
         return None
     k = int(np.argmin(np.abs(values[i] + values[j])))
-    return float((values[i[k]] * values[j[k]]).real)
+    return float(np.real(values[i[k]] * values[j[k]]))

@@ -1,4 +1,4 @@
-"""A system at one place, as functions of one vector y: fields, then free parameters, then ln q² where waves are asked of.
+"""A system at one place, as functions of one vector y: fields, free parameters, and ln q² where waves are asked of.
 
 Each bifurcation of a uniform state is a set of equations in y, solved and followed by `continuation`:
 

@@ -6,6 +6,7 @@ line across the plane meets it. So it passes through its own turning points, and
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -42,6 +43,10 @@ class BifurcationCurve:
     states: Float[np.ndarray, "T C"]
     wavenumbers: Float[np.ndarray, " T"]
     onset: Bool[np.ndarray, " T"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `result.json` has it: the points themselves are arrays."""
+        return {"kind": self.kind, "points": len(self.parameters), "onset": float(self.onset.mean())}
 
 
 def trace_curves(

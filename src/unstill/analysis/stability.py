@@ -41,9 +41,9 @@ def stability(
     Of each state: eigenvalues and type, the dispersion relation σ(q) as eigenvalues of J − q² D (J. D. Murray,
     Mathematical Biology II (3rd ed.), eq. 2.21), the bands of wavenumbers that grow, the fastest wave. Over one
     parameter: the branches of states through their folds, and the values at which a state is born or lost
-    (saddle-node), begins to oscillate (Hopf) or to form waves (Turing, or waves that oscillate), to round-off. Over two:
-    the curves of these in the plane, with Takens–Bogdanov, Bautin and Turing–Hopf points (Y. A. Kuznetsov, Elements of
-    Applied Bifurcation Theory (3rd ed.), chapters 5, 8 and 10).
+    (saddle-node), begins to oscillate (Hopf) or to form waves (Turing, or waves that oscillate), to round-off. Over
+    two: the curves of these in the plane, with Takens–Bogdanov, Bautin and Turing–Hopf points (Y. A. Kuznetsov,
+    Elements of Applied Bifurcation Theory (3rd ed.), chapters 5, 8 and 10).
 
     Says where a uniform state is lost, not where patterns exist: those that are born subcritically, as most of
     Gray–Scott's, live where it is stable. States that no start leads to, and branches that exist in less than 1/32 of a
@@ -110,7 +110,9 @@ def _system(system: str | AbstractSystem | type[AbstractSystem], preset: str | N
         raise BadInput("system", "must be a reaction–diffusion system", getattr(one, "name", type(one).__name__))
     several = [name for name, value in one.values().items() if np.size(value) != 1]
     if several:
-        raise BadInput("system", "must have one value a parameter", f"{np.size(one.values()[several[0]])} of {several[0]}")
+        raise BadInput(
+            "system", "must have one value a parameter", f"{np.size(one.values()[several[0]])} of {several[0]}"
+        )
     check_contract(type(one))
     return one.with_values(**{name: float(np.reshape(value, ())) for name, value in one.values().items()})
 

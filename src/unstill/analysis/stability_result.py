@@ -75,10 +75,7 @@ class Stability(Result):
             "states": [each.to_dict() for each in self.states],
             "over": {name: list(ends) for name, ends in self.over.items()},
             "bifurcations": [each.to_dict() for each in self.bifurcations],
-            "curves": [
-                {"kind": each.kind, "array": f"curve_{i}", "points": len(each.parameters), "onset": float(each.onset.mean())}
-                for i, each in enumerate(self.curves)
-            ],
+            "curves": [each.to_dict() | {"array": f"curve_{i}"} for i, each in enumerate(self.curves)],
             "seconds": self.seconds,
         })  # fmt: skip
 
@@ -93,7 +90,7 @@ class Stability(Result):
         rates = np.array([rates_at(each.jacobian, each.diffusion, q)[:, 0] for each in self.states], complex)
         rates = rates.reshape(len(self.states), len(q))
         states = np.array([list(each.values.values()) for each in self.states]).reshape(len(self.states), fields)
-        found = {"states": states, "wavenumbers": q, "growth": rates.real, "frequency": np.abs(rates.imag)}
+        found = {"states": states, "wavenumbers": q, "growth": np.real(rates), "frequency": np.abs(np.imag(rates))}
         for i, branch in enumerate(self.branches):
             found[f"branch_{i}"] = np.column_stack([branch.values, branch.states])
             found[f"stable_{i}"] = branch.stable

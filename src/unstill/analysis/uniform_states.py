@@ -169,7 +169,9 @@ def _distinct(states: Float[np.ndarray, "S C"], size: np.ndarray) -> Float[np.nd
     """One of those that are the same, sorted."""
     kept: list[np.ndarray] = []
     for state in states[np.lexsort(states.T[::-1])]:
-        apart = [np.abs(state - other) > _SAME * np.maximum(np.abs(state), np.abs(other)) + 1e-9 * size for other in kept]
+        apart = [
+            np.abs(state - other) > _SAME * np.maximum(np.abs(state), np.abs(other)) + 1e-9 * size for other in kept
+        ]
         if all(each.any() for each in apart):
             kept.append(state)
         if len(kept) > _MOST:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..analysis.dispersion import UniformState, rates_at
-from ..analysis.stability_result import Stability, told
+from ..analysis.stability_result import Stability
 from .colors import DATA, FOUND
 from .figures import GREY, INK, dress, halo
 from .labels import pick_field
@@ -67,39 +67,47 @@ def _draw_states(page: Page, found: Stability) -> None:
         name = ", ".join(f"{field} = {value:.4g}" for field, value in state.values.items())
         dress(axes, "", "wavenumber q (1/length)", "growth rate Re σ (1/time)")
         _draw_rates(axes, state, q)
-        lines = [f"{name}: {state.verdict}", f"{state.type}", *_wrapped(told(state), len(shown))]
-        for i, line in enumerate(lines[:3]):
-            style = {"weight": "bold", "color": INK} if i == 0 else {"color": GREY}
+        for i, line in enumerate([f"{name}: {state.verdict}", *_told(state)]):
+            first = i == 0
             axes.annotate(
                 line, (0, 1), (0, 30 - 12.5 * i), xycoords="axes fraction", textcoords="offset points",
-                fontsize=9.5 if i == 0 else 8.5, parse_math=False, annotation_clip=False, **style,
+                fontsize=9.5 if first else 8.5, weight="bold" if first else "normal", color=INK if first else GREY,
+                parse_math=False, annotation_clip=False,
             )  # fmt: skip
 
 
-def _wrapped(text: str, panels: int) -> list[str]:
-    """Words that fit above a panel, in one line."""
-    room = int(210 / max(panels, 2))
-    return [text if len(text) <= room else text[: text.rfind(", ", 0, room)]] if text else []
+def _told(state: UniformState) -> list[str]:
+    """The type, the bands and the fastest wave, in two lines that fit above a panel."""
+    bands = " and ".join(
+        (f"{low:.3g} < q" if low else "q") + (f" < {high:.3g}" if np.isfinite(high) else "")
+        for low, high in state.bands
+    )
+    lines, wave = [f"{state.type}{f'; waves of {bands} grow' if bands else ''}"], state.fastest
+    if wave is not None:
+        where = "uniform growth" if wave.wavelength is None else f"fastest wavelength {wave.wavelength:.4g}"
+        how = "" if wave.period is None else f", period {wave.period:.4g}"
+        lines.append(f"{where}, rate {wave.rate:.3g}{how}")
+    return lines
 
 
 def _draw_rates(axes: Axes, state: UniformState, q: np.ndarray) -> None:
     """All growth rates, the leading one strong: solid where it is real, dashed where it oscillates; bands shaded."""
     rates = rates_at(state.jacobian, state.diffusion, q)
-    leading = rates[:, 0]
+    leading = np.real(rates[:, 0])
     scale = float(np.abs(state.jacobian).max())
-    oscillates = np.abs(leading.imag) > 1e-9 * scale
+    oscillates = np.abs(np.imag(rates[:, 0])) > 1e-9 * scale
     for low, high in state.bands:
         axes.axvspan(low, min(high, float(q[-1])), color=FOUND, alpha=0.12, linewidth=0)
     axes.axhline(0, color=INK, linewidth=0.8)
     for k in range(1, rates.shape[1]):
-        axes.plot(q, rates[:, k].real, color=GREY, linewidth=0.8)
-    real, waves = np.where(oscillates, np.nan, leading.real), np.where(oscillates, leading.real, np.nan)
+        axes.plot(q, np.real(rates[:, k]), color=GREY, linewidth=0.8)
+    real, waves = np.where(oscillates, np.nan, leading), np.where(oscillates, leading, np.nan)
     axes.plot(q, real, color=FOUND, linewidth=1.8, label="stationary")
     axes.plot(q, waves, color=DATA, linewidth=1.8, linestyle=(0, (4, 1.5)), label="oscillating")
     if state.fastest is not None:
         axes.plot(state.fastest.wavenumber, state.fastest.rate, "o", color=INK, markersize=4, zorder=5)
-    top = max(float(leading.real.max()), 0.0)
-    depth = max(abs(float(leading.real[0])), top)
+    top = max(float(leading.max()), 0.0)
+    depth = max(abs(float(leading[0])), top)
     axes.set_xlim(0, float(q[-1]))
     axes.set_ylim(-2.2 * depth if depth else -1.0, 1.35 * top if top else 0.6 * depth or 1.0)
     kinds = [bool((~oscillates).any()), bool(oscillates.any())]
@@ -149,7 +157,9 @@ def _draw_plane(axes: Axes, found: Stability) -> None:
     at = tuple(float(found.system.values()[name]) for name in (first, second))
     ends = (found.over[first], found.over[second])
     if all(low <= value <= high for value, (low, high) in zip(at, ends, strict=True)):
-        axes.plot(*at, "*", color="#e8710a", markersize=12, markeredgecolor="white", label="the system", linestyle="none")
+        axes.plot(
+            *at, "*", color="#e8710a", markersize=12, markeredgecolor="white", label="the system", linestyle="none"
+        )
     axes.set_xlim(*ends[0])
     axes.set_ylim(*ends[1])
     _legend(axes, "strong: a stable state loses its stability\nthin: something grows there already")
@@ -188,5 +198,3 @@ def _axis(found: Stability, name: str) -> str:
     """A parameter by name and meaning, with its unit."""
     info = found.system.parameters()[name]
     return f"{name}, {info.meaning}" + ("" if info.unit == "dimensionless" else f" ({info.unit})")
-
-

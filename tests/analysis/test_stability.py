@@ -11,6 +11,7 @@ import pytest
 
 import unstill as us
 from unstill.analysis import bifurcations as closed
+from unstill.analysis import growth_rates, reaction_jacobian
 from unstill.analysis.branches import described
 from unstill.analysis.dispersion import rates_at, reach
 from unstill.analysis.hopf_criticality import FirstLyapunov
@@ -165,6 +166,83 @@ def test_onsets_end_where_turing_and_hopf_cross():
             np.testing.assert_array_equal(curve.onset, crossing < F if curve.kind == "Turing" else crossing > F)
         else:
             assert not curve.onset.any()
+
+
+@functools.cache
+def brusselator_plane():
+    return us.stability("brusselator", over={"b": (2.0, 14.0), "a": (1.0, 4.0)})
+
+
+def test_the_plane_of_the_brusselator_is_that_of_the_closed_forms():
+    assert sorted(curve.kind for curve in brusselator_plane().curves) == ["Hopf", "Turing"]
+    for curve in brusselator_plane().curves:
+        b, a = curve.parameters.T
+        expected = 1 + a**2 if curve.kind == "Hopf" else (1 + a * np.sqrt(2 / 16)) ** 2
+        np.testing.assert_allclose(b, expected, atol=CLOSE)
+        assert (b.min(), b.max()) == pytest.approx(
+            (2.0, 14.0) if curve.kind == "Hopf" else (2.0, (1 + np.sqrt(2)) ** 2)
+        )
+
+
+# --- any system -------------------------------------------------------------------------------------------------------
+
+
+class Thomas(us.ReactionDiffusion):
+    """Substrate inhibition, with poles at negative u (examples/my_system.py)."""
+
+    name: ClassVar = "thomas"
+    fields: ClassVar = ("u", "v")
+    diffusion: ClassVar = {"u": "Du", "v": "Dv"}
+    equations: ClassVar = ("", "")
+    Du: float = us.parameter(1.0, (0, 10))
+    Dv: float = us.parameter(30.0, (0, 100))
+    a: float = us.parameter(92.0, (0, 500))
+
+    def kinetics(self, u, v):
+        h = 18.5 * u * v / (1 + u + 0.1 * u * u)
+        return self.a - u - h, 1.5 * (64.0 - v) - h
+
+    def rest(self):
+        return 10.0, 9.0
+
+
+@functools.cache
+def thomas():
+    return us.stability(Thomas, over={"a": (50.0, 200.0)})
+
+
+@pytest.mark.parametrize("found", [
+    thomas,
+    lambda: along("b", -2.0, 2.0, "fitzhugh-nagumo", a=2.0),
+    lambda: along("b", 0.05, 3.0, "schnakenberg", a=0.1, Du=0.5, Dv=10.0),
+])  # fmt: skip
+def test_every_bifurcation_is_one(found):
+    """Its state rests, and the growth rate that its kind says is 0 is."""
+    found = found()
+    assert found.bifurcations
+    for point in found.bifurcations:
+        system = found.system.with_values(**point.parameters)
+        c = list(point.state.values())
+        assert np.abs([float(rate) for rate in system.kinetics(*c)]).max() < 1e-9
+        for name, value in point.parameters.items():
+            assert found.over[name][0] <= value <= found.over[name][1]
+        J = reaction_jacobian(system, c)
+        q = point.wavenumber or 0.0
+        rates = np.linalg.eigvals(J - q**2 * np.diag([float(D) for D in system.diffusivities()]))
+        assert np.abs(np.real(rates)).min() < 1e-7 * np.abs(J).max()
+        if point.kind == "Hopf":
+            assert np.imag(rates).max() == pytest.approx(2 * np.pi / point.period)
+        if q:
+            near = growth_rates(system, c, -((q * np.linspace(0.9, 1.1, 21)) ** 2))[:, 0].real
+            assert near.argmax() == 10 or not point.onset
+
+
+def test_thomas_has_one_turing_band_in_the_quadrant_of_amounts():
+    """Its branches stop at the poles: no change of sign across one is taken for a bifurcation."""
+    waves = [point for point in thomas().bifurcations if point.kind == "Turing" and min(point.state.values()) > 0]
+    assert [point.onset for point in waves] == [True, True]
+    assert waves[0].parameters["a"] < 92 < waves[1].parameters["a"]
+    assert not [point for point in thomas().bifurcations if point.kind == "branch point"]
 
 
 # --- more fields than two ---------------------------------------------------------------------------------------------

@@ -98,12 +98,13 @@ class Conserved(Reaction):
 
 
 @pytest.mark.parametrize("cls", [Runaway, Fading])
-def test_a_system_without_a_uniform_state(cls):
+def test_a_system_without_a_uniform_state(cls, tmp_path):
     found = us.stability(cls)
     assert found.states == []
     assert found.status is us.Status.NOT_CONVERGED
     assert "no uniform state found in the box u from -100 to 100" in found.message
     assert not found.failed
+    assert (found.save(tmp_path / "run") / "stability.png").exists()
     along = us.stability(cls, over={"D": (0.5, 2.0)})
     assert along.branches == along.bifurcations == []
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .continuation import Window, crossings, follow, solved, tangent
-from .dispersion import growing, judge, pencil_roots, rates_at, size_of
+from .dispersion import MARGINAL, bands_of, pencil_roots, rates_at, reach, size_of
 from .hopf_criticality import FirstLyapunov, imaginary_pair
 from .local import BRANCH_POINT, HOPF, SADDLE_NODE, STATE, TURING, WAVE, WITH_WAVES, Evaluate, Local, on_pairs
 
@@ -208,10 +208,14 @@ def described(local: Local, kind: str, y: np.ndarray, first: FirstLyapunov) -> B
 
 def is_onset(J: np.ndarray, D: np.ndarray) -> bool:
     """Whether nothing grows but what is just about to."""
-    _, wave = growing(J, D)
-    return wave is None or wave.rate <= _ONSET * size_of(J)
+    bands = bands_of(J, D)
+    inside = [np.linspace(low, high if np.isfinite(high) else 2 * low + reach(J, D), 9) for low, high in bands]
+    if not inside:
+        return True
+    return float(np.real(rates_at(J, D, np.concatenate(inside))).max()) <= _ONSET * size_of(J)
 
 
 def is_stable(J: np.ndarray, D: np.ndarray) -> bool:
     """Whether small perturbations of every wavelength decay."""
-    return judge({}, J, D).stable
+    uniform = float(np.real(rates_at(J, D, np.zeros(1))).max())
+    return uniform < -MARGINAL * size_of(J) and not bands_of(J, D)

@@ -139,6 +139,13 @@ def crossings_of_zero(J: np.ndarray, D: np.ndarray) -> np.ndarray:
 
 def growing(J: np.ndarray, D: np.ndarray) -> tuple[tuple[tuple[float, float], ...], Growth | None]:
     """The bands of wavenumbers that grow, and the one that grows fastest."""
+    bands = bands_of(J, D)
+    fastest = _fastest(J, D, bands) if bands else None
+    return tuple(bands), fastest if fastest is not None and fastest.rate > MARGINAL * size_of(J) else None
+
+
+def bands_of(J: np.ndarray, D: np.ndarray) -> list[tuple[float, float]]:
+    """The bands of wavenumbers that grow."""
     roots = crossings_of_zero(J, D)
     real = np.real(roots[(np.abs(np.imag(roots)) <= 1e-7 * np.abs(roots)) & (np.real(roots) > 0)])
     edges = np.concatenate([[0.0], np.sort(np.sqrt(real))])
@@ -150,8 +157,7 @@ def growing(J: np.ndarray, D: np.ndarray) -> tuple[tuple[tuple[float, float], ..
         low, high = float(edges[i]), float(edges[i + 1]) if i + 1 < len(edges) else float("inf")
         joined = bands and bands[-1][1] == low
         bands[-1:] = [(bands[-1][0], high)] if joined else [*bands[-1:], (low, high)]
-    fastest = _fastest(J, D, bands) if bands else None
-    return tuple(bands), fastest if fastest is not None and fastest.rate > small else None
+    return bands
 
 
 def _fastest(J: np.ndarray, D: np.ndarray, bands: list[tuple[float, float]]) -> Growth:

@@ -60,7 +60,7 @@ class Local:
     def parts(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """J (C, C) and D (C,) as NumPy arrays."""
         with enable_x64():
-            J, D = self._parts(jnp.asarray(y, jnp.float64))
+            J, D = self._parts(np.asarray(y, np.float64))
         return np.asarray(J), np.asarray(D)
 
     def equations(self, kind: str, held: Mapping[int, float] = {}) -> Evaluate:
@@ -71,7 +71,7 @@ class Local:
 
             def evaluate(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
                 with enable_x64():
-                    f, J = both(jnp.asarray(y, jnp.float64))
+                    f, J = both(np.asarray(y, np.float64))
                 return np.asarray(f), np.asarray(J)
 
             self._made[kind] = evaluate

@@ -33,7 +33,7 @@ def at(found, kind: str) -> list[float]:
 
 
 def test_gray_scott_along_k():
-    """The values of docs/… at F = .03 and Du/Dv = 2 are those of `bifurcations`."""
+    """At F = .03 and Du/Dv = 2, where the oscillation comes first."""
     found = along("k", 0.02, 0.08, "gray-scott", F=0.03)
     assert at(found, "Turing") == pytest.approx([float(closed.turing(2.0, 0.03))], abs=CLOSE)
     assert at(found, "saddle-node") == pytest.approx([np.sqrt(0.03) / 2 - 0.03], abs=CLOSE)

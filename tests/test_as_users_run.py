@@ -13,7 +13,14 @@ import pytest
 import user_calls
 
 TRAINED = ("learn a score", "learn a flow")
-QUICK = ("simulate by native kernels", "simulate by XLA", "recover with all fields", "fit by tangents", "lyapunov")
+QUICK = (
+    "simulate by native kernels",
+    "simulate by XLA",
+    "recover with all fields",
+    "fit by tangents",
+    "lyapunov",
+    "stability",
+)
 SLOW = tuple(name for name in user_calls.CALLS if name not in QUICK)
 
 

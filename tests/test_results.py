@@ -67,6 +67,8 @@ RESULTS = {
         us.GrayScott.make("waves"),
     ),
     "lyapunov": lambda: us.lyapunov("hopf", orbits=2, time=20, transient=2),
+    "stability": lambda: us.stability("brusselator", over={"b": (2.0, 12.0)}),
+    "stability in a plane": lambda: us.stability("brusselator", over={"b": (2.0, 12.0), "a": (1.0, 4.0)}),
     "uniqueness": lambda: us.uniqueness(ring(), found("score"), {"plain": found("flow")}, random=2, time=0.2),
 }
 every_result = pytest.mark.parametrize("verb", RESULTS)

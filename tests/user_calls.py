@@ -82,6 +82,14 @@ def lyapunov() -> dict:
 
 
 call = functools.partial
+
+
+def stability() -> dict:
+    found = us.stability("brusselator", over={"b": (2.0, 12.0)})
+    places = [list(point.parameters.values()) for point in found.bifurcations]
+    return {"states": found.arrays()["stability.npz"]["states"], "growth": found.states[0].fastest.rate, "b": places}
+
+
 CALLS = {
     "simulate by native kernels": call(spots, engine="native"),
     "simulate by XLA": call(spots, engine="xla"),
@@ -103,6 +111,7 @@ CALLS = {
     "learn a flow": call(learn_flow, "plain", **TRAINING),
     "the best polynomial flow": call(learn_flow, "polynomial"),
     "lyapunov": lyapunov,
+    "stability": stability,
 }
 
 

@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from ._errors import BadInput, NumericalFailure, UnstillError
     from ._stopping import time_limit
     from ._types import Status
-    from .analysis import Agreement, agree, growth_rates, leading_exponent, lyapunov_spectrum
+    from .analysis import (
+        Agreement,
+        Stability,
+        agree,
+        growth_rates,
+        leading_exponent,
+        lyapunov_spectrum,
+        stability,
+    )
     from .atlas import Atlas, Classification, Neighbours, Regime, classify, survey
     from .discovery import Discovery, Equations, discover
     from .discovery.point_sets import POINT_SETS, DrawnPoints, draw_points
@@ -89,7 +97,9 @@ _ROOMS = {
     "_errors": ("BadInput", "NumericalFailure", "UnstillError"),
     "_stopping": ("time_limit",),
     "_types": ("Status",),
-    "analysis": ("Agreement", "agree", "growth_rates", "leading_exponent", "lyapunov_spectrum"),
+    "analysis": (
+        "Agreement", "Stability", "agree", "growth_rates", "leading_exponent", "lyapunov_spectrum", "stability",
+    ),
     "atlas": ("Atlas", "Classification", "Neighbours", "Regime", "classify", "survey"),
     "files": ("Checkpoint", "load", "load_trajectory", "save"),
     "files.inspect": ("inspect",),

@@ -27,6 +27,7 @@ FUNCTIONS = {
     "rules.learn_rule:learn_rule": {"pictures": {"u": np.zeros((9, 32, 32))}},
     "flows.exponents:lyapunov": {"dynamics": "lorenz"},
     "flows.uniqueness:uniqueness": {"points": POINTS, "score": None, "flows": {}},
+    "analysis.stability:stability": {"system": "gray-scott"},
     "analysis.agreement:agree": {"pictures": {}, "flows": {}, "truth": GrayScott()},
     "fitting.viability.viability:viability": {},
     "fitting.compare:compare": {"pictures": np.zeros((2, 8, 8))},

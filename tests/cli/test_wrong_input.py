@@ -112,6 +112,7 @@ TAKES_SYSTEM = {
     "animate": "animate {} --time 2",
     "systems": "systems {}",
     "calibrate": "calibrate {}",
+    "stability": "stability {}",
 }
 
 

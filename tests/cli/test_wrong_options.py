@@ -108,7 +108,11 @@ def test_unknown_options_and_words(refused, verb):
 
 @pytest.mark.parametrize(
     "verb",
-    [v for v in CALLS if v not in ("simulate", "calibrate", "viability", "points", "alife", "animate", "landscape")],
+    [
+        v
+        for v in CALLS
+        if v not in ("simulate", "calibrate", "viability", "stability", "points", "alife", "animate", "landscape")
+    ],
 )
 def test_a_source_is_needed(refused, verb):
     refused(verb, expected=["source"])
@@ -230,6 +234,17 @@ ALONE = {
     "lyapunov {kit}/score": ["source`"],
     "lyapunov {kit}/no-such-run": ["source`", "run of `unstill flow`", "There is no such folder. Known:"],
     "lyapunov {kit}/plane.npz": ["source`", "It is a file"],
+    "stability lorenz": ["system`", "reaction–diffusion"],
+    "stability gray-scott --preset mase": ["preset`", "maze"],
+    "stability gray-scott --set F=9": ["`F`", "9"],
+    "stability gray-scott --set F=.02:.04:3": ["set`", "not a range"],
+    "stability gray-scott --over k=.05": ["over`", "NAME=LOW:HIGH", "'k=.05'"],
+    "stability gray-scott --over k=.05:.06:3": ["over`", "NAME=LOW:HIGH"],
+    "stability gray-scott --over k=.05:.06 k=.05:.07": ["over`", "once"],
+    "stability gray-scott --over k=.06:.05": ["over`", "low < high"],
+    "stability gray-scott --over k=0:9": ["over`", "[0, 0.3]"],
+    "stability gray-scott --over k=0:.1,F=0:.1,Du=0:1": ["over`", "one parameter, or two"],
+    "stability gray-scott --box w=0:1": ["box`", "a field of gray-scott"],
     "animate lorenz --time 5": ["source`"],
     "animate {kit}/no-such-run": ["source`", "no such folder"],
     "animate {kit}/empty": ["result.json"],

@@ -39,6 +39,7 @@ CALLS = {
     "landscape": "landscape gray-scott --along F=.03:.04:2 --set Du=.16,Dv=.08,k=.06 --target {kit}/pictures.npz",
     "compare": "compare {kit}/pictures.npz --loss pixel",
     "viability": "viability --quick",
+    "stability": "stability brusselator",
     "points": "points ring --count 50",
     "alife": "alife dot --count 2 --samples 2 --size 32",
     "discover": "discover {kit}/plane.npz --library poly1",

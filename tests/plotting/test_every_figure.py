@@ -12,7 +12,10 @@ from PIL import Image
 import unstill.plotting
 from unstill._errors import BadInput
 from unstill._types import Status
-from unstill.analysis import Spectrum
+from unstill.analysis import Spectrum, Stability
+from unstill.analysis.branches import Bifurcation, Branch
+from unstill.analysis.dispersion import judge
+from unstill.analysis.planes import BifurcationCurve
 from unstill.flows.exponents import Lyapunov
 from unstill.icons import draw_icons
 from unstill.observations.inspection import examine
@@ -29,6 +32,7 @@ from unstill.plotting.inspections import plot_inspection
 from unstill.plotting.landscapes import plot_landscape
 from unstill.plotting.lyapunov import plot_spectra
 from unstill.plotting.recoveries import plot_recovery
+from unstill.plotting.stability import plot_stability
 from unstill.plotting.states import plot_states
 from unstill.plotting.uniqueness import plot_uniqueness
 from unstill.plotting.viability import plot_viability
@@ -97,6 +101,24 @@ def spectrum(count=3) -> Spectrum:
     orbits, segments = np.tile(exponents, (4, 1)), exponents + 0.1 * RNG.standard_normal((20, count))
     return Spectrum(exponents, std, interval, exponents.sum(), -13.6, 10.0, arc, 2.06, 0.0, orbits, segments,
                     np.arange(1.0, 21))  # fmt: skip
+
+
+def stability_of(*jacobians, over=(), branches=(), found=(), curves=()) -> Stability:
+    states = [
+        judge({"u": 0.4 + i, "v": -0.123456}, np.array(J), np.array([1.0, 40.0])) for i, J in enumerate(jacobians)
+    ]
+    ranges = dict.fromkeys(over, (0.01, 0.07))
+    return Stability(GrayScott(), states, False, {}, ranges, list(branches), list(found), list(curves), 1.0)
+
+
+def bifurcation(kind, *names, **changes) -> Bifurcation:
+    facts = {"wavenumber": None, "period": None, "onset": True, "first_lyapunov": None} | changes
+    return Bifurcation(kind, dict.fromkeys(names, 0.03), {"u": 0.5, "v": 0.2}, **facts)
+
+
+TURING, SADDLE = [[1.0, -2.0], [3.0, -4.0]], [[1.0, 2.0], [3.0, -4.0]]
+BRANCH = Branch(DIAGONAL, np.stack([1 - DIAGONAL, DIAGONAL], 1), DIAGONAL < 0.04)
+CURVE = BifurcationCurve("wave", np.stack([DIAGONAL] * 2, 1), BRANCH.states, np.ones(9), DIAGONAL > 0.04)
 
 
 def exponents_of(spectra, slopes, null) -> Lyapunov:
@@ -183,6 +205,19 @@ FIGURES = {
         "many": lambda: plot_spectra(exponents_of([spectrum() for _ in range(9)], [0.1] * 9, (spectrum(2), 0.02))),
         "one lost": lambda: plot_spectra(exponents_of([spectrum(), None], [None, 0.2], (None, None))),
         "all lost": lambda: plot_spectra(exponents_of([None], [None], (spectrum(2), 0.02))),
+    },
+    "plot_stability": {
+        "one state": lambda: plot_stability(stability_of(TURING)),
+        "five states": lambda: plot_stability(stability_of(SADDLE, TURING, SADDLE, SADDLE, SADDLE)),
+        "branches": lambda: plot_stability(stability_of(
+            TURING, over=["k"], branches=[BRANCH], found=[
+                bifurcation("Hopf", "k", period=20.0, first_lyapunov=-1.0),
+                *[bifurcation("Turing", "k", wavenumber=1.0, onset=False)] * 20,
+            ],
+        )),
+        "plane, no state of its own": lambda: plot_stability(stability_of(
+            over=["k", "F"], curves=[CURVE], found=[bifurcation("Bautin", "k", "F", period=20.0)],
+        )),
     },
     "plot_uniqueness": {"two": lambda: plot_uniqueness(UNIQUENESS)},
     "plot_viability": {

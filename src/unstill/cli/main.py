@@ -17,6 +17,7 @@ VERBS = {
     "viability": "study when gradients find parameters: strategies, losses, regimes",
     "landscape": "map a loss along one parameter, over a list of sets, or over a section",
     "compare": "measure the pictures of a set against each other, by one or more losses",
+    "stability": "uniform states of a system, what grows on them, and their bifurcations",
     "classify": "say in which regime motions are: at rest, slow, oscillating, chaotic, …",
     "survey": "map the regimes of a system over its parameters: an atlas",
     "atlas": "draw an atlas, or find what in it is nearest to a picture",

@@ -68,6 +68,21 @@ def _is_pair(tokens: Sequence[str]) -> bool:
     return len(tokens) == 2 and not any("=" in token or "," in token for token in tokens)
 
 
+def spans(argument: str, lists: Iterable[Iterable[str]]) -> dict[str, tuple[float, float]]:
+    """The ends of each NAME=LOW:HIGH token by name; raises `BadInput`."""
+    found: dict[str, tuple[float, float]] = {}
+    for token in (word for tokens in lists for text in tokens for word in text.split(",") if word):
+        name, equals, text = token.partition("=")
+        try:
+            numbers = [float(part) for part in text.split(":")]
+        except ValueError:
+            numbers = []
+        if not (equals and name and len(numbers) == 2 and all(map(math.isfinite, numbers))) or name in found:
+            raise BadInput(argument, "must be NAME=LOW:HIGH, each name once", repr(token))
+        found[name] = numbers[0], numbers[1]
+    return found
+
+
 def values_of(given, *names: str) -> dict[str, dict[str, float]]:
     """Arguments of NAME=VALUE tokens as mappings, under their own names; raises `BadInput`."""
     return {name: parameter_set(name, [word for words in getattr(given, name) for word in words]) for name in names}

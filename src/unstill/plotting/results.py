@@ -29,6 +29,7 @@ FIGURES: dict[str, dict[str, Callable[[Any], Figure | None]]] = {
     "field_flow": {"flow.png": _figure("field_flows", "plot_field_flow")},
     "tracking": {"tracking.png": _figure("tracking", "plot_tracking")},
     "agree": {"agree.png": _figure("agreement", "plot_agreement")},
+    "stability": {"stability.png": _figure("stability", "plot_stability")},
     "lyapunov": {"lyapunov.png": _figure("lyapunov", "plot_spectra")},
     "uniqueness": {"uniqueness.png": _figure("uniqueness", "plot_uniqueness")},
     "discover": {"discovery.png": _figure("discoveries", "plot_found")},

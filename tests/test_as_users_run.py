@@ -20,6 +20,8 @@ QUICK = (
     "fit by tangents",
     "lyapunov",
     "stability",
+    "classify",
+    "survey",
 )
 SLOW = tuple(name for name in user_calls.CALLS if name not in QUICK)
 

@@ -67,6 +67,21 @@ RESULTS = {
         us.GrayScott.make("waves"),
     ),
     "lyapunov": lambda: us.lyapunov("hopf", orbits=2, time=20, transient=2),
+    "classify": lambda: us.classify("gray-scott", grid=us.Grid((16, 16)), time=2000, samples=2),
+    "survey": lambda: us.survey(
+        "gray-scott", over={"F": [0.04, 0.06], "k": [0.045, 0.06]}, grid=us.Grid((24, 24)), time=2000, samples=2
+    ),
+    "survey without a grid": lambda: us.survey(
+        "gray-scott", over={"F": [0.04, 0.06]}, design="latin", points=3, grid=us.Grid((16, 16)), time=2000
+    ),
+    "atlas": lambda: found("survey").nearest(pattern()[1], count=2),
+    "lyapunov of a pattern": lambda: us.lyapunov(
+        us.GrayScott(Du=0.05, Dv=0.025, F=0.014, k=0.053),
+        grid=us.Grid((24, 24)),
+        exponents=3,
+        time=2000,
+        transient=4000,
+    ),
     "stability": lambda: us.stability("brusselator", over={"b": (2.0, 12.0)}),
     "stability in a plane": lambda: us.stability("brusselator", over={"b": (2.0, 12.0), "a": (1.0, 4.0)}),
     "uniqueness": lambda: us.uniqueness(ring(), found("score"), {"plain": found("flow")}, random=2, time=0.2),
@@ -108,7 +123,7 @@ def test_it_is_the_run_folder_of_the_shell(verb, tmp_path):
     folder = result.save(tmp_path / "run")
     assert read_result(folder) == json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert read_run(folder)["verb"] == verb.split()[0]
-    assert {path.name for path in folder.glob("*.npz")} == set(result.arrays())
+    assert {path.name for path in folder.iterdir() if path.suffix in (".npz", ".zarr")} == set(result.arrays())
     assert list(folder.glob("*.png"))
     with pytest.raises(us.BadInput, match="`force=True`"):
         result.save(folder)

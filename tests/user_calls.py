@@ -90,6 +90,16 @@ def stability() -> dict:
     return {"states": found.arrays()["stability.npz"]["states"], "growth": found.states[0].fastest.rate, "b": places}
 
 
+def classify() -> dict:
+    found = us.classify(us.GrayScott.make("pearson", F=0.06, k=0.045), grid=us.Grid((16, 16)), time=2000.0)
+    return {"state": found.findings[0].state, "drift": found.findings[0].drift}
+
+
+def survey() -> dict:
+    found = us.survey("gray-scott", over={"F": [0.04, 0.06]}, grid=us.Grid((16, 16)), time=2000.0)
+    return {name: found.values[name] for name in ("drift", "mean", "quantiles")}
+
+
 CALLS = {
     "simulate by native kernels": call(spots, engine="native"),
     "simulate by XLA": call(spots, engine="xla"),
@@ -112,6 +122,8 @@ CALLS = {
     "the best polynomial flow": call(learn_flow, "polynomial"),
     "lyapunov": lyapunov,
     "stability": stability,
+    "classify": classify,
+    "survey": survey,
 }
 
 

@@ -137,13 +137,17 @@ class Result(abc.ABC):
 
     def write(self, folder: Any) -> None:
         """Arrays, `result.json` and figures into a run folder that has begun."""
-        for name, arrays in self.arrays().items():
-            folder.write_arrays(name, **arrays)
+        self.write_arrays(folder)
         for name, text in self.texts().items():
             (folder.path / name).write_text(text, encoding="utf-8")
         folder.write_result(self.to_dict())
         for name, figure in _room("plotting").figures(self).items():
             _room("plotting").save_figure(figure, folder.path / name)
+
+    def write_arrays(self, folder: Any) -> None:
+        """`arrays()`, each file of them."""
+        for name, arrays in self.arrays().items():
+            folder.write_arrays(name, **arrays)
 
     def __repr__(self) -> str:
         rows = _aligned(self.table())

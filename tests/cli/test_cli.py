@@ -307,7 +307,8 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path):
 def test_a_time_limit_keeps_what_was_reached(tmp_path, capsys):
     out = tmp_path / "r"
     words = ("simulate", "--size", "64", "--steps", "100_000_000", "--init", "discs", "--quiet", "--out", out)
-    assert run(*words, "--time-limit", "2") == 130
+    us.simulate("gray-scott", grid=us.Grid((64, 64)), init="discs", steps=200)  # what is compiled is there
+    assert run(*words, "--time-limit", "3") == 130
     assert "interrupted; the same command with --resume goes on" in capsys.readouterr().err
     reached = result_of(out)
     assert reached["status"] == ["interrupted"]

@@ -27,6 +27,8 @@ FUNCTIONS = {
     "rules.learn_rule:learn_rule": {"pictures": {"u": np.zeros((9, 32, 32))}},
     "flows.exponents:lyapunov": {"dynamics": "lorenz"},
     "flows.uniqueness:uniqueness": {"points": POINTS, "score": None, "flows": {}},
+    "atlas.classify:classify": {"dynamics": "gray-scott"},
+    "atlas.survey:survey": {"system": "gray-scott", "over": {"F": [0.03, 0.04]}},
     "analysis.stability:stability": {"system": "gray-scott"},
     "analysis.agreement:agree": {"pictures": {}, "flows": {}, "truth": GrayScott()},
     "fitting.viability.viability:viability": {},

@@ -27,6 +27,7 @@ READS_PICTURES = {
     "compare": "compare {}",
     "simulate": "simulate --steps 2 --init {}",
     "animate": "animate --time 2 --init {}",
+    "atlas": "atlas nearest {} --atlas {{kit}}/atlas",
 }
 
 
@@ -113,6 +114,8 @@ TAKES_SYSTEM = {
     "systems": "systems {}",
     "calibrate": "calibrate {}",
     "stability": "stability {}",
+    "classify": "classify {}",
+    "survey": "survey {} --over F=.03:.04:2",
 }
 
 

@@ -111,7 +111,8 @@ def test_unknown_options_and_words(refused, verb):
     [
         v
         for v in CALLS
-        if v not in ("simulate", "calibrate", "viability", "stability", "points", "alife", "animate", "landscape")
+        if v
+        not in ("simulate", "calibrate", "viability", "survey", "stability", "points", "alife", "animate", "landscape")
     ],
 )
 def test_a_source_is_needed(refused, verb):
@@ -226,6 +227,13 @@ ALONE = {
     "lyapunov lorenz --set rho=20:28:2": ["set`", "not a range"],
     "lyapunov lorenz --preset mase": ["preset`", "Known: chaos"],
     "lyapunov lorenz --points {kit}/plane.npz": ["points`", "must be left out"],
+    "lyapunov lorenz --size 16": ["size`", "must be left out"],
+    "lyapunov lorenz --exponents 2": ["exponents`", "must be left out"],
+    "lyapunov gray-scott --models 2": ["models`", "must be left out"],
+    "lyapunov gray-scott --size 8 --exponents 999": ["exponents`", "at most"],
+    "lyapunov gray-scott --size 16 --time 10": ["time`", "fewer segments"],
+    "lyapunov {kit}/run --size 8": ["size`", "must be left out"],
+    "lyapunov {kit}/flow --exponents 2": ["exponents`", "must be left out"],
     "lyapunov lorenz --models 2": ["models`", "must be left out"],
     "lyapunov lorenz --time 1": ["time`", "fewer segments"],
     "lyapunov {kit}/flow --set rho=1": ["set`", "run of flows"],
@@ -234,6 +242,27 @@ ALONE = {
     "lyapunov {kit}/score": ["source`"],
     "lyapunov {kit}/no-such-run": ["source`", "run of `unstill flow`", "There is no such folder. Known:"],
     "lyapunov {kit}/plane.npz": ["source`", "It is a file"],
+    "classify {kit}/run --size 8": ["size`", "must be left out", "is a run folder"],
+    "classify {kit}/run --set F=.03": ["set`", "must be left out", "is a run folder"],
+    "classify {kit}/empty": ["source`", "run folder of `simulate`"],
+    "classify lorenz": ["source`", "a system in space", "`unstill lyapunov`"],
+    "classify gray-scott --time 10": ["time`", "at least 2000 steps"],
+    "classify gray-scott --dt 3": ["dt`", "stability limit"],
+    "classify gray-scott --init spiral": ["init`"],
+    "survey gray-scott": ["over`", "ranges"],
+    "survey gray-scott --over F .1:.05:3": ["over`", "rising"],
+    "survey gray-scott --over F .1": ["over`", "NAME=LOW:HIGH:COUNT"],
+    "survey gray-scott --over g 0:1:3": ["over`", "parameters of gray-scott", "g"],
+    "survey gray-scott --over F .1:.2:3 --set F=.1": ["set`", "what varies"],
+    "survey gray-scott --over F .1:.2:3 --points 4": ["points`", "left out"],
+    "survey gray-scott --over F .1:.2:3 --design sobol": ["points`", "how many"],
+    "survey gray-scott --over F .1:.2:3 --workers 2 --cluster tcp://127.0.0.1:9": ["workers`", "left out"],
+    "survey lorenz --over rho 1:2:3": ["system`", "reaction–diffusion"],
+    "atlas nearest {kit}/pictures.npz": ["atlas`", "run folder of `survey`"],
+    "atlas nearest {kit}/pictures.npz --atlas {kit}/run": ["path`", "run folder of survey", "no atlas.zarr"],
+    "atlas plot {kit}/run": ["path`", "run folder of survey"],
+    "atlas plot {kit}/no-such-run": ["path`", "no such folder"],
+    "atlas draw {kit}/atlas": ["what`", "plot or nearest"],
     "stability lorenz": ["system`", "reaction–diffusion"],
     "stability gray-scott --preset mase": ["preset`", "maze"],
     "stability gray-scott --set F=9": ["`F`", "9"],

@@ -26,6 +26,7 @@ from broken_files import (
     some_score,
 )
 
+import unstill as us
 from unstill.cli.main import main
 
 START = "Du=.16,Dv=.08,F=.035,k=.06"
@@ -39,6 +40,9 @@ CALLS = {
     "landscape": "landscape gray-scott --along F=.03:.04:2 --set Du=.16,Dv=.08,k=.06 --target {kit}/pictures.npz",
     "compare": "compare {kit}/pictures.npz --loss pixel",
     "viability": "viability --quick",
+    "classify": "classify gray-scott --size 16 --time 2000",
+    "survey": "survey gray-scott --over F=.03:.04:2 --size 16 --time 2000",
+    "atlas": "atlas nearest {kit}/pictures.npz --atlas {kit}/atlas",
     "stability": "stability brusselator",
     "points": "points ring --count 50",
     "alife": "alife dot --count 2 --samples 2 --size 32",
@@ -75,6 +79,7 @@ def make_kit(tmp_path_factory):
     shutil.copytree(kit / "run", kit / "held")
     for fault, (file, content) in RUNS.items():
         copy_with(kit / "run", kit / fault, file, content)
+    us.survey("gray-scott", over={"F": [0.04, 0.06]}, grid=us.Grid((16, 16)), time=2000).save(kit / "atlas")
     (kit / "empty").mkdir()
     (kit / "home").mkdir()
     (kit / "home" / "letter.txt").write_text("dear all")

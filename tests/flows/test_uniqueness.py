@@ -146,8 +146,8 @@ def test_lyapunov_of_a_system(runs):
     # ρ = 14 ends at rest: the exponents are the real parts of the eigenvalues there, and sum to −(σ + 1 + β)
     assert model["sum"] == pytest.approx(-(10 + 1 + 8 / 3), abs=1e-3)
     assert model["exponents"][0] < -0.1
-    with pytest.raises(BadInput, match="without space"):
-        _call("lyapunov", "gray-scott", "--out", runs / "n")
+    with pytest.raises(BadInput, match="`models` must be left out"):
+        _call("lyapunov", "gray-scott", "--models", "2", "--out", runs / "n")
 
 
 def test_uniqueness_verb(runs):

@@ -7,6 +7,7 @@ import types
 
 import numpy as np
 import pytest
+from made_atlases import FIGURES_OF_ATLASES
 from PIL import Image
 
 import unstill.plotting
@@ -219,6 +220,7 @@ FIGURES = {
             over=["k", "F"], curves=[CURVE], found=[bifurcation("Bautin", "k", "F", period=20.0)],
         )),
     },
+    **FIGURES_OF_ATLASES,
     "plot_uniqueness": {"two": lambda: plot_uniqueness(UNIQUENESS)},
     "plot_viability": {
         "two distances": lambda: plot_viability(CELLS, ["bptt", "observed"], ["spots", "maze"]),

@@ -125,7 +125,10 @@ class Atlas(Result):
         """`atlas.html`: the map for a browser, in one file."""
         return {"atlas.html": importlib.import_module("..plotting.atlas_page", __package__).atlas_page(self)}
 
-    def write(self, folder: Any) -> None:
-        """`atlas.zarr`, `atlas.html`, `result.json`, `atlas.png`."""
+    def arrays(self) -> dict[str, dict[str, np.ndarray]]:
+        """`atlas.zarr`."""
+        return {"atlas.zarr": dict(self.values)}
+
+    def write_arrays(self, folder: Any) -> None:
+        """`atlas.zarr`, with names on its axes and the values along them."""
         importlib.import_module("..files.atlases", __package__).write_atlas(folder.path / "atlas.zarr", self)
-        super().write(folder)

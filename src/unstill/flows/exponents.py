@@ -18,8 +18,10 @@ from ..analysis import ShearRotation, lyapunov_spectrum, two_trajectory_exponent
 from ..analysis.lyapunov import Spectrum, intervals
 from ..analysis.tangents import EVERY
 from ..observations.points import Points
-from ..systems import OrdinarySystem, find_system
+from ..simulation import Grid, Trajectory
+from ..systems import OrdinarySystem, ReactionDiffusion, find_system
 from .diagnosis import Rescaled, paced
+from .field_exponents import measure_fields
 from .flow import Flows
 from .integrate import move
 from .learn_flow import LearntFlows
@@ -81,6 +83,9 @@ class Lyapunov(Result):
             std = spectra.std(0) if len(kept) > 1 else kept[0].std
             exponents = ", ".join(f"{m:.4f} ± {s:.4f}" for m, s in zip(spectra.mean(0), std, strict=True))
             lines.append(f"exponents {exponents}; sum {spectra.sum(1).mean():.4f}")
+        dimension = kept[0].kaplan_yorke if len(kept) == 1 else None
+        if dimension is not None and self.null[0] is None:
+            lines.append(f"Kaplan–Yorke dimension {dimension:.2f}")
         arcs = [one.per_arc_length[0] for one in kept if one.per_arc_length is not None]
         null = self.null[0]
         if kept and len(arcs) == len(kept) and null is not None and null.per_arc_length is not None:
@@ -135,30 +140,35 @@ class _Case:
 
 @checked
 def lyapunov(
-    dynamics: OrdinarySystem | Flows | LearntFlows | str,
+    dynamics: OrdinarySystem | ReactionDiffusion | Trajectory | Flows | LearntFlows | str,
     *,
     points: Points | None = None,
     models: Count | None = None,
-    orbits: Count = 10,
-    time: Positive = 200.0,
-    transient: NonNegative = 20.0,
+    exponents: Count | None = None,
+    grid: Grid | None = None,
+    orbits: Count | None = None,
+    time: Positive | None = None,
+    transient: NonNegative | None = None,
     dt: Positive | None = None,
     seed: Whole = 0,
     progress: Progress = silent,
     resume: AbstractCheckpoint | None = None,
 ) -> Lyapunov:
-    """Lyapunov spectra by tangent vectors and QR (`lyapunov_spectrum`), of flows or of a system without space.
+    """Lyapunov spectra by tangent vectors and QR (`lyapunov_spectrum`), of flows, of a system, or of a pattern.
 
-    States are standardised, so path lengths are in standard deviations. Beside them: the two-trajectory slope, which
-    calls any shear chaotic, and both for an integrable null.
+    Without space all exponents are measured, of standardised states, so path lengths are in standard deviations; and
+    beside them the two-trajectory slope, which calls any shear chaotic, and both for an integrable null. In space the
+    leading exponents of the pattern that a square grows into, or that a trajectory has reached, and nothing else.
 
     Args:
-        dynamics: Flows as `learn_flow` or `load_flow` return them, a system without space, or its name.
+        dynamics: Flows as `learn_flow` or `load_flow` return them, a system or its name, or a `Trajectory` in space.
         points: Points to start from: those that the flows were learnt from.
         models: How many of the flows (default: all).
-        orbits: Orbits of each.
-        time: Time that is counted, in the dynamics' own units.
-        transient: Time before that.
+        exponents: How many of the leading exponents of a system in space (default: 1).
+        grid: Cells, cell size and boundary of a system in space (default: 128 × 128; dx = 1, periodic).
+        orbits: Orbits of each (default: 10; in space 1).
+        time: Time that is counted, in the dynamics' own units (default: 200; in space 10,000 steps).
+        transient: Time before that (default: 20; in space 20,000 steps, of a trajectory none).
         dt: Time step (default: 0.02 for flows, the system's own).
         seed: Seed of the starts and of the tangent vectors.
         progress: Called with one entry a model.
@@ -171,6 +181,16 @@ def lyapunov(
     system = find_system(dynamics)() if isinstance(dynamics, str) else dynamics
     if isinstance(system, LearntFlows):
         system = system.flows
+    if isinstance(system, (ReactionDiffusion, Trajectory)):
+        _left_out(system, points=points, models=models)
+        found = measure_fields(
+            system, grid, exponents=exponents, orbits=orbits, time=time, transient=transient, dt=dt, seed=seed,
+            progress=progress, kept=kept,
+        )  # fmt: skip
+        return Lyapunov(**found)
+    _left_out(system, exponents=exponents, grid=grid)
+    orbits, time = 10 if orbits is None else orbits, 200.0 if time is None else time
+    transient = 20.0 if transient is None else transient
     case = _flows(system, points, models, orbits, dt, seed) if isinstance(system, Flows) else None
     if case is None:
         case = _system(system, points, models, orbits, transient, dt, seed)
@@ -210,10 +230,8 @@ def _system(
 ) -> _Case:
     if not isinstance(system, OrdinarySystem):
         what = getattr(system, "name", type(system).__name__)
-        raise BadInput("dynamics", "must be flows or a system without space", repr(what))
-    for name, value in (("points", points), ("models", models)):
-        if value is not None:
-            raise BadInput(name, f"must be left out: the source is the system {system.name}", value)
+        raise BadInput("dynamics", "must be flows or a system", repr(what))
+    _left_out(system, points=points, models=models)
     rest = np.array([float(x) for x in system.rest()])
     starts = rest + np.random.default_rng(seed).standard_normal((orbits, len(rest)))
     dt = dt or system.dt
@@ -225,6 +243,15 @@ def _system(
     mean, scale = settled.mean(0), settled.std(0)
     scale = np.where(scale > 1e-9 * np.abs(mean), scale, 1.0)
     return _Case(system.name, [Rescaled(system, mean, scale)], (starts - mean) / scale, None, dt)
+
+
+def _left_out(system: Any, **given: Any) -> None:
+    """Raise `BadInput` for an argument that is for another kind of source."""
+    what = getattr(system, "name", None) or getattr(getattr(system, "dynamics", None), "name", type(system).__name__)
+    for name, value in given.items():
+        if value is not None:
+            kind = "flows" if isinstance(system, Flows) else f"the system {what}"
+            raise BadInput(name, f"must be left out: the source is {kind}", value)
 
 
 def _spectrum(mover: Any, starts: np.ndarray, bounds: Any, how: dict[str, Any]) -> Spectrum | None:

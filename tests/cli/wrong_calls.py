@@ -79,7 +79,8 @@ def make_kit(tmp_path_factory):
     shutil.copytree(kit / "run", kit / "held")
     for fault, (file, content) in RUNS.items():
         copy_with(kit / "run", kit / fault, file, content)
-    us.survey("gray-scott", over={"F": [0.04, 0.06]}, grid=us.Grid((16, 16)), time=2000).save(kit / "atlas")
+    over = {"F": [0.04, 0.045]}
+    us.survey("gray-scott", over=over, set={"k": 0.062}, grid=us.Grid((24, 24)), time=2000).save(kit / "atlas")
     (kit / "empty").mkdir()
     (kit / "home").mkdir()
     (kit / "home" / "letter.txt").write_text("dear all")

@@ -23,7 +23,7 @@ from .atlas import Atlas
 from .cells import REGIMES, Cell, Setting, empty, look_at_all
 from .classify import FEWEST, STEPS
 from .design import Design, lay_out
-from .workers import LostCluster, crew
+from .workers import LostCluster, Work, crew
 
 _MOST_IN_A_TASK = 8  # cells: tasks of seconds to minutes, and little is lost with one
 
@@ -81,20 +81,9 @@ def survey(
     laid, setting = _prepared(
         cls, over, dict(set or {}), preset, design, points, time, grid, dt, init, keep_states, seed
     )  # fmt: skip
-    atlas = _Cells(setting, laid, samples, Memory() if resume is None else resume)
-    stopped = ""
-    try:
-        tasks = atlas.waiting()
-        with crew(workers, cluster) as work:
-            for place, rows in work(functools.partial(look_at_all, setting), list(map(atlas.cells_of, tasks))):
-                atlas.take(tasks[place], rows)
-                progress(atlas.done, atlas.count, {"cells": atlas.done})
-    except KeyboardInterrupt:
-        stopped = "stopped"
-    except LostCluster as lost:
-        stopped = str(lost)
-    else:
-        atlas.drop()
+    with crew(workers, cluster) as work:
+        atlas = _Cells(setting, laid, samples, Memory() if resume is None else resume)
+        stopped = _look(atlas, work, progress)
     values = atlas.shaped()
     status, message = _verdict(values["regime"], stopped)
     return Atlas(setting, laid, values, status, message, clock.perf_counter() - started)
@@ -135,6 +124,21 @@ def _step(cls, fixed: Mapping[str, float], laid: Design, grid: Grid, dt: float |
         return float(dt)
     shape = (1, len(cls.fields), *grid.shape)
     return min(float(stable_dt(place(each, grid, shape))) for each in systems)
+
+
+def _look(atlas: _Cells, work: Work, progress: Progress) -> str:
+    """Look at all cells that are not known yet; what ended it early, in words, or nothing."""
+    tasks = atlas.waiting()
+    try:
+        for place, rows in work(functools.partial(look_at_all, atlas.setting), list(map(atlas.cells_of, tasks))):
+            atlas.take(tasks[place], rows)
+            progress(atlas.done, atlas.count, {"cells": atlas.done})
+    except KeyboardInterrupt:
+        return "stopped"
+    except LostCluster as lost:
+        return str(lost)
+    atlas.drop()
+    return ""
 
 
 def _verdict(regime: np.ndarray, stopped: str) -> tuple[Status, str]:

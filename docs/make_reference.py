@@ -30,8 +30,8 @@ FUNCTIONS = {
     ),
     "Show": ("animate", "plot_states", "plot_recovery", "save_figure"),
     "Build upon": (
-        "rollout", "initial_state", "polish", "growth_rates", "lyapunov_spectrum", "leading_exponent", "find_system",
-        "parameter", "find_loss", "time_limit",
+        "rollout", "initial_state", "polish", "growth_rates", "lyapunov_spectrum", "leading_exponent",
+        "pattern_statistics", "find_system", "parameter", "find_loss", "time_limit",
     ),
 }  # fmt: skip
 LIKE = {"leading_exponent"}  # whose docstring says that its arguments are another function's

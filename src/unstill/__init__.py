@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from ._types import Status
     from .analysis import (
         Agreement,
+        PatternStatistics,
         Stability,
         agree,
         growth_rates,
         leading_exponent,
         lyapunov_spectrum,
+        pattern_statistics,
         stability,
     )
     from .atlas import Atlas, Classification, Neighbours, Regime, classify, survey
@@ -98,7 +100,8 @@ _ROOMS = {
     "_stopping": ("time_limit",),
     "_types": ("Status",),
     "analysis": (
-        "Agreement", "Stability", "agree", "growth_rates", "leading_exponent", "lyapunov_spectrum", "stability",
+        "Agreement", "PatternStatistics", "Stability", "agree", "growth_rates", "leading_exponent", "lyapunov_spectrum",
+        "pattern_statistics", "stability",
     ),
     "atlas": ("Atlas", "Classification", "Neighbours", "Regime", "classify", "survey"),
     "files": ("Checkpoint", "load", "load_trajectory", "save"),

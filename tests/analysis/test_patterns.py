@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+import unstill as us
 from unstill.analysis.patterns import QUANTILES, pattern_statistics
 from unstill.systems.grid import Grid
 
@@ -24,8 +25,17 @@ def test_stripes(dx):
     seen = pattern_statistics(Grid((64, 64), dx), c)
     assert seen.wavelength == pytest.approx(8 * dx)
     assert seen.orientation == pytest.approx(1)
-    assert seen.spots == 8 / 64**2 * 1e4
+    assert seen.spots == pytest.approx(8 / (64 * dx) ** 2 * 1e4)
     assert seen.euler == 0  # bands around the torus
+
+
+def test_shapes_end_at_a_border_that_is_not_periodic():
+    c = np.zeros((20, 30))
+    c[:, :3] = c[:, -3:] = 1  # two bands at the sides, one on a torus
+    around, cut = (pattern_statistics(us.Grid((20, 30), 1.0, boundary), c) for boundary in ("periodic", "no-flux"))
+    assert [round(each.spots * 600 / 1e4) for each in (around, cut)] == [1, 2]
+    assert [round(each.euler * 600 / 1e4) for each in (around, cut)] == [0, 2]
+    assert around.perimeter == pytest.approx(cut.perimeter)
 
 
 def test_waves_in_all_directions_have_none():

@@ -135,6 +135,51 @@ def test_an_unstable_state_that_nothing_kicks_is_not_chaos():
     assert found.regime is Regime.UNDECIDED
 
 
+def test_units_do_not_matter():
+    """A limit cycle in units ten million times as large has the same regime and period."""
+
+    class Molar(us.Brusselator):
+        def kinetics(self, u, v):
+            return tuple(1e-7 * rate for rate in super().kinetics(u * 1e7, v * 1e7))
+
+        def rest(self):
+            return tuple(1e-7 * c for c in super().rest())
+
+    start = 1e-7 * np.array([1.2, 2.4])[:, None, None] * np.ones((2, 8, 8))
+    found = find_regime(Molar(a=1.0, b=2.5), us.Grid((8, 8)), start, time=60.0, dt=0.01)
+    assert found.regime is Regime.OSCILLATORY
+    assert found.period == pytest.approx(6.57, abs=0.02)  # as in units of its own, above
+
+
+@pytest.mark.parametrize("dt", [0.01, 0.05])
+def test_a_relaxation_oscillation_has_its_own_period_at_any_step(dt):
+    """Brusselator a = 1, b = 3: 7.157 by SciPy's DOP853 at 1e-10."""
+    found = _found(us.Brusselator(a=1.0, b=3.0), 8, 4000 * dt if dt > 0.02 else 80.0, dt=dt, init="noise")
+    assert found.regime is Regime.OSCILLATORY
+    assert found.period == pytest.approx(7.157, rel=0.02)
+
+
+def test_a_pattern_that_still_grows_is_undecided():
+    """Waves grow at 0.013 on the Brusselator's uniform state here: it neither rests nor is it slow."""
+    system = us.Brusselator(a=3.0, b=4.27)
+    grid = us.Grid((32, 32))
+    rest = np.array(system.rest())[:, None, None]
+    state = rest + 1e-5 * np.random.default_rng(0).standard_normal((2, 32, 32))
+    for time in (60.0, 200.0):
+        assert find_regime(system, grid, state, time=time, dt=0.01).regime is Regime.UNDECIDED
+
+
+def test_a_piece_of_a_cycle_is_not_slow():
+    found = _found(us.Brusselator(a=1.0, b=2.5), 8, 8.0, dt=0.002, init="noise")
+    assert found.regime is Regime.UNDECIDED
+
+
+def test_a_blow_up_before_the_first_look():
+    state = 1e5 * np.ones((2, 8, 8))
+    found = us.classify(us.Brusselator(a=3.0, b=5.0), state, time=40.0)
+    assert found.regimes[0] is Regime.BLOW_UP
+
+
 class Explodes(us.ReactionDiffusion):
     """dc/dt = c²."""
 

@@ -62,6 +62,47 @@ def test_an_interrupted_survey_goes_on_to_the_same_map(atlas, tmp_path):
     assert all(np.array_equal(whole.values[name], atlas.values[name], equal_nan=True) for name in atlas.values)
 
 
+def test_a_checkpoint_of_another_call_is_refused(tmp_path):
+    def stop(done, total, entry):
+        raise KeyboardInterrupt
+
+    kept = us.Checkpoint(tmp_path)
+    us.survey("gray-scott", **CALL, progress=stop, resume=kept)
+    for other in ({**CALL, "seed": 4}, {**CALL, "time": 4000.0}, {**CALL, "samples": 1}):
+        with pytest.raises(us.BadInput, match="`resume` must hold an interrupted call like this one"):
+            us.survey("gray-scott", **other, resume=kept)
+    kept = us.Checkpoint(tmp_path / "c")
+    us.classify("gray-scott", grid=us.Grid((16, 16)), time=2000, samples=2, progress=stop, resume=kept)
+    with pytest.raises(us.BadInput, match="`resume` must hold an interrupted call like this one"):
+        us.classify("gray-scott", grid=us.Grid((16, 16)), time=3000, samples=2, resume=kept)
+
+
+def test_a_setting_travels_to_another_process(tmp_path):
+    """That of a user's file by the file's name: its module is known here alone."""
+    import pickle
+    import subprocess
+    import sys
+
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import unstill as us\n\n\nclass Mine(us.Brusselator):\n    name = 'mine'\n", encoding="utf-8"
+    )  # fmt: skip
+    atlas = us.survey(f"{file}:Mine", over={"b": [1.0, 1.5]}, grid=us.Grid((8, 8)), time=40.0)
+    (tmp_path / "setting").write_bytes(pickle.dumps(atlas.setting))
+    code = f"import pickle; print(pickle.load(open({str(tmp_path / 'setting')!r}, 'rb')).cls.name)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "mine\n"
+
+
+def test_one_parameter_without_order_comes_back_so(tmp_path):
+    atlas = us.survey(
+        "gray-scott", over={"F": (0.03, 0.06)}, design="sobol", points=2, grid=us.Grid((16, 16)), time=2000
+    )
+    atlas.save(tmp_path / "a")
+    again = us.Atlas.open(tmp_path / "a")
+    assert again.dims == ("point", "sample")
+    assert np.array_equal(again.design.values["F"], atlas.design.values["F"])
+
+
 def test_it_is_read_again_as_it_was_written(atlas, tmp_path):
     atlas.save(tmp_path / "a")
     again = us.Atlas.open(tmp_path / "a")
@@ -173,6 +214,7 @@ def test_threads_tell_who_failed():
         ({"init": "spiral"}, "`init` must be one of"),
         ({"time": 10.0}, "`time` must be at least 2000 steps of dt"),
         ({"dt": 5.0}, "`dt` must be below the stability limit"),
+        ({"over": {"F": [0.03, 0.04], "area": [0.0, 1.0]}}, "`over` must name parameters of gray-scott"),
         ({"preset": "mazes"}, "`preset` must be a preset of gray-scott"),
         ({"over": {"F": [0.1, 0.7]}}, "F"),
     ],
@@ -201,6 +243,6 @@ def test_a_damaged_folder_is_told(atlas, tmp_path, damage):
     elif damage == "cut":
         (tmp_path / "a" / "atlas.zarr" / "regime" / "zarr.json").write_text("{")
     else:
-        shutil.rmtree(tmp_path / "a" / "atlas.zarr" / "sample")
+        shutil.rmtree(tmp_path / "a" / "atlas.zarr" / "period")
     with pytest.raises(us.BadInput, match="`path` must be a"):
         us.Atlas.open(tmp_path / "a")

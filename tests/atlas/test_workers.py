@@ -63,6 +63,7 @@ def scheduler():
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     address = ""
+    assert begun.stderr is not None
     while not address:
         line = begun.stderr.readline()
         assert line, "the scheduler ended"

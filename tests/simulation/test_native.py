@@ -269,7 +269,7 @@ def test_ctrl_c_stops_the_samples_that_still_move(monkeypatch):
             raise KeyboardInterrupt
         try:
             for _ in range(10_000):
-                native._check_interrupt()
+                native.check_interrupt()
                 threading.Event().wait(1e-3)
         except KeyboardInterrupt:
             ended.append(n)
@@ -278,7 +278,7 @@ def test_ctrl_c_stops_the_samples_that_still_move(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         native._map(item, range(2))
     assert ended == [1]
-    native._check_interrupt()  # the flag is down again
+    native.check_interrupt()  # the flag is down again
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")

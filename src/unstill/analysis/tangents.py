@@ -99,6 +99,7 @@ def advance(run: TangentRun, intervals: int, dynamics, limits, carry):
     p, q = (np.asarray(operand)[None] for operand in operands(dynamics.system, run.job.spec, dynamics.grid.shape))
     sums, measured = 3 * (0.0,), _measured(run, dynamics, carry[0])
     for _ in range(intervals):
+        native.check_interrupt()
         before, carry = measured, (*_moved_natively(run.job, run.every, p, q, *carry[:2]), carry[2])
         measured = _measured(run, dynamics, carry[0])
         carry, logs = _orthonormal(limits, carry)

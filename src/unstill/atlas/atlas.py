@@ -32,8 +32,7 @@ class Atlas(Result):
     in `us.Regime`'s order, −1 where nothing was looked at yet), what it rests on (`time`, `drift`, `exponent`, …: NaN
     where it was not needed), statistics of each field of the last state (`mean`, `contrast`, `quantiles`,
     `wavelength`, `orientation`, `area`, `perimeter`, `euler`, `spots`), a `thumbnail` of the last field, and the
-    `state` itself where it was to be kept. `inferred` marks points that were not simulated, since all around them are
-    of one regime.
+    `state` itself where it was to be kept.
     """
 
     verb: ClassVar = "survey"
@@ -96,6 +95,7 @@ class Atlas(Result):
             "system": system_name(setting.cls),
             "fixed": dict(setting.fixed),
             "over": {name: [float(v.min()), float(v.max()), len(v)] for name, v in along.items()},
+            "design": self.design.kind,
             "samples": self.samples,
             "size": list(setting.grid.shape),
             "dx": setting.grid.dx,
@@ -111,7 +111,7 @@ class Atlas(Result):
         }
 
     def table(self) -> list[tuple[str, ...]]:
-        """A row a regime: cells, and the means over them of contrast and λ₁."""
+        """A row a regime: cells, and the range of λ₁ in them."""
         rows = []
         for name, count in self.counts.items():
             inside = self.values["regime"] == REGIMES.index(name)

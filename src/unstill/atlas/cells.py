@@ -10,13 +10,14 @@ import numpy as np
 
 from ..analysis.patterns import QUANTILES, pattern_statistics
 from ..simulation import Grid, initial_state
-from ..systems import ReactionDiffusion
+from ..systems import SYSTEMS, ReactionDiffusion, find_system, system_name
 from .regimes import Finding, Regime, find_regime
 
 THUMBNAIL = 32  # cells along a side
 REGIMES = tuple(Regime)  # the number of a regime in an atlas is its place here; −1: not looked at yet
 NUMBERS = (
-    "time", "dt", "drift", "straightness", "speeds", "depth", "period", "exponent", "exponent_std", "exponent_before",
+    "time", "dt", "drift", "straightness", "reach", "speeds", "depth", "period", "exponent", "exponent_std",
+    "exponent_before",
 )  # fmt: skip
 SHAPES = ("wavelength", "orientation", "area", "perimeter", "euler", "spots")
 
@@ -34,6 +35,18 @@ class Setting:
     seed: int
     keep_states: bool
 
+    def __reduce__(self):
+        """By the word for the system, which finds a user's file on another process too."""
+        word = system_name(self.cls)
+        found = word if word in SYSTEMS or ".py:" in word else self.cls
+        values = (getattr(self, each.name) for each in dataclasses.fields(self) if each.name != "cls")
+        return _setting, (found, *values)
+
+
+def _setting(word: str | type[ReactionDiffusion], *values: Any) -> Setting:
+    cls: Any = find_system(word) if isinstance(word, str) else word
+    return Setting(cls, *values)
+
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
@@ -46,9 +59,16 @@ class Cell:
 def look_at(setting: Setting, cell: Cell) -> dict[str, np.ndarray]:
     """What an atlas keeps of a cell, by name. It depends on nothing but the setting and the cell."""
     system = setting.cls.make(None, **{**setting.fixed, **cell.values})
-    state = initial_state(system, setting.grid, init=setting.init, samples=1, seed=setting.seed + cell.sample)[0]
+    state = initial_state(system, setting.grid, init=setting.init, samples=1, seed=seed_of(setting, cell))[0]
     found = find_regime(system, setting.grid, state, time=setting.time, dt=setting.dt, seed=setting.seed)
     return row(setting, found)
+
+
+def seed_of(setting: Setting, cell: Cell) -> int:
+    """The seed of an initial state: the survey's own for the first, and others that no neighbouring seed has."""
+    if cell.sample == 0:
+        return setting.seed
+    return int(np.random.SeedSequence((setting.seed, cell.sample)).generate_state(1)[0])
 
 
 def row(setting: Setting, found: Finding) -> dict[str, np.ndarray]:
@@ -59,6 +79,7 @@ def row(setting: Setting, found: Finding) -> dict[str, np.ndarray]:
         "dt": found.dt,
         "drift": found.drift,
         "straightness": way and way.straightness,
+        "reach": way and way.reach,
         "speeds": way and way.speeds,
         "depth": way and way.depth,
         "period": found.period,
@@ -85,7 +106,7 @@ def empty(setting: Setting, fields: int, count: int) -> dict[str, np.ndarray]:
     shapes |= dict.fromkeys(("mean", "contrast", *SHAPES), (fields,)) | {"quantiles": (fields, len(QUANTILES))}
     arrays = {name: np.full((count, *shape), np.nan) for name, shape in shapes.items()}
     arrays["regime"] = np.full(count, -1, np.int8)
-    arrays["thumbnail"] = np.zeros((count, THUMBNAIL, THUMBNAIL), np.float16)
+    arrays["thumbnail"] = np.zeros((count, THUMBNAIL, THUMBNAIL), np.float32)
     if setting.keep_states:
         arrays["state"] = np.full((count, fields, *setting.grid.shape), np.nan, np.float32)
     return arrays
@@ -97,7 +118,7 @@ def thumbnail(field: np.ndarray) -> np.ndarray:
     sums = np.add.reduceat(np.add.reduceat(field, rows[:-1], 0), columns[:-1], 1)
     small = sums / (np.diff(rows)[:, None] * np.diff(columns))
     repeated = [np.linspace(0, n - 0.5, THUMBNAIL).astype(int) if n < THUMBNAIL else slice(None) for n in small.shape]
-    return small[repeated[0]][:, repeated[1]].astype(np.float16)
+    return small[repeated[0]][:, repeated[1]].astype(np.float32)
 
 
 def look_at_all(setting: Setting, cells: Sequence[Cell]) -> dict[str, np.ndarray]:

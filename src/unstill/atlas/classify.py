@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import hashlib
+import math
 import time as clock
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -20,7 +22,7 @@ from ..simulation import Grid, Trajectory, initial_state
 from ..simulation.motion import sample
 from ..simulation.rollout import check_parameter_shapes, place, stability_limit, stable_dt
 from ..systems import ReactionDiffusion, find_system, system_name
-from .evidence import evidence, packed, unpacked
+from .evidence import evidence, fingerprint, packed, same_call, unpacked
 from .record import EVERY
 from .regimes import Finding, Regime, find_regime
 from .threads import in_threads
@@ -126,7 +128,20 @@ def classify(
     time = STEPS * dt if time is None else float(time)
     if time < FEWEST * dt:
         raise BadInput("time", f"must be at least {FEWEST} steps of dt, {FEWEST * dt:g}", time)
-    findings = _Findings(system.fields, len(states), Memory() if resume is None else resume)
+    kept = Memory() if resume is None else resume
+    same_call(
+        kept,
+        fingerprint(
+            type(system),
+            values=system.values(),
+            grid=grid,
+            time=time,
+            dt=dt,
+            seed=seed,
+            states=hashlib.sha256(np.ascontiguousarray(states)).hexdigest(),
+        ),
+    )
+    findings = _Findings(system.fields, len(states), kept)
     waiting = findings.waiting()
     stopped = False
     try:
@@ -146,14 +161,21 @@ def classify(
 
 def _placed(dynamics, state, grid, dt, init, samples, seed) -> tuple[ReactionDiffusion, Grid, np.ndarray, float]:
     """The system, the grid, the states (M, C, H, W) and the time step of a call; raises `BadInput`."""
+    own = math.inf  # the step of a trajectory, which may be made by a stepper that bears a longer one than Euler does
     if isinstance(dynamics, Trajectory):
-        if state is not None:
-            raise BadInput("state", "must be left out: the trajectory has states", np.shape(state))
-        dynamics, state, grid, dt = dynamics.dynamics, dynamics.state, grid or dynamics.grid, dt or dynamics.dt
+        for name, value in (("state", state), ("grid", grid)):
+            if value is not None:
+                raise BadInput(
+                    name, "must be left out: the trajectory has its own", np.shape(getattr(value, "shape", value))
+                )
+        dynamics, state, grid, own = dynamics.dynamics, dynamics.state, dynamics.grid, dynamics.dt
     system: Any = find_system(dynamics)() if isinstance(dynamics, str) else dynamics
     if not isinstance(system, ReactionDiffusion):
         rule = "must be a reaction–diffusion system, or a trajectory of one"
         raise BadInput("dynamics", rule, type(system).__name__, "`us.lyapunov` judges systems without space.")
+    if state is not None and (samples != 1 or init != "square"):
+        name, value = ("samples", samples) if samples != 1 else ("init", init)
+        raise BadInput(name, "is for fresh initial states: leave it out, or the state", value)
     if state is None:
         grid = grid or Grid((128, 128))
         state = initial_state(system, grid, init=init, samples=samples, seed=seed)
@@ -170,7 +192,7 @@ def _placed(dynamics, state, grid, dt, init, samples, seed) -> tuple[ReactionDif
     limit = stability_limit(system, grid)
     if dt is not None and dt >= limit:
         raise BadInput("dt", f"must be below the stability limit dx²/(4 max D) = {limit:.4g}", dt)
-    return system, grid, states, float(stable_dt(placed) if dt is None else dt)
+    return system, grid, states, float(min(own, stable_dt(placed)) if dt is None else dt)
 
 
 def _verdict(found: Sequence[Finding | None], stopped: bool) -> tuple[Status, str]:
@@ -210,3 +232,4 @@ class _Findings:
         """Forget the checkpoint: all is done."""
         for m in range(len(self.found)):
             self.kept.drop(f"sample-{m}")
+        self.kept.drop("call")

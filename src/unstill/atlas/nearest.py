@@ -22,7 +22,7 @@ from .cells import REGIMES, SHAPES, thumbnail
 if TYPE_CHECKING:
     from .atlas import Atlas
 
-FAR = 1.0  # standard deviations over the atlas' patterns, per statistic: a picture beyond is of none of its kinds
+FAR = 1.0  # standard deviations, per statistic: a picture beyond is of none of the atlas' kinds
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -31,12 +31,12 @@ class Neighbours(Result):
 
     `values` are their parameters, each (N,), with `samples` the number of the initial state; `regimes` and `distances`
     are theirs: the root mean square over the statistics of the difference, in standard deviations over the atlas'
-    patterns. Status: `converged`; `no-fit` where even the nearest is more than 1 away; `dead` for a picture without a
-    pattern.
+    patterns. Status: `converged`; `unidentifiable` where most neighbours are of no one regime; `no-fit` where even the
+    nearest is more than 1 away; `dead` for a picture without a pattern.
     """
 
     verb: ClassVar = "atlas"
-    failures: ClassVar = (Status.NO_FIT, Status.DEAD)
+    failures: ClassVar = (Status.NO_FIT, Status.DEAD, Status.UNIDENTIFIABLE)
 
     values: Mapping[str, Float[np.ndarray, " N"]]
     samples: np.ndarray
@@ -86,7 +86,9 @@ def nearest_cells(
     if seen.ndim != 2 or not np.isfinite(seen).all():
         raise BadInput("picture", "must be one finite picture (H, W)", seen.shape)
     known = _features(atlas, fields.index(name))
-    patterned = np.flatnonzero(np.isfinite(known).all(1))
+    regime = atlas.values["regime"].ravel()
+    decided = (regime >= 0) & ~np.isin(regime, [REGIMES.index(each) for each in ("blow-up", "undecided")])
+    patterned = np.flatnonzero(np.isfinite(known).all(1) & decided)
     if len(patterned) < 2:
         raise BadInput("atlas", "must hold two patterns or more", f"{len(patterned)}")
     wanted = _of_picture(pattern_statistics(grid or Grid(seen.shape, atlas.setting.grid.dx), seen))
@@ -126,5 +128,8 @@ def _judged(atlas: Atlas, places: np.ndarray, distances: np.ndarray) -> tuple[St
     regimes = tuple(str(REGIMES[i]) for i in atlas.values["regime"].ravel()[places])
     if distances[0] > FAR:
         return Status.NO_FIT, f"the nearest cell is {distances[0]:.2g} standard deviations away", regimes
-    ((common, votes), *_) = collections.Counter(regimes).most_common()
-    return Status.CONVERGED, f"{common}, as {votes} of the {len(regimes)} nearest cells", regimes
+    votes = collections.Counter(regimes).most_common()
+    if 2 * votes[0][1] <= len(regimes):
+        told = ", ".join(f"{name} × {count}" for name, count in votes)
+        return Status.UNIDENTIFIABLE, f"no regime has most of the nearest cells: {told}", regimes
+    return Status.CONVERGED, f"{votes[0][0]}, as {votes[0][1]} of the {len(regimes)} nearest cells", regimes

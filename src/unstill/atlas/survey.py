@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 import math
@@ -13,7 +14,7 @@ import numpy as np
 
 from .._arguments import Count, Positive, Values, Whole, checked
 from .._errors import BadInput
-from .._progress import AbstractCheckpoint, Memory, Progress, silent
+from .._progress import AbstractCheckpoint, Progress, silent
 from .._stopping import shielded
 from .._types import Status
 from ..simulation import INITIAL_STATES, Grid, native
@@ -23,6 +24,7 @@ from .atlas import Atlas
 from .cells import REGIMES, Cell, Setting, empty, look_at_all
 from .classify import FEWEST, STEPS
 from .design import Design, lay_out
+from .evidence import fingerprint, same_call
 from .workers import LostCluster, Work, crew
 
 _MOST_IN_A_TASK = 8  # cells: tasks of seconds to minutes, and little is lost with one
@@ -82,7 +84,7 @@ def survey(
         cls, over, dict(set or {}), preset, design, points, time, grid, dt, init, keep_states, seed
     )  # fmt: skip
     with crew(workers, cluster) as work:
-        atlas = _Cells(setting, laid, samples, Memory() if resume is None else resume)
+        atlas = _Cells(setting, laid, samples, resume)
         stopped = _look(atlas, work, progress)
     values = atlas.shaped()
     status, message = _verdict(values["regime"], stopped)
@@ -150,30 +152,35 @@ def _verdict(regime: np.ndarray, stopped: str) -> tuple[Status, str]:
 
 
 class _Cells:
-    """All cells, in tasks of a few, and what is known of them, in memory and in the checkpoint."""
+    """All cells, in tasks of a few, and what is known of them, in memory and in the checkpoint, if there is one."""
 
-    def __init__(self, setting: Setting, laid: Design, samples: int, kept: AbstractCheckpoint):
+    def __init__(self, setting: Setting, laid: Design, samples: int, kept: AbstractCheckpoint | None):
         self.setting, self.laid, self.samples, self.kept = setting, laid, samples, kept
         self.count = samples * math.prod(laid.shape)
         self.arrays = empty(setting, len(setting.cls.fields), self.count)
-        in_a_task = max(1, min(_MOST_IN_A_TASK, self.count // (4 * native.threads())))
-        self._stride = self._known_stride(in_a_task)
-        self.done = 0
+        self.done, self._stride = 0, max(1, min(_MOST_IN_A_TASK, self.count // (4 * native.threads())))
+        if kept is not None:
+            self._take_up(kept)
+
+    def _take_up(self, kept: AbstractCheckpoint) -> None:
+        """What an interrupted call has found; its tasks may be of another size. Raises `BadInput`."""
+        facts = {
+            each.name: getattr(self.setting, each.name) for each in dataclasses.fields(Setting) if each.name != "cls"
+        }
+        same_call(kept, fingerprint(self.setting.cls, **facts, samples=self.samples, design=self.laid.values))
+        known = kept.kept("tasks")
+        if known is not None:
+            self._stride = int(known["cells"])
+        else:
+            kept.keep("tasks", cells=np.array(self._stride))
         for task in range(self.tasks):
             earlier = kept.kept(f"cells-{task}")
             if earlier is not None:
                 self._fill(task, earlier)
 
-    def _known_stride(self, wanted: int) -> int:
-        """Cells a task: as an interrupted call had them, on another number of cores perhaps."""
-        known = self.kept.kept("tasks")
-        if known is not None:
-            return int(known["cells"])
-        self.kept.keep("tasks", cells=np.array(wanted))
-        return wanted
-
     @property
     def tasks(self) -> int:
+        """How many there are."""
         return -(-self.count // self._stride)
 
     def _places(self, task: int) -> range:
@@ -194,7 +201,8 @@ class _Cells:
         """Know and keep a task, whole or not at all."""
         with shielded():
             self._fill(task, rows)
-            self.kept.keep(f"cells-{task}", **rows)
+            if self.kept is not None:
+                self.kept.keep(f"cells-{task}", **rows)
 
     def _fill(self, task: int, rows: Mapping[str, np.ndarray]) -> None:
         places = self._places(task)
@@ -209,6 +217,6 @@ class _Cells:
 
     def drop(self) -> None:
         """Forget the checkpoint: all is done."""
-        for task in range(self.tasks):
-            self.kept.drop(f"cells-{task}")
-        self.kept.drop("tasks")
+        if self.kept is not None:
+            for name in ("call", "tasks", *(f"cells-{task}" for task in range(self.tasks))):
+                self.kept.drop(name)

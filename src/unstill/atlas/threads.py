@@ -20,8 +20,8 @@ def in_threads(function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple
     pool = concurrent.futures.ThreadPoolExecutor(native.threads(), thread_name_prefix="unstill-task")
     places = {pool.submit(function, item): place for place, item in enumerate(items)}
     try:
-        for future in concurrent.futures.as_completed(places):
-            yield places[future], future.result()
+        for future in concurrent.futures.as_completed(list(places)):
+            yield places.pop(future), future.result()
     except BaseException:
         with native.interrupting():
             pool.shutdown(cancel_futures=True)

@@ -70,4 +70,4 @@ def _fresh(given: Given) -> dict[str, Any]:
     state, grid = build_state(cls, systems, given)
     assert state is not None  # the system is in space
     system, _ = stacked(systems, len(state) // len(systems))
-    return {"dynamics": system, "state": state, "grid": grid, "dt": given.dt}
+    return {"dynamics": system, "state": state, "grid": grid, "dt": given.dt}  # `init` and `samples` made the state

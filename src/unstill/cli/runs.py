@@ -23,7 +23,8 @@ FOLDER = (
            metavar="SECONDS"),
 )  # fmt: skip
 RUN = (SEED, *FOLDER, *PRINT)
-_OURS = {each.name for each in RUN}  # of this call, not of the computation
+# Of this call, not of the computation: who computes changes no number.
+_OURS = {each.name for each in RUN} | {"workers", "cluster"}
 _INPUTS = ("source", "target", "init", "ordered", "score", "flows", "points", "known", "path", "icon")  # may be files
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from ..atlas import Atlas
 
 STORE = "atlas.zarr"
+_MOST_CELLS = 10**7
 _OWN_AXES = {
     "mean": ("field",), "contrast": ("field",), "quantiles": ("field", "quantile"), "thumbnail": ("row", "column"),
     "state": ("field", "y", "x"),
@@ -77,45 +80,59 @@ def write_atlas(path: Path, atlas: Atlas) -> None:
 
 def read_atlas(path: str | os.PathLike) -> Atlas:
     """The atlas of a run folder; raises `BadInput` for a folder of another kind, or with damaged files."""
-    from ..atlas import Atlas
-    from ..atlas.cells import Setting
-    from ..atlas.design import Design
-    from ..simulation import Grid
-    from ..systems import find_system
-
     folder = Path(path)
     if not (folder / STORE).is_dir():
         rule = "must be a run folder of survey"
         raise BadInput("path", rule, folder, f"It has no {STORE}." if folder.is_dir() else "There is no such folder.")
-    told = read_result(folder)
-    zarr = needed("zarr", folder)
+    told, zarr = read_result(folder), needed("zarr", folder)
     try:
-        group = zarr.open_group(zarr.storage.LocalStore(folder / STORE, read_only=True), mode="r")
-        values = {}
-        for name, array in group.arrays():
-            check_codecs(folder, array)
-            values[name] = np.asarray(array[...])
-        cls: Any = find_system(told["system"])
-        axes, where = _where(values, told)
-        grid = Grid(tuple(told["size"]), told["dx"], told["boundary"])
-        setting = Setting(
-            cls, told["fixed"], grid, told["time"], told["dt"], told["init"], told["seed"], "state" in values
-        )  # fmt: skip
-        for name in ("sample", "quantile"):
-            values.pop(name)
-        return Atlas(
-            setting, Design(where, axes), values, Status(told["status"]), told["message"], float(told["seconds"])
-        )  # fmt: skip
+        return _read(folder, told, zarr.open_group(zarr.storage.LocalStore(folder / STORE, read_only=True), mode="r"))
     except BadInput:
         raise
-    except (KeyError, TypeError, ValueError, OSError) as error:
+    except Exception as error:  # zarr and its codecs raise of every kind
         raise BadInput("path", f"must be a whole run folder of survey ({error!r})", folder) from error
 
 
-def _where(values: dict[str, np.ndarray], told: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """The axes and the points of the design, taken from the arrays."""
-    along = {name: values.pop(name) for name in told["over"]}
-    if values["regime"].shape[:-1] != tuple(map(len, along.values())):  # points without order
-        return {}, along
-    mesh = np.meshgrid(*along.values(), indexing="ij")
-    return along, {name: each.ravel() for name, each in zip(along, mesh, strict=True)}
+def _read(folder: Path, told: Mapping[str, Any], group: Any) -> Atlas:
+    from ..atlas import Atlas
+    from ..atlas.cells import REGIMES, Setting, empty
+    from ..atlas.design import Design
+    from ..simulation import Grid
+    from ..systems import find_system
+
+    cls: Any = find_system(told["system"])
+    grid = Grid(tuple(told["size"]), told["dx"], told["boundary"])
+    setting = Setting(
+        cls, told["fixed"], grid, told["time"], told["dt"], told["init"], told["seed"], "state" in group
+    )  # fmt: skip
+    counts = {name: int(count) for name, (_, _, count) in told["over"].items()}
+    along = {name: _array(folder, group, name, (count,), np.dtype(float)) for name, count in counts.items()}
+    gridded = told["design"] == "grid"
+    lead = (*(counts.values() if gridded else [next(iter(counts.values()))]), int(told["samples"]))
+    if math.prod(lead) > _MOST_CELLS:
+        raise BadInput("path", f"must hold at most {_MOST_CELLS:g} cells", f"{math.prod(lead)} in {folder}")
+    expected = {name: (each.shape[1:], each.dtype) for name, each in empty(setting, len(cls.fields), 1).items()}
+    values = {name: _array(folder, group, name, (*lead, *own), dtype) for name, (own, dtype) in expected.items()}
+    values["regime"] = _renumbered(values["regime"], list(group.attrs["regimes"]), [str(each) for each in REGIMES])
+    mesh = np.meshgrid(*along.values(), indexing="ij") if gridded else along.values()
+    where = {name: np.ravel(each) for name, each in zip(along, mesh, strict=True)}
+    laid = Design(str(told["design"]), where, along if gridded else {})
+    return Atlas(setting, laid, values, Status(told["status"]), str(told["message"]), float(told["seconds"]))
+
+
+def _array(folder: Path, group: Any, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array of the store, looked at before it is read; raises `BadInput`."""
+    array = group[name]
+    check_codecs(folder, array)
+    if tuple(array.shape) != shape or array.dtype != dtype:
+        rule = f"must hold `{name}` of shape {shape} and type {dtype}"
+        raise BadInput("path", rule, f"{tuple(array.shape)}, {array.dtype} in {folder}")
+    return np.asarray(array[...])
+
+
+def _renumbered(regime: np.ndarray, stored: list[str], known: list[str]) -> np.ndarray:
+    """Numbers of regimes as they are today, by the names that were stored; −1 stays."""
+    if regime.min(initial=0) < -1 or regime.max(initial=0) >= len(stored):
+        raise ValueError("a regime has no name")
+    table = np.array([*(known.index(name) for name in stored), -1], np.int8)
+    return table[regime]

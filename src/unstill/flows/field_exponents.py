@@ -10,7 +10,10 @@ import numpy as np
 from .._errors import BadInput, NumericalFailure
 from .._progress import AbstractCheckpoint, Progress
 from .._result import plain
+from .._types import Status
 from ..analysis import lyapunov_spectrum
+from ..analysis.lyapunov import intervals
+from ..analysis.tangents import EVERY_ON_GRID
 from ..simulation import Grid, Trajectory, initial_state, simulate
 from ..simulation.rollout import place, stable_dt
 from ..systems import ReactionDiffusion
@@ -43,10 +46,13 @@ def measure_fields(
     count = EXPONENTS if exponents is None else exponents
     if count > states[0].size:
         raise BadInput("exponents", f"must be at most the number of variables, {states[0].size}", count)
+    intervals(time, _TURNING * time, EVERY_ON_GRID * dt)
     kept.write_log([])
     if transient:
         settled = simulate(system, states, grid=grid, dt=dt, time=transient)
-        if settled.interrupted or "blow-up" in settled.status:
+        if Status.INTERRUPTED in settled.status:
+            raise KeyboardInterrupt
+        if Status.BLOW_UP in settled.status:
             raise NumericalFailure("blow-up", f"{system.name} leaves the finite numbers: pass a smaller `dt`")
         states = settled.state
     spectrum = lyapunov_spectrum(
@@ -67,6 +73,10 @@ def _starts(
 ) -> tuple[ReactionDiffusion, np.ndarray, Grid, float]:
     """The system, states (M, C, H, W), their grid and the step."""
     if isinstance(source, Trajectory):
+        if grid is not None:
+            raise BadInput("grid", "must be left out: the trajectory has its own", grid.shape)
+        if orbits is not None and orbits > len(source.state):
+            raise BadInput("orbits", f"must be at most {len(source.state)}, the samples of the trajectory", orbits)
         system, states, grid = source.dynamics, source.state, source.grid
         if not isinstance(system, ReactionDiffusion) or grid is None:
             raise BadInput("dynamics", "must be a trajectory of a system in space", type(system).__name__)

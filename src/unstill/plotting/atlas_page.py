@@ -86,7 +86,8 @@ def _sprites(atlas: Atlas) -> str:
     from PIL import Image
 
     tiles = atlas.values["thumbnail"].reshape(-1, THUMBNAIL, THUMBNAIL).astype(np.float32)
-    seen, across = atlas.values["regime"].ravel() >= 0, _across(atlas)
+    regime, across = atlas.values["regime"].ravel(), _across(atlas)
+    seen = (regime >= 0) & (regime != REGIMES.index("blow-up"))
     limits = full_limits([tiles[seen]])
     fields = list(atlas.setting.cls.fields)
     rows = -(-len(tiles) // across)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -54,12 +54,10 @@ def _label(atlas: Atlas, name: str) -> str:
     return f"{name}, {info.meaning}"
 
 
-def _extent(atlas: Atlas) -> tuple[float, float, float, float]:
-    """Left, right, bottom, top of a map whose cells are centred at the grid's points."""
-    (low, high), (left, right) = ((float(v[0]), float(v[-1])) for v in atlas.design.axes.values())
-    rows, columns = atlas.design.shape
-    half_x, half_y = (right - left) / (columns - 1) / 2, (high - low) / (rows - 1) / 2
-    return left - half_x, right + half_x, low - half_y, high + half_y
+def _edges(values: np.ndarray) -> np.ndarray:
+    """Where the cells of a map begin and end: half way between its points, which need not be even."""
+    middles = (values[1:] + values[:-1]) / 2
+    return np.concatenate([[1.5 * values[0] - 0.5 * values[1]], middles, [1.5 * values[-1] - 0.5 * values[-2]]])
 
 
 def _draw_map(axes: Axes, atlas: Atlas) -> None:
@@ -69,7 +67,8 @@ def _draw_map(axes: Axes, atlas: Atlas) -> None:
     dress(axes, "regimes", _label(atlas, across), _label(atlas, up))
     table = np.array([to_rgb(COLOURS[str(each)]) for each in REGIMES] + [to_rgb("white")])
     regime = atlas.values["regime"]
-    axes.imshow(table[regime[..., 0]], origin="lower", extent=_extent(atlas), aspect="auto", interpolation="nearest")
+    edges = [_edges(atlas.design.axes[name]) for name in (across, up)]
+    axes.pcolormesh(*edges, table[regime[..., 0]])
     differ = (regime != regime[..., :1]).any(-1)
     if differ.any():
         rows, columns = np.nonzero(differ)
@@ -77,8 +76,8 @@ def _draw_map(axes: Axes, atlas: Atlas) -> None:
     window = {across: atlas.design.axes[across], up: atlas.design.axes[up]}
     for name, (x, y) in (closed_curves(atlas.setting.cls, window, atlas.setting.fixed) or {}).items():
         axes.plot(x, y, _STYLES.get(name, "-."), color=INK, lw=1.4, label=name, path_effects=halo())
-    axes.set_xlim(*_extent(atlas)[:2])
-    axes.set_ylim(*_extent(atlas)[2:])
+    axes.set_xlim(edges[0][0], edges[0][-1])
+    axes.set_ylim(edges[1][0], edges[1][-1])
 
 
 def _draw_points(axes: Axes, atlas: Atlas) -> None:
@@ -117,12 +116,13 @@ def _draw_legend(page: Page, axes: Axes, atlas: Atlas, left: float) -> None:
 
 def _draw_pictures(axes: Axes, atlas: Atlas) -> None:
     """The thumbnails of the first initial state as one mosaic, every so many where there are more than fit."""
-    across = list(atlas.design.axes)[1]
+    up, across = atlas.design.axes
     field, names = atlas.setting.cls.fields[-1], list(atlas.setting.cls.fields)
     dress(axes, f"{field} at the end", _label(atlas, across))
     strides = [max(1, -(-n // _MOST_TILES)) for n in atlas.design.shape]
     tiles = atlas.values["thumbnail"][:: strides[0], :: strides[1], 0].astype(np.float32)
-    seen = atlas.values["regime"][:: strides[0], :: strides[1], 0] >= 0
+    regime = atlas.values["regime"][:: strides[0], :: strides[1], 0]
+    seen = (regime >= 0) & (regime != REGIMES.index("blow-up"))
     framed = np.pad(tiles, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=np.nan)
     framed[~seen] = np.nan
     mosaic = (
@@ -130,9 +130,17 @@ def _draw_pictures(axes: Axes, atlas: Atlas) -> None:
     )  # row 0 of a tile at its top
     limits = full_limits([tiles[seen]])
     axes.imshow(
-        mosaic, origin="lower", extent=_extent(atlas), aspect="auto", interpolation="nearest", vmin=limits[0],
-        vmax=limits[1], cmap=colormap_of(field, names),
+        mosaic, origin="lower", extent=(0, tiles.shape[1], 0, len(tiles)), aspect="auto", interpolation="nearest",
+        vmin=limits[0], vmax=limits[1], cmap=colormap_of(field, names),
     )  # fmt: skip
+    for axis, name, stride in ((axes.yaxis, up, strides[0]), (axes.xaxis, across, strides[1])):
+        _number_tiles(axis, atlas.design.axes[name][::stride])
+
+
+def _number_tiles(axis: Any, values: np.ndarray) -> None:
+    """Some of the values that tiles stand for, below their middles: tiles are even where values are not."""
+    some = np.unique(np.linspace(0, len(values) - 1, min(len(values), 6)).round().astype(int))
+    axis.set_ticks(some + 0.5, [f"{values[i]:.3g}" for i in some])
 
 
 def plot_neighbours(found: Neighbours) -> Figure:

@@ -42,11 +42,11 @@ _finite_on_device = jax.jit(_finite)
 
 
 @eqx.filter_jit
-def _drifts(dynamics, axes, states):
+def _rates(dynamics, axes, states):
     # outside of `Motion`, so that the next motion of the kind compiles nothing
     def rms(one, c):
         rate = one.drift(c)
-        return jnp.max(jnp.sqrt(jnp.mean(rate**2, axis=tuple(range(1, rate.ndim)))))
+        return jnp.sqrt(jnp.mean(rate**2, axis=tuple(range(1, rate.ndim))))
 
     return jax.vmap(rms, in_axes=(axes, 0))(dynamics, states)
 
@@ -120,10 +120,14 @@ class Motion:
         with enable_x64():
             return self._moves[steps](self._of(index), jnp.asarray(states))
 
-    def drift(self, states: Batch, index: np.ndarray) -> np.ndarray:
-        """Root mean square over cells of ∂c/∂t, the larger of the fields, sample by sample; (M,)."""
+    def rates(self, states: Batch, index: np.ndarray) -> np.ndarray:
+        """Root mean square over cells of ∂c/∂t, sample by sample and field by field; (M, C)."""
         with enable_x64():
-            return np.asarray(_drifts(self._of(index), self._axes(), jnp.asarray(states, jnp.float64)))
+            return np.asarray(_rates(self._of(index), self._axes(), jnp.asarray(states, jnp.float64)))
+
+    def drift(self, states: Batch, index: np.ndarray) -> np.ndarray:
+        """The larger of the fields' `rates`; (M,)."""
+        return self.rates(states, index).max(1)
 
     def take(self, states: Batch, index: np.ndarray) -> Batch:
         """The states of the samples `index`; not copied where these are all."""

@@ -69,7 +69,7 @@ def interrupting() -> Iterator[None]:
         _interrupt.clear()
 
 
-def _check_interrupt() -> None:
+def check_interrupt() -> None:
     """Called between kernel calls on the pool: Ctrl-C reaches only the main thread."""
     if _interrupt.is_set():
         raise KeyboardInterrupt
@@ -152,7 +152,7 @@ class _Roller:
             done = min(steps, self.job.chunk()) if self.depth == 1 and len(self.strips) == 1 else min(steps, self.depth)
             self._some(done)
             steps -= done
-            _check_interrupt()
+            check_interrupt()
 
     def _some(self, steps: int) -> None:
         h, area = self.job.scalars
@@ -281,7 +281,7 @@ def adjoint(job: Job, kept, p, q, bars, *, every: int):
                 lam, other = kernels.reverse(
                     states, lam, other, bars[b], p[b], q[b], gp[b], gq[b], h, area, starts[i], some, every
                 )
-                _check_interrupt()
+                check_interrupt()
         gx[b] = lam[..., 1:-1]
 
     _map(sample, range(batch))
@@ -305,7 +305,7 @@ def tangent(job: Job, x, p, q, dx, dp, dq, *, frames: int, every: int):
                 state, other, moved, spare = kernels.roll_tangents(
                     state, other, moved, spare, p[b], dp[b], q[b], dq[b], h, area, some
                 )
-                _check_interrupt()
+                check_interrupt()
             out[b, :, frame] = moved[..., 1:-1]
 
     _map(sample, range(batch))

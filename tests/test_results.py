@@ -69,7 +69,12 @@ RESULTS = {
     "lyapunov": lambda: us.lyapunov("hopf", orbits=2, time=20, transient=2),
     "classify": lambda: us.classify("gray-scott", grid=us.Grid((16, 16)), time=2000, samples=2),
     "survey": lambda: us.survey(
-        "gray-scott", over={"F": [0.04, 0.06], "k": [0.045, 0.06]}, grid=us.Grid((24, 24)), time=2000, samples=2
+        "gray-scott",
+        preset="pearson",
+        over={"F": [0.04, 0.06], "k": [0.0585, 0.062]},
+        grid=us.Grid((24, 24)),
+        time=3000,
+        samples=2,
     ),
     "survey without a grid": lambda: us.survey(
         "gray-scott", over={"F": [0.04, 0.06]}, design="latin", points=3, grid=us.Grid((16, 16)), time=2000

@@ -231,6 +231,16 @@ def test_a_system_without_space_has_no_regimes_here():
         us.classify("lorenz")
 
 
+def test_the_shipped_atlas_knows_the_regimes_of_pearson():
+    """Rows of the reference table, by the nearest point of the map: `slow` there is the table's steady."""
+    shipped = us.Atlas.open("gray-scott")
+    assert shipped.values["regime"].shape == (32, 32, 1)
+    for F, k, regime in ((0.018, 0.051, "chaotic"), (0.037, 0.060, "slow"), (0.0545, 0.062, "slow")):
+        i, j = (int(np.abs(shipped.design.axes[name] - value).argmin()) for name, value in (("F", F), ("k", k)))
+        near = shipped.values["regime"][i - 1 : i + 2, j - 1 : j + 2].ravel().tolist()
+        assert REGIMES.index(us.Regime(regime)) in near, (F, k)
+
+
 @pytest.mark.parametrize("damage", ["missing", "no result", "cut", "other arrays"])
 def test_a_damaged_folder_is_told(atlas, tmp_path, damage):
     import shutil

@@ -42,7 +42,7 @@ CALLS = {
     "viability": "viability --quick",
     "classify": "classify gray-scott --size 16 --time 2000",
     "survey": "survey gray-scott --over F=.03:.04:2 --size 16 --time 2000",
-    "atlas": "atlas nearest {kit}/pictures.npz --atlas {kit}/atlas",
+    "atlas": "atlas nearest {kit}/pictures.npz --frames 0:1 --atlas {kit}/atlas",
     "stability": "stability brusselator",
     "points": "points ring --count 50",
     "alife": "alife dot --count 2 --samples 2 --size 32",
@@ -79,8 +79,8 @@ def make_kit(tmp_path_factory):
     shutil.copytree(kit / "run", kit / "held")
     for fault, (file, content) in RUNS.items():
         copy_with(kit / "run", kit / fault, file, content)
-    over = {"F": [0.04, 0.045]}
-    us.survey("gray-scott", over=over, set={"k": 0.062}, grid=us.Grid((24, 24)), time=2000).save(kit / "atlas")
+    over = {"F": [0.04, 0.06], "k": [0.0585, 0.062]}
+    us.survey("gray-scott", preset="pearson", over=over, grid=us.Grid((24, 24)), time=3000).save(kit / "atlas")
     (kit / "empty").mkdir()
     (kit / "home").mkdir()
     (kit / "home" / "letter.txt").write_text("dear all")

@@ -63,7 +63,8 @@ class Atlas(Result):
 
     @classmethod
     def open(cls, path: str | os.PathLike) -> Atlas:
-        """The atlas of a `survey` run folder, finished or not; raises `BadInput`."""
+        """The atlas of a `survey` run folder, finished or not, or the one that is shipped, "gray-scott": 32 × 32 points
+        over F and k at Pearson's diffusion, 128² cells, to 20,000 time units from a square. Raises `BadInput`."""
         return importlib.import_module("..files.atlases", __package__).read_atlas(path)
 
     def nearest(

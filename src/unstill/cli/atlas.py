@@ -1,11 +1,12 @@
 """Draw an atlas anew, or find what in it is nearest to a picture.
 
 unstill atlas plot runs/atlas
+unstill atlas nearest picture.npz
 unstill atlas nearest picture.npz --atlas runs/atlas
 unstill atlas nearest picture.png --atlas runs/atlas --observe v --count 10 --json
 """
 
-from .._errors import BadInput
+from .._errors import BadInput, naming
 from .arguments import Given, option, positional
 from .runs import RUN, Run, known_arguments, say, show
 from .sources import READING, reading
@@ -14,7 +15,12 @@ ARGUMENTS = known_arguments(
     (
         positional("what", ..., "plot or nearest", choices=("plot", "nearest")),
         positional("source", ..., "plot: a run folder of `survey`; nearest: a picture"),
-        option("atlas", "", "The atlas to look in, a run folder of `survey`.", metavar="DIR"),
+        option(
+            "atlas",
+            "gray-scott",
+            "The atlas to look in: a run folder of `survey`, or gray-scott, which is shipped.",
+            metavar="DIR",
+        ),
         option("observe", "", "The field that the picture shows (default: the system's last).", metavar="FIELD"),
         option("count", 5, "How many of the nearest cells.", kind="Count"),
     ),
@@ -30,9 +36,9 @@ def run(given: Given) -> int:
     if given.what == "plot":
         _plot(given, Atlas.open(given.source))
         return 0
-    if not given.atlas:
-        raise BadInput("atlas", "must name a run folder of `survey`", "none")
-    return _search(given, Atlas.open(given.atlas))
+    with naming("atlas"):
+        atlas = Atlas.open(given.atlas)
+    return _search(given, atlas)
 
 
 def _plot(given: Given, atlas) -> None:
@@ -42,6 +48,8 @@ def _plot(given: Given, atlas) -> None:
     from ..plotting import save_figure
 
     folder = Path(given.source).expanduser()
+    if not folder.is_dir():
+        raise BadInput("source", "must be a run folder of survey, in which the picture is drawn", given.source)
     save_figure(atlas.plot(), folder / "atlas.png")
     for name, text in atlas.texts().items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import shutil
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ..atlas import Atlas
 
 STORE = "atlas.zarr"
+SHIPPED = ("gray-scott",)  # in `data`, made by scripts/ship-atlas
 _MOST_CELLS = 10**7
 _OWN_AXES = {
     "mean": ("field",), "contrast": ("field",), "quantiles": ("field", "quantile"), "thumbnail": ("row", "column"),
@@ -35,7 +37,7 @@ def _dims(atlas: Atlas, name: str) -> tuple[str, ...]:
     return (*atlas.dims, *(("field",) if name in _PER_FIELD else _OWN_AXES.get(name, ())))
 
 
-def _coordinates(atlas: Atlas) -> dict[str, tuple[tuple[str, ...], Any]]:
+def coordinates(atlas: Atlas) -> dict[str, tuple[tuple[str, ...], Any]]:
     """Values along the axes: of the parameters, and what the others count."""
     from ..analysis.patterns import QUANTILES
 
@@ -44,7 +46,7 @@ def _coordinates(atlas: Atlas) -> dict[str, tuple[tuple[str, ...], Any]]:
     return {**axes, "sample": (("sample",), np.arange(atlas.samples)), "quantile": (("quantile",), np.array(QUANTILES))}
 
 
-def _attributes(atlas: Atlas) -> dict[str, Any]:
+def attributes(atlas: Atlas) -> dict[str, Any]:
     from ..atlas import Regime
 
     return {
@@ -62,7 +64,7 @@ def labelled(atlas: Atlas) -> xarray.Dataset:
         raise BadInput("xarray", "must be installed", None, "Install it: pip install 'unstill[files]'.") from error
     variables = {name: (_dims(atlas, name), values) for name, values in atlas.values.items()}
     fields = {"field": list(atlas.setting.cls.fields)}
-    return xarray.Dataset(variables, {**_coordinates(atlas), **fields}, _attributes(atlas))
+    return xarray.Dataset(variables, {**coordinates(atlas), **fields}, attributes(atlas))
 
 
 def write_atlas(path: Path, atlas: Atlas) -> None:
@@ -70,19 +72,22 @@ def write_atlas(path: Path, atlas: Atlas) -> None:
     zarr = needed("zarr", path)
     made = path.with_name(f".{path.name}.new")
     shutil.rmtree(made, ignore_errors=True)
-    group = zarr.create_group(zarr.storage.LocalStore(made), attributes=_attributes(atlas))
+    group = zarr.create_group(zarr.storage.LocalStore(made), attributes=attributes(atlas))
     arrays = {name: (_dims(atlas, name), values) for name, values in atlas.values.items()}
-    for name, (dims, values) in {**arrays, **_coordinates(atlas)}.items():
+    for name, (dims, values) in {**arrays, **coordinates(atlas)}.items():
         group.create_array(name, data=np.ascontiguousarray(values), dimension_names=dims)
     shutil.rmtree(path, ignore_errors=True)
     os.replace(made, path)
 
 
 def read_atlas(path: str | os.PathLike) -> Atlas:
-    """The atlas of a run folder; raises `BadInput` for a folder of another kind, or with damaged files."""
+    """The atlas of a run folder, or one that is shipped, by its name; raises `BadInput` for a folder of another kind,
+    or with damaged files."""
     folder = Path(path)
+    if str(path) in SHIPPED and not folder.exists():
+        return _shipped(str(path))
     if not (folder / STORE).is_dir():
-        rule = "must be a run folder of survey"
+        rule = f"must be a run folder of survey, or {' or '.join(SHIPPED)}"
         raise BadInput("path", rule, folder, f"It has no {STORE}." if folder.is_dir() else "There is no such folder.")
     told, zarr = read_result(folder), needed("zarr", folder)
     try:
@@ -91,6 +96,19 @@ def read_atlas(path: str | os.PathLike) -> Atlas:
         raise
     except Exception as error:  # zarr and its codecs raise of every kind
         raise BadInput("path", f"must be a whole run folder of survey ({error!r})", folder) from error
+
+
+class _Held(dict):
+    """Arrays by name, with attributes, as a group of a store has them."""
+
+    attrs: Mapping[str, Any]
+
+
+def _shipped(name: str) -> Atlas:
+    with np.load(Path(__file__).with_name("data") / f"{name}.npz", allow_pickle=False) as held:
+        group = _Held({key: held[key] for key in held.files if key != "attributes"})
+        group.attrs = json.loads(str(held["attributes"]))
+    return _read(Path(name), group.attrs["unstill"], group)
 
 
 def _read(folder: Path, told: Mapping[str, Any], group: Any) -> Atlas:
@@ -123,7 +141,8 @@ def _read(folder: Path, told: Mapping[str, Any], group: Any) -> Atlas:
 def _array(folder: Path, group: Any, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """An array of the store, looked at before it is read; raises `BadInput`."""
     array = group[name]
-    check_codecs(folder, array)
+    if not isinstance(array, np.ndarray):
+        check_codecs(folder, array)
     if tuple(array.shape) != shape or array.dtype != dtype:
         rule = f"must hold `{name}` of shape {shape} and type {dtype}"
         raise BadInput("path", rule, f"{tuple(array.shape)}, {array.dtype} in {folder}")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _SIDE, _LEGEND = 5.2, 2.1  # inches
 _MOST_NEIGHBOURS = 6
-_MOST_TILES = 40  # along an axis
+_MOST_TILES = 16  # along an axis
 _STYLES = {"saddle-node": "-", "Hopf": "--", "Turing": ":"}
 
 

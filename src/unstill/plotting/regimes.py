@@ -42,10 +42,10 @@ def plot_classification(found: Classification) -> Figure:
     for i, (m, each) in enumerate(rows):
         top = HEAD + TITLE + i * step
         image = draw_field(
-            page.axes(0.35, top, _SIDE, _SIDE), each.state[-1], f"sample {m}, {names[-1]}", limits=limits,
+            page.axes(0.35, top, _SIDE, _SIDE), each.state[-1], f"sample {m}", limits=limits,
             colormap=colormap_of(names[-1], names), ruler=i == len(rows) - 1,
         )  # fmt: skip
-        page.bar(image, "", 0.35 + _SIDE, top, _SIDE)
+        page.bar(image, names[-1], 0.35 + _SIDE, top, _SIDE)
         _draw_trace(page.axes(_BESIDE + _SIDE + NUMBERS, top, _WIDE, _SIDE), each, names)
     return page.figure
 

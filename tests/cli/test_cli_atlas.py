@@ -96,7 +96,7 @@ def test_a_run_is_classified_from_where_it_stands(tmp_path):
 
 
 def test_an_undecided_sample_is_exit_3(tmp_path, capsys):
-    words = ("--set", "b=2.5", "--size", "8", "--init", "noise", "--time", "8", "--dt", ".002")
+    words = ("--set", "a=1", "b=2.5", "--size", "8", "--init", "noise", "--time", "8", "--dt", ".002")
     assert call("classify", "brusselator", *words, "--out", tmp_path / "c") == 3
     assert "undecided" in capsys.readouterr().out
     told = result(tmp_path / "c", "classify")

@@ -37,6 +37,8 @@ def plot_classification(found: Classification) -> Figure:
     page.head(
         f"regimes of {found.dynamics.name}: {found.headline()}{shown}", f"{note}, seen for at most {found.time:g}"
     )
+    if not rows:
+        dress(page.axes(_BESIDE, HEAD + TITLE, _SIDE + NUMBERS + _WIDE, _SIDE), "no sample was looked at", "time")
     names = list(found.dynamics.fields)
     limits = full_limits([each.state[-1] for _, each in rows]) if rows else (0.0, 1.0)
     for i, (m, each) in enumerate(rows):

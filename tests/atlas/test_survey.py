@@ -103,6 +103,22 @@ def test_one_parameter_without_order_comes_back_so(tmp_path):
     assert np.array_equal(again.design.values["F"], atlas.design.values["F"])
 
 
+def test_curves_of_linear_theory_for_any_system(tmp_path):
+    """Brusselator: Hopf at b = 1 + a², Turing at b = (1 + a√(Du/Dv))²."""
+    over = {"a": np.linspace(1.0, 3.0, 2), "b": np.linspace(1.5, 8.0, 2)}
+    atlas = us.survey("brusselator", over=over, grid=us.Grid((8, 8)), time=40.0)
+    b, a = atlas.curves["Hopf"]
+    seen = np.isfinite(a)
+    assert b[seen] == pytest.approx(1 + a[seen] ** 2, abs=1e-8)
+    b, a = atlas.curves["Turing"]
+    seen = np.isfinite(a)
+    ratio = np.sqrt(atlas.setting.fixed["Du"] / atlas.setting.fixed["Dv"])
+    assert b[seen] == pytest.approx((1 + a[seen] * ratio) ** 2, abs=1e-8)
+    atlas.save(tmp_path / "a")
+    again = us.Atlas.open(tmp_path / "a").curves["Hopf"]
+    assert np.array_equal(again[0], atlas.curves["Hopf"][0], equal_nan=True)
+
+
 def test_it_is_read_again_as_it_was_written(atlas, tmp_path):
     atlas.save(tmp_path / "a")
     again = us.Atlas.open(tmp_path / "a")

@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from .._result import Result
 from .._types import Status
+from ..analysis.bifurcations import Curve
 from ..simulation import Grid
 from ..systems import system_name
 from .cells import REGIMES, Setting
@@ -32,7 +33,8 @@ class Atlas(Result):
     in `us.Regime`'s order, −1 where nothing was looked at yet), what it rests on (`time`, `drift`, `exponent`, …: NaN
     where it was not needed), statistics of each field of the last state (`mean`, `contrast`, `quantiles`,
     `wavelength`, `orientation`, `area`, `perimeter`, `euler`, `spots`), a `thumbnail` of the last field, and the
-    `state` itself where it was to be kept.
+    `state` itself where it was to be kept. `curves` are those of linear theory over two parameters: kind → values of
+    the second and of the first parameter; `None` where there are none.
     """
 
     verb: ClassVar = "survey"
@@ -41,6 +43,7 @@ class Atlas(Result):
     setting: Setting
     design: Design
     values: Mapping[str, np.ndarray]
+    curves: Mapping[str, Curve] | None
     status: Status
     message: str
     seconds: float
@@ -121,6 +124,11 @@ class Atlas(Result):
             told = f"λ₁ {grown.min():.1e} to {grown.max():.1e}" if len(grown) else ""
             rows.append((name, f"{count}", told))
         return rows
+
+    def notes(self) -> list[str]:
+        """What the map does without."""
+        plane = len(self.design.values) == 2 and not self.interrupted
+        return ["no curves of linear theory: no uniform state was found"] if plane and self.curves is None else []
 
     def texts(self) -> dict[str, str]:
         """`atlas.html`: the map for a browser, in one file."""

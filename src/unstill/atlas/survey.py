@@ -25,6 +25,7 @@ from .cells import REGIMES, Cell, Setting, empty, look_at_all
 from .classify import FEWEST, STEPS
 from .design import Design, lay_out
 from .evidence import fingerprint, same_call
+from .linear_theory import curves_of
 from .workers import LostCluster, Work, crew
 
 _MOST_IN_A_TASK = 8  # cells: tasks of seconds to minutes, and little is lost with one
@@ -55,6 +56,7 @@ def survey(
 
     A cell of the atlas depends on its parameters, the settings and the number of its initial state alone, so the map
     is the same, bit for bit, in whatever order and on however many workers it is made. Motions that rest end early.
+    Over two parameters the curves of linear theory are added (`stability`).
 
     Args:
         system: The system, or its name.
@@ -88,7 +90,8 @@ def survey(
         stopped = _look(atlas, work, progress)
     values = atlas.shaped()
     status, message = _verdict(values["regime"], stopped)
-    return Atlas(setting, laid, values, status, message, clock.perf_counter() - started)
+    curves = None if stopped else curves_of(setting.cls, setting.fixed, laid, seed)
+    return Atlas(setting, laid, values, curves, status, message, clock.perf_counter() - started)
 
 
 def _prepared(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._errors import BadInput
+from .._result import plain
 from .._types import Status
 from .runs import read_result
 from .stacks import needed
@@ -47,13 +48,12 @@ def coordinates(atlas: Atlas) -> dict[str, tuple[tuple[str, ...], Any]]:
 
 
 def attributes(atlas: Atlas) -> dict[str, Any]:
+    """What an atlas is besides its arrays, as JSON holds it."""
     from ..atlas import Regime
 
-    return {
-        "unstill": atlas.to_dict(),
-        "regimes": [str(each) for each in Regime],
-        "fields": list(atlas.setting.cls.fields),
-    }
+    curves = {kind: plain(np.stack(pair)) for kind, pair in (atlas.curves or {}).items()}
+    words = {"regimes": [str(each) for each in Regime], "fields": list(atlas.setting.cls.fields)}
+    return {"unstill": atlas.to_dict(), "curves": curves, **words}
 
 
 def labelled(atlas: Atlas) -> xarray.Dataset:
@@ -135,7 +135,13 @@ def _read(folder: Path, told: Mapping[str, Any], group: Any) -> Atlas:
     mesh = np.meshgrid(*along.values(), indexing="ij") if gridded else along.values()
     where = {name: np.ravel(each) for name, each in zip(along, mesh, strict=True)}
     laid = Design(str(told["design"]), where, along if gridded else {})
-    return Atlas(setting, laid, values, Status(told["status"]), str(told["message"]), float(told["seconds"]))
+    curves = {str(kind): _curve(pair) for kind, pair in dict(group.attrs["curves"]).items()} or None
+    return Atlas(setting, laid, values, curves, Status(told["status"]), str(told["message"]), float(told["seconds"]))
+
+
+def _curve(pair: Any) -> tuple[np.ndarray, np.ndarray]:
+    x, y = (np.array([np.nan if value is None else float(value) for value in values]) for values in pair)
+    return x, y
 
 
 def _array(folder: Path, group: Any, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

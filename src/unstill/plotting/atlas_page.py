@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..analysis.bifurcations import closed_curves
 from ..atlas.cells import REGIMES, THUMBNAIL
 from . import templates
 from .colors import colormap_of, full_limits, panel_pixels
@@ -54,7 +53,7 @@ def _data(atlas: Atlas) -> dict[str, Any]:
         "regime": atlas.values["regime"].ravel().tolist(),
         "regimes": [[str(each), COLOURS[str(each)]] for each in REGIMES],
         "cells": cells,
-        "curves": _curves(atlas),
+        "curves": {name: [_numbers(x), _numbers(y)] for name, (x, y) in (atlas.curves or {}).items()},
         "field": fields[-1],
         "tile": THUMBNAIL,
         "across": _across(atlas),
@@ -64,16 +63,6 @@ def _data(atlas: Atlas) -> dict[str, Any]:
 def _numbers(values: np.ndarray) -> list[float | None]:
     """Five digits; nothing for what is not finite."""
     return [float(f"{v:.5g}") if np.isfinite(v) else None for v in np.asarray(values, np.float64)]
-
-
-def _curves(atlas: Atlas) -> dict[str, Any]:
-    """What linear theory says, in the plane that is drawn."""
-    if len(atlas.design.values) != 2:
-        return {}
-    up, across = atlas.design.values
-    window = {across: atlas.design.values[across], up: atlas.design.values[up]}
-    known = closed_curves(atlas.setting.cls, window, atlas.setting.fixed) or {}
-    return {name: [_numbers(x), _numbers(y)] for name, (x, y) in known.items()}
 
 
 def _across(atlas: Atlas) -> int:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..analysis.bifurcations import closed_curves
 from ..atlas.cells import REGIMES, THUMBNAIL
 from .colors import colormap_of, full_limits
 from .figures import GREY, INK, draw_field, dress, halo
@@ -73,8 +72,7 @@ def _draw_map(axes: Axes, atlas: Atlas) -> None:
     if differ.any():
         rows, columns = np.nonzero(differ)
         axes.scatter(atlas.design.axes[across][columns], atlas.design.axes[up][rows], s=4, color=INK)
-    window = {across: atlas.design.axes[across], up: atlas.design.axes[up]}
-    for name, (x, y) in (closed_curves(atlas.setting.cls, window, atlas.setting.fixed) or {}).items():
+    for name, (x, y) in (atlas.curves or {}).items():
         axes.plot(x, y, _STYLES.get(name, "-."), color=INK, lw=1.4, label=name, path_effects=halo())
     axes.set_xlim(edges[0][0], edges[0][-1])
     axes.set_ylim(edges[1][0], edges[1][-1])

@@ -94,8 +94,11 @@ def _on_cluster(distributed: Any, client: Any, function: Callable, items: Sequen
     try:
         while waiting:
             for future in _finished(distributed, client, waiting):
+                rows = _result(distributed, client, future)
+                if rows is None:  # it died with its worker, and is being done again
+                    continue
                 waiting.discard(future)
-                yield places[future.key], _result(distributed, future)
+                yield places[future.key], rows
                 future.release()
     except BaseException:
         with contextlib.suppress(Exception):
@@ -115,12 +118,17 @@ def _finished(distributed: Any, client: Any, waiting: set) -> set:
     return set()
 
 
-def _result(distributed: Any, future: Any) -> Any:
-    if future.status in ("lost", "cancelled"):
+def _result(distributed: Any, client: Any, future: Any) -> Any:
+    """What a task came to; `None` where that was lost with its worker. Raises `LostCluster`."""
+    if future.status == "cancelled":
         raise LostCluster("the scheduler was lost")
+    if future.status in ("pending", "lost"):
+        return None
     try:
         return future.result(timeout=_PATIENCE)
     except distributed.KilledWorker as error:
         raise LostCluster(f"a task saw {_DEATHS} workers die, or as many as the scheduler allows") from error
     except (TimeoutError, OSError, distributed.CancelledError) as error:
+        if client.status == "running" and not isinstance(error, distributed.CancelledError):
+            return None
         raise LostCluster(f"the scheduler was lost ({type(error).__name__})") from error

@@ -69,6 +69,15 @@ def test_pieces_are_those_of_an_open_picture_where_no_piece_meets_the_border(rng
     assert seen.euler == pytest.approx((count - holes) / 3600 * 1e4)
 
 
+def test_cells_of_half_the_size_make_no_other_pattern(rng):
+    c = ndimage.gaussian_filter(rng.standard_normal((48, 48)), 3, mode="wrap")
+    one = pattern_statistics(Grid((48, 48)), c)
+    other = pattern_statistics(Grid((96, 96), 0.5), np.kron(c, np.ones((2, 2))))
+    for name in ("orientation", "area", "perimeter", "euler", "spots"):
+        assert getattr(one, name) == pytest.approx(getattr(other, name), abs=1e-2, rel=1e-6), name
+    assert one.wavelength == pytest.approx(other.wavelength, rel=0.2)  # edges of cells are short waves
+
+
 def test_places_do_not_matter(rng):
     c = ndimage.gaussian_filter(rng.standard_normal((48, 48)), 3, mode="wrap")
     one, other = (pattern_statistics(Grid((48, 48)), each) for each in (c, np.roll(c, (7, -11), (0, 1))))

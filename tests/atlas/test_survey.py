@@ -2,9 +2,11 @@
 
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 import unstill as us
 from unstill.atlas.cells import REGIMES, Cell, look_at, thumbnail
@@ -58,7 +60,7 @@ def test_an_interrupted_survey_goes_on_to_the_same_map(atlas, tmp_path):
     assert us.Atlas.open(tmp_path / "partly").interrupted
     done = []
     whole = us.survey("gray-scott", **CALL, progress=lambda now, total, entry: done.append(now), resume=kept)
-    assert done[0] > 6 - 1  # what was kept is not done again
+    assert done[0] > 6  # what was kept is not done again
     assert all(np.array_equal(whole.values[name], atlas.values[name], equal_nan=True) for name in atlas.values)
 
 
@@ -81,7 +83,6 @@ def test_a_setting_travels_to_another_process(tmp_path):
     """That of a user's file by the file's name: its module is known here alone."""
     import pickle
     import subprocess
-    import sys
 
     file = tmp_path / "mine.py"
     file.write_text(
@@ -170,24 +171,52 @@ def test_a_state_is_kept_where_it_is_asked_for():
     assert atlas.values["state"].mean((-2, -1)) == pytest.approx(atlas.values["mean"], abs=1e-5)
 
 
-def test_a_picture_of_the_atlas_is_its_own_neighbour(atlas):
-    states = us.survey("gray-scott", **{**CALL, "samples": 1}, keep_states=True).values["state"]
-    patterned = np.argwhere(np.isfinite(atlas.values["wavelength"][..., 0, 1]))
+def test_a_picture_of_the_atlas_is_its_own_neighbour():
+    over = {"F": [0.04, 0.06], "k": [0.0585, 0.062]}
+    atlas = us.survey("gray-scott", **{**CALL, "over": over, "samples": 1, "seed": 0}, keep_states=True)
+    patterned = np.argwhere(np.isin(atlas.values["regime"], [REGIMES.index(us.Regime(r)) for r in ("slow", "steady")]))
     assert len(patterned) >= 2
-    i, j = patterned[0]
-    found = atlas.nearest(states[i, j, 0, 1], count=2)
-    assert found.values["F"][0] == OVER["F"][i]
-    assert found.values["k"][0] == OVER["k"][j]
-    assert found.samples[0] == 0
-    assert found.distances[0] < 1e-3
-    assert found.regimes[0] == str(REGIMES[atlas.values["regime"][i, j, 0]])
+    for i, j, sample in patterned:
+        found = atlas.nearest(atlas.values["state"][i, j, sample, 1], count=2)
+        assert found.values["F"][0] == over["F"][i]
+        assert found.values["k"][0] == over["k"][j]
+        assert found.distances[0] < 1e-3  # states are kept in single precision
+        assert found.regimes[0] == str(REGIMES[atlas.values["regime"][i, j, sample]])
 
 
-def test_a_picture_of_nothing_like_it(atlas, rng):
-    assert atlas.nearest(np.full((24, 24), 0.2)).status is us.Status.DEAD
-    far = atlas.nearest(5 + rng.standard_normal((24, 24)))
-    assert far.status is us.Status.NO_FIT
-    assert "standard deviations away" in far.message
+def test_ctrl_c_while_curves_are_drawn_keeps_the_map(monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["unstill.atlas.survey"], "curves_of", stop)
+    atlas = us.survey("gray-scott", over={"F": [0.03, 0.06], "k": [0.05, 0.06]}, grid=us.Grid((16, 16)), time=2000)
+    assert atlas.status is us.Status.CONVERGED
+    assert (atlas.values["regime"] >= 0).all()
+    assert not atlas.curves
+    assert "linear theory draws no curve here" in atlas.summary()
+
+
+def test_a_picture_of_nothing_like_it(rng):
+    shipped = us.Atlas.open("gray-scott")
+    assert shipped.nearest(np.full((24, 24), 0.2)).status is us.Status.DEAD
+    smooth = gaussian_filter(rng.standard_normal((128, 128)), 3, mode="wrap")
+    board = np.kron(np.indices((16, 16)).sum(0) % 2, np.ones((8, 8)))
+    for nonsense in (5 + rng.standard_normal((24, 24)), 0.15 + 0.1 * smooth / smooth.std(), 0.3 * board):
+        found = shipped.nearest(nonsense)
+        assert found.status is us.Status.NO_FIT
+        assert "standard deviations away" in found.message
+
+
+@pytest.mark.parametrize(("F", "k", "regime"), [(0.018, 0.0515, "chaotic"), (0.05, 0.063, "slow")])
+def test_a_pattern_that_the_shipped_atlas_has_not_seen(F, k, regime):
+    """Another initial state, seed, box and point between its own."""
+    film = us.simulate(
+        us.GrayScott.make("pearson", F=F, k=k), grid=us.Grid((64, 64)), steps=12_000, init="discs", seed=5
+    )
+    found = us.Atlas.open("gray-scott").nearest(film["v"][0])
+    assert found.status is us.Status.CONVERGED
+    assert set(found.regimes) >= {regime}
+    assert found.message.startswith(regime)
 
 
 def test_the_page_needs_nothing_else(atlas):

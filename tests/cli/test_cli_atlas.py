@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 import unstill as us
+from unstill.cli.arguments import parse
 from unstill.cli.main import main
+from unstill.cli.runs import describe
+from unstill.cli.survey import ARGUMENTS
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 SURVEY = (
@@ -56,7 +59,7 @@ def test_both_ways_to_write_a_range(atlas, tmp_path):
     assert all(np.array_equal(one.values[name], other.values[name], equal_nan=True) for name in one.values)
 
 
-def test_a_limit_of_time_leaves_a_map_that_goes_on_with_other_workers(atlas, tmp_path, capsys):
+def test_a_limit_of_time_leaves_the_map_so_far(atlas, tmp_path, capsys):
     out = tmp_path / "c"
     longer = [word.replace("3000", "60000") for word in SURVEY]
     assert call(*longer, "--out", out, "--time-limit", ".3") == 130
@@ -65,6 +68,28 @@ def test_a_limit_of_time_leaves_a_map_that_goes_on_with_other_workers(atlas, tmp
     assert us.Atlas.open(out).interrupted
     assert call(*SURVEY, "--out", out, "--resume") == 2  # another command
     assert "must repeat the first command" in capsys.readouterr().err
+
+
+def test_who_works_is_no_part_of_the_command():
+    """So a map goes on with other workers, or on another cluster."""
+    one, other = (
+        describe(parse(ARGUMENTS, [*SURVEY[1:], *more], prog="unstill survey", about=""))
+        for more in (("--workers", "2"), ("--cluster", "tcp://127.0.0.1:8786"))
+    )
+    assert one == other
+    assert {"over", "time", "size"} <= one.keys()
+
+
+def test_a_picture_with_cells_of_its_own_is_measured_by_them(atlas, tmp_path):
+    maze = us.simulate(us.GrayScott.make("pearson", F=0.06, k=0.062), grid=us.Grid((24, 24)), steps=3000)
+    fine, twice = us.Grid((48, 48), 0.5), np.kron(maze["v"][0], np.ones((2, 2)))
+    us.save(tmp_path / "fine.npz", us.Snapshots({"v": twice[None]}, grid=fine))
+    words = ("--atlas", atlas, "--count", "1", "--out", tmp_path / "n", "--quiet")
+    call("atlas", "nearest", tmp_path / "fine.npz", *words)
+    told = result(tmp_path / "n", "atlas")["nearest"][0]["distance"]
+    wanted, other = (us.Atlas.open(atlas).nearest(twice, grid=grid, count=1).distances[0] for grid in (fine, None))
+    assert told == pytest.approx(wanted)
+    assert wanted < other / 2  # as if its cells were those of the atlas
 
 
 def test_the_neighbours_of_a_picture_and_the_map_anew(atlas, tmp_path, capsys):

@@ -28,7 +28,7 @@ def atlas_of(
     arrays["thumbnail"] = rng.random(arrays["thumbnail"].shape).astype(np.float16)
     lead = (*laid.shape, samples)
     values = {name: each.reshape(*lead, *each.shape[1:]) for name, each in arrays.items()}
-    curves = {"Turing": (np.linspace(0.02, 0.06, 9), np.linspace(0.02, 0.06, 9))} if len(laid.axes) == 2 else None
+    curves = {"Turing": (np.linspace(0.02, 0.06, 9), np.linspace(0.02, 0.06, 9))} if len(laid.axes) == 2 else {}
     return Atlas(setting, laid, values, curves, Status.CONVERGED, f"{count} cells", 1.0)
 
 

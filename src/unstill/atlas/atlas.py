@@ -34,7 +34,7 @@ class Atlas(Result):
     where it was not needed), statistics of each field of the last state (`mean`, `contrast`, `quantiles`,
     `wavelength`, `orientation`, `area`, `perimeter`, `euler`, `spots`), a `thumbnail` of the last field, and the
     `state` itself where it was to be kept. `curves` are those of linear theory over two parameters: kind → values of
-    the second and of the first parameter; `None` where there are none.
+    the second and of the first parameter.
     """
 
     verb: ClassVar = "survey"
@@ -43,7 +43,7 @@ class Atlas(Result):
     setting: Setting
     design: Design
     values: Mapping[str, np.ndarray]
-    curves: Mapping[str, Curve] | None
+    curves: Mapping[str, Curve]
     status: Status
     message: str
     seconds: float
@@ -128,7 +128,7 @@ class Atlas(Result):
     def notes(self) -> list[str]:
         """What the map does without."""
         plane = len(self.design.values) == 2 and not self.interrupted
-        return ["no curves of linear theory: no uniform state was found"] if plane and self.curves is None else []
+        return ["linear theory draws no curve here; `stability` says why"] if plane and not self.curves else []
 
     def texts(self) -> dict[str, str]:
         """`atlas.html`: the map for a browser, in one file."""

@@ -18,13 +18,14 @@ _POINTS = 200  # of a curve, in a picture
 
 def curves_of(
     cls: type[ReactionDiffusion], fixed: Mapping[str, float], laid: Design, seed: int = 0
-) -> dict[str, Curve] | None:
+) -> dict[str, Curve]:
     """The curves in the plane of a design of two parameters, kind → (second, first parameter), NaN between two pieces.
 
-    By closed forms where they are known, else by `stability`; `None` where there is no plane, or no uniform state.
+    By closed forms where they are known, else by `stability`; none where there is no plane, where no uniform state is
+    found, or where nothing changes in the window.
     """
     if len(laid.values) != 2:
-        return None
+        return {}
     up, across = laid.values
     window = {across: laid.values[across], up: laid.values[up]}
     known = closed_curves(cls, window, fixed)
@@ -35,11 +36,11 @@ def curves_of(
     try:
         found = stability(cls, set={**fixed, **middle}, over=over, seed=seed)
     except UnstillError:  # linear theory is an ornament of the map, which stands without it
-        return None
+        return {}
     pieces: dict[str, list[np.ndarray]] = {}
     for curve in found.curves:
         if curve.kind in KINDS:
             some = curve.parameters[:: max(1, len(curve.parameters) // _POINTS)]
             pieces.setdefault(curve.kind, []).append(np.concatenate([some, np.full((1, 2), np.nan)]))
     joined = {kind: np.concatenate(each)[:-1] for kind, each in pieces.items()}
-    return {kind: (each[:, 0], each[:, 1]) for kind, each in joined.items()} or None
+    return {kind: (each[:, 0], each[:, 1]) for kind, each in joined.items()}

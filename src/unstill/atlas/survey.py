@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -17,6 +18,7 @@ from .._errors import BadInput
 from .._progress import AbstractCheckpoint, Progress, silent
 from .._stopping import shielded
 from .._types import Status
+from ..analysis.bifurcations import Curve
 from ..simulation import INITIAL_STATES, Grid, native
 from ..simulation.rollout import place, stability_limit, stable_dt
 from ..systems import ReactionDiffusion, find_system
@@ -90,7 +92,9 @@ def survey(
         stopped = _look(atlas, work, progress)
     values = atlas.shaped()
     status, message = _verdict(values["regime"], stopped)
-    curves = None if stopped else curves_of(setting.cls, setting.fixed, laid, seed)
+    curves: Mapping[str, Curve] = {}
+    with contextlib.suppress(KeyboardInterrupt):  # all cells are there: the map stands without its curves
+        curves = {} if stopped else curves_of(setting.cls, setting.fixed, laid, seed)
     return Atlas(setting, laid, values, curves, status, message, clock.perf_counter() - started)
 
 

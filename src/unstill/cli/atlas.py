@@ -67,4 +67,4 @@ def _search(given: Given, atlas) -> int:
         raise BadInput("source", rule, f"{pictures.count} in {given.source}", "Choose one with --frames.")
     command = Run("atlas", given)
     command.claim()
-    return command.conclude(atlas.nearest(pictures[field][0], field=field, count=given.count))
+    return command.conclude(atlas.nearest(pictures[field][0], field=field, grid=pictures.grid, count=given.count))

@@ -51,7 +51,7 @@ def attributes(atlas: Atlas) -> dict[str, Any]:
     """What an atlas is besides its arrays, as JSON holds it."""
     from ..atlas import Regime
 
-    curves = {kind: plain(np.stack(pair)) for kind, pair in (atlas.curves or {}).items()}
+    curves = {kind: plain(np.stack(pair)) for kind, pair in atlas.curves.items()}
     words = {"regimes": [str(each) for each in Regime], "fields": list(atlas.setting.cls.fields)}
     return {"unstill": atlas.to_dict(), "curves": curves, **words}
 
@@ -124,18 +124,18 @@ def _read(folder: Path, told: Mapping[str, Any], group: Any) -> Atlas:
         cls, told["fixed"], grid, told["time"], told["dt"], told["init"], told["seed"], "state" in group
     )  # fmt: skip
     counts = {name: int(count) for name, (_, _, count) in told["over"].items()}
-    along = {name: _array(folder, group, name, (count,), np.dtype(float)) for name, count in counts.items()}
     gridded = told["design"] == "grid"
     lead = (*(counts.values() if gridded else [next(iter(counts.values()))]), int(told["samples"]))
     if math.prod(lead) > _MOST_CELLS:
         raise BadInput("path", f"must hold at most {_MOST_CELLS:g} cells", f"{math.prod(lead)} in {folder}")
+    along = {name: _array(folder, group, name, (count,), np.dtype(float)) for name, count in counts.items()}
     expected = {name: (each.shape[1:], each.dtype) for name, each in empty(setting, len(cls.fields), 1).items()}
     values = {name: _array(folder, group, name, (*lead, *own), dtype) for name, (own, dtype) in expected.items()}
     values["regime"] = _renumbered(values["regime"], list(group.attrs["regimes"]), [str(each) for each in REGIMES])
     mesh = np.meshgrid(*along.values(), indexing="ij") if gridded else along.values()
     where = {name: np.ravel(each) for name, each in zip(along, mesh, strict=True)}
     laid = Design(str(told["design"]), where, along if gridded else {})
-    curves = {str(kind): _curve(pair) for kind, pair in dict(group.attrs["curves"]).items()} or None
+    curves = {str(kind): _curve(pair) for kind, pair in dict(group.attrs["curves"]).items()}
     return Atlas(setting, laid, values, curves, Status(told["status"]), str(told["message"]), float(told["seconds"]))
 
 

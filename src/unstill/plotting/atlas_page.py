@@ -53,7 +53,7 @@ def _data(atlas: Atlas) -> dict[str, Any]:
         "regime": atlas.values["regime"].ravel().tolist(),
         "regimes": [[str(each), COLOURS[str(each)]] for each in REGIMES],
         "cells": cells,
-        "curves": {name: [_numbers(x), _numbers(y)] for name, (x, y) in (atlas.curves or {}).items()},
+        "curves": {name: [_numbers(x), _numbers(y)] for name, (x, y) in atlas.curves.items()},
         "field": fields[-1],
         "tile": THUMBNAIL,
         "across": _across(atlas),

@@ -72,7 +72,7 @@ def _draw_map(axes: Axes, atlas: Atlas) -> None:
     if differ.any():
         rows, columns = np.nonzero(differ)
         axes.scatter(atlas.design.axes[across][columns], atlas.design.axes[up][rows], s=4, color=INK)
-    for name, (x, y) in (atlas.curves or {}).items():
+    for name, (x, y) in atlas.curves.items():
         axes.plot(x, y, _STYLES.get(name, "-."), color=INK, lw=1.4, label=name, path_effects=halo())
     axes.set_xlim(edges[0][0], edges[0][-1])
     axes.set_ylim(edges[1][0], edges[1][-1])

@@ -20,7 +20,7 @@ from .._stopping import shielded
 from .._types import Status
 from ..simulation import Grid, Trajectory, initial_state
 from ..simulation.motion import sample
-from ..simulation.rollout import check_parameter_shapes, place, stability_limit, stable_dt
+from ..simulation.rollout import check_euler_dt, check_parameter_shapes, place, stability_limit, stable_dt
 from ..systems import ReactionDiffusion, find_system, system_name
 from .evidence import evidence, fingerprint, packed, same_call, unpacked
 from .record import EVERY
@@ -189,9 +189,8 @@ def _placed(dynamics, state, grid, dt, init, samples, seed) -> tuple[ReactionDif
         raise BadInput("state", f"must be of the grid's shape {grid.shape}", states.shape[2:])
     placed = place(system, grid, states.shape)
     check_parameter_shapes(system, len(states), grid.shape)
-    limit = stability_limit(system, grid)
-    if dt is not None and dt >= limit:
-        raise BadInput("dt", f"must be below the stability limit dx²/(4 max D) = {limit:.4g}", dt)
+    if dt is not None:
+        check_euler_dt(dt, stability_limit(system, grid))
     return system, grid, states, float(min(own, stable_dt(placed)) if dt is None else dt)
 
 

@@ -20,7 +20,7 @@ from .._stopping import shielded
 from .._types import Status
 from ..analysis.bifurcations import Curve
 from ..simulation import INITIAL_STATES, Grid, native
-from ..simulation.rollout import place, stability_limit, stable_dt
+from ..simulation.rollout import check_euler_dt, place, stability_limit, stable_dt
 from ..systems import ReactionDiffusion, find_system
 from .atlas import Atlas
 from .cells import REGIMES, Cell, Setting, empty, look_at_all
@@ -126,10 +126,8 @@ def _step(cls, fixed: Mapping[str, float], laid: Design, grid: Grid, dt: float |
     ends = [(float(v.min()), float(v.max())) for v in laid.values.values()]
     corners = [dict(zip(laid.values, corner, strict=True)) for corner in itertools.product(*ends)]
     systems = [cls.make(None, **{**fixed, **corner}) for corner in corners]
-    limit = min(stability_limit(each, grid) for each in systems)
-    if dt is not None and dt >= limit:
-        raise BadInput("dt", f"must be below the stability limit dx²/(4 max D) = {limit:.4g}", dt)
     if dt is not None:
+        check_euler_dt(dt, min(stability_limit(each, grid) for each in systems))
         return float(dt)
     shape = (1, len(cls.fields), *grid.shape)
     return min(float(stable_dt(place(each, grid, shape))) for each in systems)

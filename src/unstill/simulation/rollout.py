@@ -240,6 +240,12 @@ def stable_dt(dynamics: Dynamics) -> float:
     return min(dt, 0.9 * stability_limit(dynamics.system, dynamics.grid)) if isinstance(dynamics, OnGrid) else dt
 
 
+def check_euler_dt(dt: float, limit: float) -> None:
+    """Raise `BadInput` for a time step at or beyond a `stability_limit`."""
+    if dt >= limit:
+        raise BadInput("dt", f"must be below the stability limit dx²/(4 max D) = {limit:.4g}", dt)
+
+
 def stability_limit(system: ReactionDiffusion, grid: Grid) -> float:
     """The largest dt at which explicit Euler damps the shortest diffusive wave: dx²/(4 max D) (dimension of time).
 

@@ -18,7 +18,7 @@ from ..systems import Dynamics, OrdinarySystem, ReactionDiffusion, find_system
 from ..systems.grid import Grid, OnGrid
 from .initial import initial_state
 from .motion import Motion, sample
-from .rollout import check_parameter_shapes, place, stability_limit, stable_dt
+from .rollout import check_euler_dt, check_parameter_shapes, place, stability_limit, stable_dt
 from .steady import polish as polish_state
 from .steppers import find_stepper
 from .trajectory import Trajectory
@@ -174,9 +174,8 @@ def _check(dynamics, grid, state, dt, stepper, dtype) -> None:
         grid = grid or Grid(state.shape[-2:])
         if tuple(grid.shape) != tuple(state.shape[-2:]):
             raise BadInput("state", f"must be of the grid's shape {grid.shape}", state.shape[-2:])
-        limit = stability_limit(dynamics, grid)
-        if stepper == "euler" and dt >= limit:
-            raise BadInput("dt", f"must be below the stability limit dx²/(4 max D) = {limit:.4g}", dt)
+        if stepper == "euler":
+            check_euler_dt(dt, stability_limit(dynamics, grid))
 
 
 class _Looks:

@@ -18,11 +18,11 @@ from .._types import Status
 from ..analysis.patterns import pattern_statistics
 from ..simulation import Grid
 from .cells import REGIMES, SHAPES, thumbnail
+from .similar import patterned
 
 if TYPE_CHECKING:
     from .atlas import Atlas
 
-_NO_PATTERN = ("blow-up", "undecided", "uniform-trivial", "uniform-nontrivial")
 # Standard deviations, per statistic: 95 % of the shipped atlas' patterns have another one within 0.51, and so have
 # held-out parameters, seeds and boxes (0.1 to 0.4); smooth noise with a pattern's levels and wavelength is at 0.55.
 FAR = 0.5
@@ -90,20 +90,18 @@ def nearest_cells(
     if seen.ndim != 2 or not np.isfinite(seen).all():
         raise BadInput("picture", "must be one finite picture (H, W)", seen.shape)
     known = _features(atlas, fields.index(name))
-    regime = atlas.values["regime"].ravel()
-    decided = (regime >= 0) & ~np.isin(regime, [REGIMES.index(each) for each in _NO_PATTERN])
-    patterned = np.flatnonzero(np.isfinite(known).all(1) & decided)
-    if len(patterned) < 2:
-        raise BadInput("atlas", "must hold two patterns or more", f"{len(patterned)}")
+    usable = np.flatnonzero(np.isfinite(known).all(1) & patterned(atlas))
+    if len(usable) < 2:
+        raise BadInput("atlas", "must hold two patterns or more", f"{len(usable)}")
     wanted = _of_picture(pattern_statistics(grid or Grid(seen.shape, atlas.setting.grid.dx), seen))
-    spread = np.maximum(known[patterned].std(0), 1e-12)
+    spread = np.maximum(known[usable].std(0), 1e-12)
     if np.isfinite(wanted).all():
-        distances = np.sqrt((((known[patterned] - wanted) / spread) ** 2).mean(1))
+        distances = np.sqrt((((known[usable] - wanted) / spread) ** 2).mean(1))
     else:
         distances = np.zeros(0)
     order = np.argsort(distances, kind="stable")[:count]
-    status, message, regimes = _judged(atlas, patterned[order], distances[order])
-    places = patterned[order]
+    status, message, regimes = _judged(atlas, usable[order], distances[order])
+    places = usable[order]
     values = {each: v[places // atlas.samples] for each, v in atlas.design.values.items()}
     shown = atlas.values["thumbnail"].reshape(-1, *atlas.values["thumbnail"].shape[-2:])[places]
     return Neighbours(

@@ -28,6 +28,7 @@ from .classify import FEWEST, STEPS
 from .design import Design, lay_out
 from .evidence import fingerprint, same_call
 from .linear_theory import curves_of
+from .refinement import Refinement
 from .workers import LostCluster, Work, crew
 
 _MOST_IN_A_TASK = 8  # cells: tasks of seconds to minutes, and little is lost with one
@@ -42,6 +43,7 @@ def survey(
     preset: str = "",
     design: Literal["grid", "sobol", "latin"] = "grid",
     points: Count | None = None,
+    refine: Whole = 0,
     samples: Count = 1,
     time: Positive | None = None,
     grid: Grid | None = None,
@@ -67,6 +69,8 @@ def survey(
         preset: Where these start from (default: the system's own values).
         design: Points of a grid; or that many `points` of a scrambled Sobol sequence or a Latin hypercube.
         points: How many points a sobol or latin design has.
+        refine: Look at every 2^refine-th point of a grid first, and halve the stride that often, but only between
+            points of different regimes. Points that are passed over stay without a regime.
         samples: Initial states at each point, the same at all of them.
         time: How long to watch a motion at most, in the system's unit (default: 20,000 steps).
         grid: Cells, cell size and boundary (default: 128 × 128; dx = 1, periodic).
@@ -87,11 +91,12 @@ def survey(
     laid, setting = _prepared(
         cls, over, dict(set or {}), preset, design, points, time, grid, dt, init, keep_states, seed
     )  # fmt: skip
+    _check_levels(refine, laid)
     with crew(workers, cluster) as work:
-        atlas = _Cells(setting, laid, samples, resume)
+        atlas = _Cells(setting, laid, samples, refine, resume)
         stopped = _look(atlas, work, progress)
     values = atlas.shaped()
-    status, message = _verdict(values["regime"], stopped)
+    status, message = _verdict(values["regime"], stopped, refine > 0)
     curves: Mapping[str, Curve] = {}
     with contextlib.suppress(KeyboardInterrupt):  # all cells are there: the map stands without its curves
         curves = {} if stopped else curves_of(setting.cls, setting.fixed, laid, seed)
@@ -120,6 +125,13 @@ def _prepared(
     return laid, Setting(cls, fixed, grid, time, step, init, seed, keep_states)
 
 
+def _check_levels(refine: int, laid: Design) -> None:
+    if refine and not laid.axes:
+        raise BadInput("refine", f"must be left out: a {laid.kind} design has no neighbours", refine)
+    if refine and 2**refine >= min(laid.shape):
+        raise BadInput("refine", "must leave two points or more on each axis at first", refine)
+
+
 def _step(cls, fixed: Mapping[str, float], laid: Design, grid: Grid, dt: float | None) -> float:
     """A time step that is stable in every corner of the ranges; raises `BadInput` where one is given that is not, and
     for parameters beyond the system's bounds."""
@@ -134,12 +146,16 @@ def _step(cls, fixed: Mapping[str, float], laid: Design, grid: Grid, dt: float |
 
 
 def _look(atlas: _Cells, work: Work, progress: Progress) -> str:
-    """Look at all cells that are not known yet; what ended it early, in words, or nothing."""
-    tasks = atlas.waiting()
+    """Look at all cells that are wanted and not known yet; what ended it early, in words, or nothing."""
+    total = None if atlas.levels else atlas.count
     try:
-        for place, rows in work(functools.partial(look_at_all, atlas.setting), list(map(atlas.cells_of, tasks))):
-            atlas.take(tasks[place], rows)
-            progress(atlas.done, atlas.count, {"cells": atlas.done})
+        for level in itertools.count():
+            tasks = atlas.waiting(level)
+            if atlas.is_whole(level):
+                break
+            for place, rows in work(functools.partial(look_at_all, atlas.setting), list(map(atlas.cells_of, tasks))):
+                atlas.take(tasks[place], rows)
+                progress(atlas.done, total, {"cells": atlas.done})
     except KeyboardInterrupt:
         return "stopped"
     except LostCluster as lost:
@@ -148,59 +164,69 @@ def _look(atlas: _Cells, work: Work, progress: Progress) -> str:
     return ""
 
 
-def _verdict(regime: np.ndarray, stopped: str) -> tuple[Status, str]:
+def _verdict(regime: np.ndarray, stopped: str, refined: bool) -> tuple[Status, str]:
     missing, undecided = int((regime < 0).sum()), int((regime == REGIMES.index("undecided")).sum())
     if stopped:
         return Status.INTERRUPTED, f"{stopped} after {regime.size - missing} of {regime.size} cells"
     told = f"{regime.size} cells"
+    if refined:
+        told = f"{regime.size - missing} of {told} looked at, the others lie between points of one regime"
     return Status.CONVERGED, f"{told}, {undecided} of them undecided" if undecided else told
 
 
 class _Cells:
-    """All cells, in tasks of a few, and what is known of them, in memory and in the checkpoint, if there is one."""
+    """All cells, in tasks of a few, and what is known of them, in memory and in the checkpoint, if there is one.
 
-    def __init__(self, setting: Setting, laid: Design, samples: int, kept: AbstractCheckpoint | None):
-        self.setting, self.laid, self.samples, self.kept = setting, laid, samples, kept
+    Tasks are counted over all levels of a refinement; those of the next level follow from what was found before.
+    """
+
+    def __init__(self, setting: Setting, laid: Design, samples: int, levels: int, kept: AbstractCheckpoint | None):
+        self.setting, self.laid, self.samples, self.levels, self.kept = setting, laid, samples, levels, kept
         self.count = samples * math.prod(laid.shape)
         self.arrays = empty(setting, len(setting.cls.fields), self.count)
         self.done, self._stride = 0, max(1, min(_MOST_IN_A_TASK, self.count // (4 * native.threads())))
+        self._tasks: list[np.ndarray] = []
+        self._first = 0  # task of the level that is under way
+        self._refinement = Refinement(laid.shape, levels, REGIMES.index("undecided"))
         if kept is not None:
-            self._take_up(kept)
+            self._open(kept)
 
-    def _take_up(self, kept: AbstractCheckpoint) -> None:
-        """What an interrupted call has found; its tasks may be of another size. Raises `BadInput`."""
+    def _open(self, kept: AbstractCheckpoint) -> None:
+        """An interrupted call's checkpoint, whose tasks may be of another size, or a new one. Raises `BadInput`."""
         facts = {
             each.name: getattr(self.setting, each.name) for each in dataclasses.fields(Setting) if each.name != "cls"
         }
-        same_call(kept, fingerprint(self.setting.cls, **facts, samples=self.samples, design=self.laid.values))
+        facts |= {"samples": self.samples, "design": self.laid.values, "refine": self.levels}
+        same_call(kept, fingerprint(self.setting.cls, **facts))
         known = kept.kept("tasks")
         if known is not None:
             self._stride = int(known["cells"])
         else:
             kept.keep("tasks", cells=np.array(self._stride))
-        for task in range(self.tasks):
-            earlier = kept.kept(f"cells-{task}")
+
+    def waiting(self, level: int) -> list[int]:
+        """The tasks of a level that no earlier call has done; those that one has are taken up."""
+        regime = self.arrays["regime"].reshape(*self.laid.shape, self.samples)
+        points = self._refinement.points(level, regime)
+        cells = (points[:, None] * self.samples + np.arange(self.samples)).ravel()
+        first = self._first = len(self._tasks)
+        self._tasks += [cells[i : i + self._stride] for i in range(0, len(cells), self._stride)]
+        for task in range(first, len(self._tasks)):
+            earlier = self.kept.kept(f"cells-{task}") if self.kept is not None else None
             if earlier is not None:
                 self._fill(task, earlier)
+        return [task for task in range(first, len(self._tasks)) if (self.arrays["regime"][self._tasks[task]] < 0).any()]
 
-    @property
-    def tasks(self) -> int:
-        """How many there are."""
-        return -(-self.count // self._stride)
-
-    def _places(self, task: int) -> range:
-        return range(task * self._stride, min((task + 1) * self._stride, self.count))
+    def is_whole(self, level: int) -> bool:
+        """Whether a level beyond the last wants nothing more."""
+        return level > self.levels and len(self._tasks) == self._first
 
     def cells_of(self, task: int) -> list[Cell]:
         """The cells of a task."""
         return [
             Cell({name: float(v[i // self.samples]) for name, v in self.laid.values.items()}, i % self.samples)
-            for i in self._places(task)
+            for i in self._tasks[task].tolist()
         ]
-
-    def waiting(self) -> list[int]:
-        """Tasks that are not known yet."""
-        return [task for task in range(self.tasks) if (self.arrays["regime"][self._places(task)] < 0).any()]
 
     def take(self, task: int, rows: Mapping[str, np.ndarray]) -> None:
         """Know and keep a task, whole or not at all."""
@@ -210,7 +236,7 @@ class _Cells:
                 self.kept.keep(f"cells-{task}", **rows)
 
     def _fill(self, task: int, rows: Mapping[str, np.ndarray]) -> None:
-        places = self._places(task)
+        places = self._tasks[task]
         for name, values in rows.items():
             self.arrays[name][places] = values
         self.done += len(places)
@@ -223,5 +249,5 @@ class _Cells:
     def drop(self) -> None:
         """Forget the checkpoint: all is done."""
         if self.kept is not None:
-            for name in ("call", "tasks", *(f"cells-{task}" for task in range(self.tasks))):
+            for name in ("call", "tasks", *(f"cells-{task}" for task in range(len(self._tasks)))):
                 self.kept.drop(name)

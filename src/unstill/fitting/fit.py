@@ -17,6 +17,7 @@ from .plan import Plan
 from .result import Fit
 from .roads import prepare
 from .starts import first_start
+from .synthetic import fit_statistics
 
 
 @checked
@@ -28,7 +29,7 @@ def fit(
     grid: Grid | None = None,
     start: Values | None = None,
     fix: Values | None = None,
-    warm_start: Literal["recover"] | None = None,
+    warm_start: str | None = None,
     starts: Count | None = None,
     strategy: str | None = None,
     window: Count | None = None,
@@ -64,10 +65,12 @@ def fit(
         grid: Cell size `dx` and boundary (default: the pictures' own, else periodic with dx = 1).
         start: Where to begin: a value for every free parameter, unless `warm_start` finds them.
         fix: Parameters that are known.
-        warm_start: Begin where `recover` ends.
+        warm_start: Where to begin instead: `recover`, where `recover` ends; `atlas`, at the cells of the shipped atlas
+            whose patterns are most like the pictures; or a run folder of `survey`, at those of another atlas.
         starts: Starts within a factor of 2.5 to try until one converges (default: 1; 8 without a strategy).
         strategy: Where rollouts start and how the derivative comes back: bptt, tbptt, forward, implicit,
-            observed-start, curriculum, em, shooting (default: the best proven).
+            observed-start, curriculum, em, shooting, synthetic-likelihood (default: the best proven;
+            synthetic-likelihood, from fresh states, after `warm_start` from an atlas).
         window: Steps that are differentiated (default: the strategy's).
         loss: A loss's name, module:function or file.py:function (default: the strategy's).
         pair: Compare each prediction with its own target, or means (default: each where rollouts start at the
@@ -101,6 +104,8 @@ def fit(
     plan, started = Plan(locals()), clock.perf_counter()
     named, told = named_fields(system_class(system), pictures, observe)
     task = check(system, named, observe=observe, grid=grid, fix=fix)
+    if plan.is_synthetic:
+        return fit_statistics(task, plan, told=told, progress=progress, resume=resume, started=started)
     roads, journal = prepare(task, plan), Journal(resume, progress)
     journal.take_up(roads, plan)
     first = first_start(task, roads[0].problem.dt, plan)

@@ -9,6 +9,7 @@ from .._errors import BadInput, nearest
 from ..simulation import INITIAL_STATES
 
 BEST_STARTS = 8  # where no strategy is named
+SYNTHETIC = "synthetic-likelihood"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -35,6 +36,12 @@ class Plan:
             return self.__dict__["arguments"][name]
         except KeyError:
             raise AttributeError(name) from None
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether no rollout is differentiated: statistics of fresh patterns are compared."""
+        from_atlas = self.warm_start not in (None, "recover")
+        return self.strategy == SYNTHETIC or (self.strategy is None and from_atlas)
 
     @property
     def count(self) -> int:

@@ -11,7 +11,7 @@ from .._types import Status
 from ..observations.task import Task
 from ..simulation import Trajectory, film
 from .objective import checksum
-from .plan import Plan
+from .plan import SYNTHETIC, Plan
 from .roads import plan_roads
 
 
@@ -22,6 +22,8 @@ def replay(task: Task, plan: Plan, row: Mapping[str, Any], *, frames: int = 150)
     checksum that training wrote. Raises `BadInput` for a fit whose variables the log does not hold (fields, states)
     and for one without a motion, `NumericalFailure` where the bits differ (another version of the code or a library).
     """
+    if plan.is_synthetic:
+        raise BadInput("iterations", "cannot be replayed: one is many motions", SYNTHETIC)
     road = plan_roads(task, plan)[int(row["road"])]
     if plan.cellwise or road.coordinates.states:
         raise BadInput("iterations", "cannot be replayed: the log holds no fields or states", road.strategy_name)

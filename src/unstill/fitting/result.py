@@ -19,8 +19,8 @@ class Fit(Result):
 
     `system` carries them: numbers, or fields (H, W) for those fitted cell by cell; `states` are the last prediction
     (B, C, H, W) and `targets` the pictures (M, K, H, W) that it was compared with; no states after an interrupt;
-    `history` holds one record an iteration, of all starts; `iterations` and `loss` are of the best one, `start`. A fit
-    has no intervals: `recover` does.
+    `history` holds one record an iteration, of all starts; `iterations` and `loss` are of the best one, `start`; `stds`
+    are standard deviations, which only synthetic-likelihood has.
     """
 
     verb: ClassVar = "fit"
@@ -42,6 +42,7 @@ class Fit(Result):
     states: Float[np.ndarray, "B C H W"]
     targets: Float[np.ndarray, "M K H W"]
     seconds: float
+    stds: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def values(self) -> dict[str, np.ndarray]:
@@ -52,7 +53,12 @@ class Fit(Result):
     def parameters(self) -> dict[str, Estimate]:
         """The parameters, in the system's order: the mean of one fitted cell by cell; known ones are exact."""
         means = {name: float(np.mean(value)) for name, value in self.values.items()}
-        return {name: Estimate(mean) if name in self.free else Estimate.exact(mean) for name, mean in means.items()}
+        return {name: self._estimate(name, mean) for name, mean in means.items()}
+
+    def _estimate(self, name: str, mean: float) -> Estimate:
+        if name not in self.free:
+            return Estimate.exact(mean)
+        return Estimate.normal(mean, self.stds[name]) if name in self.stds else Estimate(mean)
 
     @property
     def state(self) -> Float[np.ndarray, "C H W"]:

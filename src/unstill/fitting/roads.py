@@ -68,7 +68,7 @@ def prepare(task: Task, plan: Plan) -> list[Road]:
     missing = [name for name in roads[0].coordinates.free if name not in plan.start]
     if missing and not plan.warm_start:
         free = [f"{name}={task.system.defaults()[name]:g}" for name in roads[0].coordinates.free]
-        rule = "must give every free parameter, or `warm_start=recover` must find them"
+        rule = "must give every free parameter, or `warm_start` must find them"
         raise BadInput("start", rule, f"no {', '.join(missing)}", f"For example {', '.join(free)}.")
     return roads
 

@@ -11,6 +11,7 @@ from ..observations.task import Task
 from ..recovery import recover
 from ..simulation import Grid
 from ..systems import ReactionDiffusion
+from .atlas_start import atlas_starts
 from .plan import Plan
 
 STABLE = 0.9  # of the stability limit: reaction adds to the rate
@@ -82,12 +83,16 @@ def starts_around(
 def first_start(task: Task, dt: float, plan: Plan) -> dict[str, float]:
     """The plan's start, or what `recover` finds, a value for every free parameter. Raises `BadInput`."""
     free = [name for name in task.system.parameters() if name not in task.fix]
-    start = {**(_warm_start(task, dt) if plan.warm_start else {}), **plan.start}
+    start = {**(_warm_start(task, dt, plan.warm_start) if plan.warm_start else {}), **plan.start}
     return {name: float(start[name]) for name in free}
 
 
-def _warm_start(task: Task, dt: float) -> dict[str, float]:
-    """Where `recover` ends, inside the ranges and the stability limit. Raises `BadInput`."""
+def _warm_start(task: Task, dt: float, where: str) -> dict[str, float]:
+    """Where `recover` ends, or the nearest cell of an atlas, inside the ranges and the stability limit. Raises
+    `BadInput`."""
+    if where != "recover":
+        cell = atlas_starts(task, where)[0]
+        return clip(task.system, task.grid, dt, {name: v for name, v in cell.items() if name not in task.fix})
     few = {name: array[:8] for name, array in task.pictures.items()}
     seen = few if len(few) < len(task.system.fields) else task.pictures
     found = recover(task.system, seen, grid=task.grid, fix=task.fix)

@@ -20,6 +20,7 @@ from ..simulation.implicit import steady_state
 from ..simulation.steady import polish
 from ..systems import ReactionDiffusion
 from .followers import follow, join, relax
+from .plan import SYNTHETIC
 from .problem import Batch, Problem
 
 
@@ -317,7 +318,8 @@ STRATEGIES: dict[str, AbstractStrategy] = {
 def make_strategy(name: str, window: int | None = None) -> AbstractStrategy:
     """The strategy of a name, with a window where one is given; raises `BadInput`."""
     if name not in STRATEGIES:
-        raise BadInput("strategy", "must be a known strategy", repr(name), nearest(name, STRATEGIES))
+        known = nearest(name, (*STRATEGIES, SYNTHETIC))
+        raise BadInput("strategy", "must be a known strategy", repr(name), known)
     strategy: Any = STRATEGIES[name]
     if window is None:
         return strategy

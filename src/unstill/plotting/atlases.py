@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import ndimage
 
 from ..atlas.cells import REGIMES, THUMBNAIL
 from .colors import colormap_of, full_limits
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
 _SIDE, _LEGEND = 5.2, 2.1  # inches
 _MOST_NEIGHBOURS = 6
 _MOST_TILES = 16  # along an axis
+_PALE = 0.45  # of white where a regime is that of the neighbours
 _STYLES = {"saddle-node": "-", "Hopf": "--", "Turing": ":"}
 
 
 def plot_atlas(atlas: Atlas) -> Figure:
     """Left, a colour for the regime at each point, with the curves of linear theory where they are known; right, the
-    last picture at each point of a grid. The first parameter upwards, the second to the right; of several initial
-    states the first, and a dot where they differ. Points without a grid, or over more than two parameters, are dots."""
+    last picture at each point of a grid. The first parameter upwards, the second to the right; paler where the regime
+    is that of the nearest point that was looked at; of several initial states the first, and a dot where they differ.
+    Points without a grid, or over more than two parameters, are dots."""
     tiled = len(atlas.design.axes) == 2
     height = _SIDE if len(atlas.design.values) > 1 else 1.6
     page = Page((NUMBERS + 0.3 + _SIDE) * (1 + tiled) + _LEGEND, HEAD + TITLE + height + AXIS)
@@ -67,7 +70,9 @@ def _draw_map(axes: Axes, atlas: Atlas) -> None:
     table = np.array([to_rgb(COLOURS[str(each)]) for each in REGIMES] + [to_rgb("white")])
     regime = atlas.values["regime"]
     edges = [_edges(atlas.design.axes[name]) for name in (across, up)]
-    axes.pcolormesh(*edges, table[regime[..., 0]])
+    shown, looked = _nearest_known(regime[..., 0])
+    colours = np.where(looked[..., None], table[shown], _PALE + (1 - _PALE) * table[shown])
+    axes.pcolormesh(*edges, colours)
     differ = (regime != regime[..., :1]).any(-1)
     if differ.any():
         rows, columns = np.nonzero(differ)
@@ -76,6 +81,15 @@ def _draw_map(axes: Axes, atlas: Atlas) -> None:
         axes.plot(x, y, _STYLES.get(name, "-."), color=INK, lw=1.4, label=name, path_effects=halo())
     axes.set_xlim(edges[0][0], edges[0][-1])
     axes.set_ylim(edges[1][0], edges[1][-1])
+
+
+def _nearest_known(regime: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each point's regime, or that of the nearest one that was looked at; and which were."""
+    looked = regime >= 0
+    if looked.all() or not looked.any():
+        return regime, np.ones_like(looked)
+    places = ndimage.distance_transform_edt(~looked, return_distances=False, return_indices=True)
+    return regime[tuple(np.asarray(places))], looked
 
 
 def _draw_points(axes: Axes, atlas: Atlas) -> None:

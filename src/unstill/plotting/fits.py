@@ -41,15 +41,16 @@ def plot_fit(
     """Loss, parameters and gradient norm against the iteration; below them `pictures`, title → one `field` (H, W).
 
     `rows` are the lines of `log.jsonl`: `iteration`, `loss`, `parameters` and `gradients` (name → value), `status`;
-    a missing or `None` number leaves a gap, and an iteration that failed is marked on the loss. `truth` is dashed,
-    `loss` its name, `labels` what stands above the parameters' panels (by default the last value). The pictures share
-    one colour scale. Raises `BadInput` for a log without lines.
+    a missing or `None` number leaves a gap, `std` (name → value) makes a band, and an iteration that failed is marked
+    on the loss. `truth` is dashed, `loss` its name, `labels` what stands above the parameters' panels (by default the
+    last value). The pictures share one colour scale. Raises `BadInput` for a log without lines.
     """
     if not rows:
         raise BadInput("rows", "must hold at least one iteration")
     iteration = _numbers(rows, "iteration")
     names = list(dict.fromkeys(name for row in rows for name in row.get("parameters") or {}))
-    panels = 2 + len(names)
+    norms = _gradient_norms(rows)
+    panels = 1 + len(names) + bool(np.isfinite(norms).any())  # no panel where no gradient was taken
     columns = min((3, 4, 2), key=lambda columns: -panels % columns)
     lines, top = math.ceil(panels / columns), HEAD if title else 0.1
     size = {name: panel_size(np.shape(picture), _PICTURE) for name, picture in _checked(pictures or {}).items()}
@@ -65,7 +66,9 @@ def plot_fit(
         last = values[np.isfinite(values)][-1:]
         told = f"{name} = {last[0]:.5g}" if len(last) else name
         _draw_parameter(axes, iteration, values, (labels or {}).get(name, told), (truth or {}).get(name))
-    _draw_series(grid[panels - 1], iteration, _gradient_norms(rows), "norm of the gradient", log=True)
+        _draw_band(axes, iteration, values, [_number((row.get("std") or {}).get(name)) for row in rows])
+    if panels > 1 + len(names):
+        _draw_series(grid[panels - 1], iteration, norms, "norm of the gradient", log=True)
     for axes in grid[max(0, panels - columns) : panels]:  # the lowest of each column
         axes.set_xlabel("iteration", fontsize=9, color=INK)
     _draw_pictures(page, pictures or {}, size, field, below + TITLE)
@@ -164,6 +167,12 @@ def _draw_parameter(axes: Axes, x: np.ndarray, values: np.ndarray, title: str, t
             f"truth {float(truth):.4g}", (0.02, float(truth)), (0, -3 if high else 3), fontsize=8, color=_TRUTH,
             xycoords=axes.get_yaxis_transform(), textcoords="offset points", va="top" if high else "bottom",
         )  # fmt: skip
+
+
+def _draw_band(axes: Axes, x: np.ndarray, values: np.ndarray, stds: Sequence[float]) -> None:
+    """One standard deviation either way, where there is one."""
+    if np.isfinite(stds).any():
+        axes.fill_between(x, values - stds, values + stds, color=_LINE, alpha=0.18, linewidth=0)
 
 
 def _draw_pictures(page: Page, pictures: Mapping[str, np.ndarray], size, field: str, top: float) -> None:

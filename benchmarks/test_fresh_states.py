@@ -11,10 +11,10 @@ import pytest
 import unstill as us
 
 SETS = {
-    "spots": dict(Du=0.17, Dv=0.075, F=0.038, k=0.0645),
-    "small spots": dict(Du=0.13, Dv=0.055, F=0.028, k=0.062),
-    "labyrinth": dict(Du=0.15, Dv=0.065, F=0.046, k=0.0635),
-    "wide labyrinth": dict(Du=0.19, Dv=0.09, F=0.030, k=0.0575),
+    "spots": {"Du": 0.17, "Dv": 0.075, "F": 0.038, "k": 0.0645},
+    "small spots": {"Du": 0.13, "Dv": 0.055, "F": 0.028, "k": 0.062},
+    "labyrinth": {"Du": 0.15, "Dv": 0.065, "F": 0.046, "k": 0.0635},
+    "wide labyrinth": {"Du": 0.19, "Dv": 0.09, "F": 0.030, "k": 0.0575},
 }
 DRAWS = int(os.environ.get("UNSTILL_DRAWS", "10"))
 GRID, PICTURES = us.Grid((64, 64)), 8

@@ -1,0 +1,192 @@
+"""A branch of patterns at rest by pseudo-arclength: points with what grows on them, and the folds between them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from ..observations.steadiness import contrast
+from ..simulation.multifrontal import SingularMatrix
+from .pattern_modes import Modes, leading_modes
+from .pattern_problem import Problem
+from .pattern_steps import Direction, Place, corrected, direction, dot, length, place, settled
+
+End = Literal["edge", "uniform", "closed", "points", "stuck"]
+
+_TURN = 0.9  # cosine of the angle between neighbouring directions at least
+_SHORTEST = 1e-4  # steps, in units of the longest one
+_FIRST = 0.2  # step, in units of the longest one
+_EASY, _HARD = 4, 6  # Newton steps below which the next step is longer, above which shorter
+_FADED = 1e-3  # contrast in units of that at the start, below which no pattern is left
+_BISECTIONS = 60  # of a fold's bracket at most
+_LEVEL = 1e-12  # |dλ/ds| in units of the range, at which a fold is found
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fold:
+    """Where the branch turns back: the parameter's value there, how far it may be off, and the mode that crosses zero.
+
+    `error`: by how much the parameter differs between the ends of the last bracket, and the round-off. `crossing` is
+    the eigenvalue nearest to zero, translations apart, which a fold makes 0: a check; `None` where none was found.
+    """
+
+    state: Float[np.ndarray, "C H W"]
+    value: float
+    arclength: float
+    error: float
+    crossing: float | None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PatternPoint:
+    """A pattern at rest on the branch, `arclength` away from the start; `along`, in which direction the branch goes on;
+    `step`, how far to try; `fold`, the one passed on the way here, if there was one."""
+
+    state: Float[np.ndarray, "C H W"]
+    value: float
+    arclength: float
+    drift: float
+    modes: Modes
+    along: Direction
+    step: float
+    fold: Fold | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Follow:
+    """How a branch is followed: within `low` and `high`, by steps of `step` at most."""
+
+    problem: Problem
+    low: float
+    high: float
+    step: float
+    seed: int
+
+
+def first_point(setting: Follow, at: Place) -> PatternPoint | None:
+    """The start as a point of the branch, which goes on towards larger values; `None` where it has no direction."""
+    problem = setting.problem
+    along = direction(problem, at, Direction(np.zeros(problem.size), problem.width))
+    if along is None:
+        return None
+    modes = leading_modes(problem, at, setting.seed)
+    return PatternPoint(at.state, at.value, 0.0, at.drift, modes, along, _FIRST * setting.step)
+
+
+def follow(setting: Follow, last: PatternPoint, side: int, start: PatternPoint) -> Iterator[PatternPoint | End]:
+    """The points after `last`, one by one, on one side of the start (±1); at the end why there are no more."""
+    problem = setting.problem
+    here = place(problem, last.state, last.value)
+    while True:
+        found = _next(setting, here, last, side)
+        if isinstance(found, str):
+            yield found
+            return
+        here, last = found
+        yield last
+        faded = contrast(last.state) / problem.scale
+        if faded.max() < _FADED:
+            yield "uniform"
+            return
+        if setting.low >= last.value or last.value >= setting.high:
+            yield "edge"
+            return
+        near = length(problem, last.state - start.state, last.value - start.value)
+        if abs(last.arclength) > 3 * setting.step and near < 0.7 * last.step and _same_way(setting, last, start, side):
+            yield "closed"
+            return
+
+
+def _same_way(setting: Follow, last: PatternPoint, start: PatternPoint, side: int) -> bool:
+    return side * dot(setting.problem, last.along, start.along) > _TURN
+
+
+def _next(setting: Follow, here: Place, last: PatternPoint, side: int) -> tuple[Place, PatternPoint] | End:
+    """One step, as long as Newton's method and the branch's curvature allow."""
+    problem, h = setting.problem, last.step
+    while h > _SHORTEST * setting.step:
+        found = corrected(problem, here, last.along, h)
+        h_now, h = h, h / 2
+        if found is None:
+            continue
+        state, value, count = found
+        if not setting.low <= value <= setting.high:
+            reached = _edge(setting, here, last, h_now, value)
+            if reached is None:
+                continue
+            state, value = reached
+        try:
+            there = place(problem, state, value)
+        except SingularMatrix:
+            continue
+        along = direction(problem, there, last.along)
+        if along is None or dot(problem, along, last.along) < _TURN:
+            continue
+        gone = length(problem, state - here.state, value - here.value)
+        fold = _fold(setting, here, last, gone, side) if along.value * last.along.value < 0 else None
+        modes = leading_modes(problem, there, setting.seed)
+        h_next = min(setting.step, h_now * (1.5 if count <= _EASY else 0.7 if count >= _HARD else 1.0))
+        arclength = last.arclength + side * gone
+        return there, PatternPoint(state, value, arclength, there.drift, modes, along, h_next, fold)
+    return "stuck"
+
+
+def _edge(setting: Follow, here: Place, last: PatternPoint, h: float, value: float) -> tuple[np.ndarray, float] | None:
+    """The pattern on the edge of the range that a step has crossed."""
+    edge = setting.high if value > setting.high else setting.low
+    near = last.step * (edge - here.value) / (value - here.value) if value != here.value else 0.0
+    between = corrected(setting.problem, here, last.along, min(h, max(near, 0.0)))
+    if between is None:
+        return None
+    try:
+        return settled(setting.problem, place(setting.problem, *between[:2]), edge)
+    except SingularMatrix:
+        return None
+
+
+def _fold(setting: Follow, here: Place, last: PatternPoint, reach: float, side: int) -> Fold | None:
+    """The turning point ahead: dλ/ds = 0 along the branch, by the Illinois method, within a bracket of arclength.
+
+    The parameter's error is of second order in the arclength's, so that it is round-off where dλ/ds is 1e-12.
+    """
+    problem = setting.problem
+
+    def at(s: float) -> tuple[Place, Direction] | None:
+        found = corrected(problem, here, last.along, s)
+        if found is None:
+            return None
+        there = place(problem, *found[:2])
+        along = direction(problem, there, last.along)
+        return None if along is None else (there, along)
+
+    a, fa, b = 0.0, last.along.value / problem.width, reach
+    ahead = at(b)
+    if ahead is None or ahead[1].value * fa >= 0:
+        return None
+    fb, best, before = ahead[1].value / problem.width, ahead, last.value
+    slope_a, slope_b = fa, fb
+    for _ in range(_BISECTIONS):
+        s = (a * slope_b - b * slope_a) / (slope_b - slope_a)
+        found = at(s)
+        if found is None:
+            return None
+        before, best = best[0].value, found
+        f = found[1].value / problem.width
+        if abs(f) < _LEVEL or abs(b - a) < 1e-14 * reach:
+            break
+        if f * slope_b < 0:
+            a, slope_a = b, slope_b
+        else:
+            slope_a /= 2
+        b, slope_b = s, f
+    there = best[0]
+    modes = leading_modes(problem, there, setting.seed)
+    real = modes.values.real[np.abs(modes.values.imag) <= modes.neutral]
+    crossing = float(real[np.argmin(np.abs(real))]) if len(real) else None
+    error = abs(there.value - before) + 8 * np.finfo(float).eps * abs(there.value)
+    arclength = last.arclength + side * length(problem, there.state - here.state, there.value - here.value)
+    return Fold(there.state, there.value, arclength, float(error), crossing)

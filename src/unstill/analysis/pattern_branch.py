@@ -77,32 +77,30 @@ def first_point(setting: Follow, at: Place) -> PatternPoint | None:
     return PatternPoint(at.state, at.value, 0.0, at.drift, modes, along, _FIRST * setting.step)
 
 
-def follow(setting: Follow, last: PatternPoint, side: int, start: PatternPoint) -> Iterator[PatternPoint | End]:
+def follow(setting: Follow, last: PatternPoint, start: PatternPoint, side: int) -> Iterator[PatternPoint | End]:
     """The points after `last`, one by one, on one side of the start (±1); at the end why there are no more."""
-    problem = setting.problem
-    here = place(problem, last.state, last.value)
+    here = place(setting.problem, last.state, last.value)
     while True:
-        found = _next(setting, here, last, side)
+        end = _ended(setting, last, start, side)
+        found = end if end is not None else _next(setting, here, last, side)
         if isinstance(found, str):
             yield found
             return
         here, last = found
         yield last
-        faded = contrast(last.state) / problem.scale
-        if faded.max() < _FADED:
-            yield "uniform"
-            return
-        if setting.low >= last.value or last.value >= setting.high:
-            yield "edge"
-            return
-        near = length(problem, last.state - start.state, last.value - start.value)
-        if abs(last.arclength) > 3 * setting.step and near < 0.7 * last.step and _same_way(setting, last, start, side):
-            yield "closed"
-            return
 
 
-def _same_way(setting: Follow, last: PatternPoint, start: PatternPoint, side: int) -> bool:
-    return side * dot(setting.problem, last.along, start.along) > _TURN
+def _ended(setting: Follow, last: PatternPoint, start: PatternPoint, side: int) -> End | None:
+    """Why the branch ends at a point, if it does."""
+    problem = setting.problem
+    outwards = last.along.value > 0 if last.value >= setting.high else last.along.value < 0
+    if outwards and not setting.low < last.value < setting.high:
+        return "edge"
+    if (contrast(last.state) / problem.scale).max() < _FADED:
+        return "uniform"
+    near = length(problem, last.state - start.state, last.value - start.value)
+    far = abs(last.arclength) > 3 * setting.step and near < 0.7 * last.step
+    return "closed" if far and side * dot(problem, last.along, start.along) > _TURN else None
 
 
 def _next(setting: Follow, here: Place, last: PatternPoint, side: int) -> tuple[Place, PatternPoint] | End:

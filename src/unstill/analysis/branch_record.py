@@ -17,7 +17,7 @@ def packed(point: PatternPoint) -> dict[str, np.ndarray]:
     arrays = {
         "state": point.state,
         "along": point.along.state,
-        "numbers": np.array([point.value, point.arclength, point.drift, point.along.value, point.step]),
+        "numbers": np.array([point.value, point.arclength, point.drift, point.along.value, point.step, point.pinned]),
         "values": modes.values,
         "translations": modes.translations,
         "neutral": np.array(modes.neutral),
@@ -26,16 +26,17 @@ def packed(point: PatternPoint) -> dict[str, np.ndarray]:
     if fold is not None:
         crossing = np.nan if fold.crossing is None else fold.crossing
         arrays["fold_state"] = fold.state
-        arrays["fold"] = np.array([fold.value, fold.arclength, fold.error, crossing])
+        arrays["fold"] = np.array([fold.value, fold.arclength, fold.error, crossing, fold.lattice])
     return arrays
 
 
 def unpacked(arrays: Mapping[str, np.ndarray]) -> PatternPoint:
     """The point that was packed."""
-    value, arclength, drift, along, step = arrays["numbers"].tolist()
+    value, arclength, drift, along, step, pinned = arrays["numbers"].tolist()
     modes = Modes(arrays["values"], arrays["translations"], float(arrays["neutral"]), bool(arrays["complete"]))
     fold = None
     if "fold" in arrays:
-        at, where, error, crossing = arrays["fold"].tolist()
-        fold = Fold(arrays["fold_state"], at, where, error, None if np.isnan(crossing) else crossing)
-    return PatternPoint(arrays["state"], value, arclength, drift, modes, Direction(arrays["along"], along), step, fold)
+        at, where, error, crossing, lattice = arrays["fold"].tolist()
+        fold = Fold(arrays["fold_state"], at, where, error, None if np.isnan(crossing) else crossing, bool(lattice))
+    way = Direction(arrays["along"], along)
+    return PatternPoint(arrays["state"], value, arclength, drift, modes, way, step, bool(pinned), fold)

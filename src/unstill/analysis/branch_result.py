@@ -125,7 +125,7 @@ class PatternBranch(Result):
             "points": [self._told(point) for point in self.points],
             "folds": [
                 {"value": fold.value, "error": fold.error, "arclength": fold.arclength, "crossing": fold.crossing,
-                 "fields": self.measures(fold)}
+                 "lattice": fold.lattice, "fields": self.measures(fold)}
                 for fold in self.folds
             ],
             "changes": [dataclasses.asdict(change) for change in self.changes],
@@ -139,6 +139,7 @@ class PatternBranch(Result):
             "value": point.value,
             "arclength": point.arclength,
             "drift_per_time": point.drift,
+            "pinned": point.pinned,
             "stable": modes.stable,
             "unstable": modes.unstable,
             "complete": modes.complete,
@@ -190,8 +191,8 @@ class PatternBranch(Result):
         moves = [abs(each) for point in self.points for each in point.modes.translations]
         if moves:
             lines.append(f"eigenvalues of the translations, 0 in the continuum: at most {max(moves):.2g}")
-        elif any(len(point.modes.translations) for point in self.points):
-            lines.append("no mode was told as a translation")
+        if any(point.pinned for point in self.points):
+            lines.append("the lattice holds the pattern: translations are no symmetry of it on these cells")
         for change in self.changes:
             a, b = change.unstable
             where = "{:.6g} and {:.6g}".format(*change.between)
@@ -201,7 +202,8 @@ class PatternBranch(Result):
 
 def _row_of(name: str, fold: Fold) -> list[str]:
     crossing = "no eigenvalue found" if fold.crossing is None else f"eigenvalue {fold.crossing:.1g}"
-    return [f"{name} = {fold.value:.10g} ± {max(fold.error, 1e-300):.1g}", "fold", crossing]
+    kind = "fold of the lattice" if fold.lattice else "fold"
+    return [f"{name} = {fold.value:.10g} ± {fold.error:.1g}", kind, crossing]
 
 
 def _verdict(modes: Modes) -> tuple[bool | None, int]:

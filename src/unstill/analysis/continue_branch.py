@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import time as clock
@@ -18,7 +19,7 @@ from .._stopping import shielded
 from .._types import Status
 from ..observations.steadiness import STEADY_SHARE, is_uniform
 from ..simulation import Trajectory, polish
-from ..simulation.jacobian import drift_of, kinetic_slopes, rms_drift
+from ..simulation.jacobian import drift_of, rms_drift
 from ..simulation.motion import sample as system_of_sample
 from ..simulation.multifrontal import SingularMatrix
 from ..systems import Grid, ReactionDiffusion, find_system
@@ -26,12 +27,12 @@ from ..systems.contract import check_contract
 from ..systems.same_call import fingerprint, same_call
 from .branch_record import packed, unpacked
 from .branch_result import ENDS, PatternBranch
-from .pattern_branch import Follow, PatternPoint, first_point, follow
-from .pattern_problem import problem_of
-from .pattern_steps import Direction, corrected, place
+from .pattern_branch import Follow, PatternPoint, first_point, follow, pulled
+from .pattern_problem import problem_of, terms
+from .pattern_steps import Direction, corrected, drift_at, place
 from .ranges import ranges_of_parameters
 
-_RESTS = 1e-8  # drift of a state at rest, of the rms of its terms
+_POLISHING = (40, 400)  # iterations that bring near rest
 
 
 @checked
@@ -196,27 +197,27 @@ def _brought_to_rest(setting: Follow, given: np.ndarray) -> PatternPoint | None:
     """The pattern at rest next to the one that is given, to round-off, with its direction; `None` without one."""
     problem = setting.problem
     value = float(problem.system.values()[problem.name])
-    rested, drift, status = polish(problem.system, problem.grid, given)
-    if status is Status.DEAD or drift > _RESTS * _terms(problem.system, problem.grid, rested):
-        return None
-    try:
-        along = Direction(np.zeros(problem.size), problem.width)
-        found = corrected(problem, place(problem, rested, value), along, 0.0)
-        return None if found is None else first_point(setting, place(problem, found[0], value))
-    except SingularMatrix:
-        return None
-
-
-def _terms(system: ReactionDiffusion, grid: Grid, state: np.ndarray) -> float:
-    """The rms of what balances at rest, diffusion and kinetics, the larger of them."""
-    rates = kinetic_slopes(system, state)[0]
-    return max(rms_drift(rates), rms_drift(drift_of(system, grid, state) - rates), 1e-300)
+    along = Direction(np.zeros(problem.size), problem.width)
+    for iterations in _POLISHING:
+        given, _, status = polish(problem.system, problem.grid, given, max_iterations=iterations)
+        if status is Status.DEAD:
+            return None
+        for pinned in (False, True):
+            with contextlib.suppress(SingularMatrix):
+                found = corrected(problem, place(problem, given, value, pinned), along, 0.0)
+                if found is None or drift_at(problem, found[0], value) > problem.calm or is_uniform(found[0]):
+                    continue
+                at = place(problem, found[0], value, pinned)
+                if not pinned and pulled(setting, at):
+                    at = dataclasses.replace(at, held=at.held[:, :0])
+                return first_point(setting, at)
+    return None
 
 
 def _check_rests(system: ReactionDiffusion, grid: Grid, state: np.ndarray) -> float:
     """The drift of a pattern near rest; raises `BadInput` for one that moves."""
     drift = rms_drift(drift_of(system, grid, state))
-    share = drift / _terms(system, grid, state)
+    share = drift / terms(system, grid, state)
     if not share <= STEADY_SHARE:
         told = f"a drift of {drift:.3g} per unit time, {100 * share:.3g} % of its terms"
         remedy = "Let it come to rest first, under these very parameters (`simulate` with `until_drift`)."

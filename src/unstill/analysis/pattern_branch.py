@@ -13,7 +13,7 @@ from ..observations.steadiness import contrast
 from ..simulation.multifrontal import SingularMatrix
 from .pattern_modes import Modes, leading_modes
 from .pattern_problem import Problem
-from .pattern_steps import Direction, Place, corrected, direction, dot, length, place, settled
+from .pattern_steps import Direction, Place, corrected, direction, dot, drift_at, length, place, settled
 
 End = Literal["edge", "uniform", "closed", "points", "stuck"]
 
@@ -30,8 +30,9 @@ _LEVEL = 1e-12  # |dλ/ds| in units of the range, at which a fold is found
 class Fold:
     """Where the branch turns back: the parameter's value there, how far it may be off, and the mode that crosses zero.
 
-    `error`: by how much the parameter differs between the ends of the last bracket, and the round-off. `crossing` is
-    the eigenvalue nearest to zero, translations apart, which a fold makes 0: a check; `None` where none was found.
+    `error`: by how much the parameter differs between the last two iterates, and the round-off. `crossing` is the real
+    eigenvalue nearest to zero, which a fold makes 0: a check; `None` where none was found. `lattice`: it is that of a
+    translation; the pattern is pulled on to the next cells, which is of the grid and not of the equation.
     """
 
     state: Float[np.ndarray, "C H W"]
@@ -39,6 +40,7 @@ class Fold:
     arclength: float
     error: float
     crossing: float | None
+    lattice: bool
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,6 +55,7 @@ class PatternPoint:
     modes: Modes
     along: Direction
     step: float
+    pinned: bool
     fold: Fold | None = None
 
 
@@ -74,12 +77,19 @@ def first_point(setting: Follow, at: Place) -> PatternPoint | None:
     if along is None:
         return None
     modes = leading_modes(problem, at, setting.seed)
-    return PatternPoint(at.state, at.value, 0.0, at.drift, modes, along, _FIRST * setting.step)
+    return PatternPoint(at.state, at.value, 0.0, at.drift, modes, along, _FIRST * setting.step, at.pinned)
+
+
+def pulled(setting: Follow, at: Place) -> bool:
+    """Whether the lattice pulls at a pattern that goes along the branch with its place held."""
+    start = direction(setting.problem, at, Direction(np.zeros(setting.problem.size), setting.problem.width))
+    found = None if start is None else corrected(setting.problem, at, start, _FIRST * setting.step)
+    return found is not None and drift_at(setting.problem, *found[:2]) > setting.problem.calm
 
 
 def follow(setting: Follow, last: PatternPoint, start: PatternPoint, side: int) -> Iterator[PatternPoint | End]:
     """The points after `last`, one by one, on one side of the start (±1); at the end why there are no more."""
-    here = place(setting.problem, last.state, last.value)
+    here = place(setting.problem, last.state, last.value, last.pinned)
     while True:
         end = _ended(setting, last, start, side)
         found = end if end is not None else _next(setting, here, last, side)
@@ -118,8 +128,13 @@ def _next(setting: Follow, here: Place, last: PatternPoint, side: int) -> tuple[
                 continue
             state, value = reached
         try:
-            there = place(problem, state, value)
+            there = place(problem, state, value, here.pinned)
         except SingularMatrix:
+            continue
+        if there.drift > problem.calm:  # the lattice pulls: from here on it holds the pattern
+            if here.pinned:
+                continue
+            here, h = dataclasses.replace(here, held=here.held[:, :0]), h_now
             continue
         along = direction(problem, there, last.along)
         if along is None or dot(problem, along, last.along) < _TURN:
@@ -129,7 +144,7 @@ def _next(setting: Follow, here: Place, last: PatternPoint, side: int) -> tuple[
         modes = leading_modes(problem, there, setting.seed)
         h_next = min(setting.step, h_now * (1.5 if count <= _EASY else 0.7 if count >= _HARD else 1.0))
         arclength = last.arclength + side * gone
-        return there, PatternPoint(state, value, arclength, there.drift, modes, along, h_next, fold)
+        return there, PatternPoint(state, value, arclength, there.drift, modes, along, h_next, there.pinned, fold)
     return "stuck"
 
 
@@ -141,7 +156,7 @@ def _edge(setting: Follow, here: Place, last: PatternPoint, h: float, value: flo
     if between is None:
         return None
     try:
-        return settled(setting.problem, place(setting.problem, *between[:2]), edge)
+        return settled(setting.problem, place(setting.problem, *between[:2], here.pinned), edge)
     except SingularMatrix:
         return None
 
@@ -157,7 +172,7 @@ def _fold(setting: Follow, here: Place, last: PatternPoint, reach: float, side: 
         found = corrected(problem, here, last.along, s)
         if found is None:
             return None
-        there = place(problem, *found[:2])
+        there = place(problem, *found[:2], here.pinned)
         along = direction(problem, there, last.along)
         return None if along is None else (there, along)
 
@@ -183,8 +198,18 @@ def _fold(setting: Follow, here: Place, last: PatternPoint, reach: float, side: 
         b, slope_b = s, f
     there = best[0]
     modes = leading_modes(problem, there, setting.seed)
-    real = modes.values.real[np.abs(modes.values.imag) <= modes.neutral]
-    crossing = float(real[np.argmin(np.abs(real))]) if len(real) else None
+    crossing, lattice = _crossing(modes, there.pinned)
     error = abs(there.value - before) + 8 * np.finfo(float).eps * abs(there.value)
     arclength = last.arclength + side * length(problem, there.state - here.state, there.value - here.value)
-    return Fold(there.state, there.value, arclength, float(error), crossing)
+    return Fold(there.state, there.value, arclength, float(error), crossing, lattice)
+
+
+def _crossing(modes: Modes, pinned: bool) -> tuple[float | None, bool]:
+    """The real eigenvalue nearest to zero, and whether it is that of a translation, where these are no symmetry."""
+    near = [
+        (abs(each.real), float(each.real), translation)
+        for values, translation in ((modes.values, False), (modes.translations[: len(modes.translations) * pinned], True))
+        for each in values
+        if abs(each.imag) <= modes.neutral
+    ]
+    return min(near)[1:] if near else (None, False)

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse.linalg as sla
 from jaxtyping import Complex, Float
 
+from ..simulation.multifrontal import one_thread
 from .pattern_problem import Problem
 from .pattern_steps import Place
 
@@ -16,7 +17,9 @@ DENSE = 400  # unknowns up to which all eigenvalues are computed
 _POLE = 1 - np.sqrt(0.5)  # γ: R(z) = (1 + (1 − 2γ) z) / (1 − γ z)² is A-stable, and 0 at infinity
 _FREQUENCY, _GROWTH = 1.5, 2.0  # |Im hμ| and Re hμ at most, where |R| rises with Re μ
 _FIRST, _MOST = 12, 48  # eigenvalues that are asked for; twice as many until all that could grow are among them
-_RIGHT = 1e-7  # residual of an eigenpair, of the largest slope of the kinetics
+_CLOSE = 1e-9  # of Arnoldi's method
+_SLOWEST = 0.02  # frequency that is looked for at least, of the largest slope
+_RIGHT = 1e-6  # residual of an eigenpair, of the largest slope of the kinetics
 _NEUTRAL = 1e-9  # of the largest slope: growth rates below are neither growth nor decay
 _MOVED = 0.5  # share of a mode's square that lies in the translations, for it to be one
 
@@ -25,7 +28,7 @@ _MOVED = 0.5  # share of a mode's square that lies in the translations, for it t
 class Modes:
     """Eigenvalues of a pattern's Jacobian by falling real part, without the `translations`, which stand by themselves.
 
-    `complete`: all that grow are among them, as far as Arnoldi's method sees; else there may be more.
+    `complete`: all that grow are among them, as far as the method of `leading_modes` sees; else there may be more.
     """
 
     values: Complex[np.ndarray, " K"]
@@ -55,12 +58,12 @@ def leading_modes(problem: Problem, at: Place, seed: int = 0) -> Modes:
     Arnoldi's method (ARPACK: R. B. Lehoucq, D. C. Sorensen, C. Yang, ARPACK Users' Guide, SIAM 1998) on R(hJ), with R
     the stability function of the two-stage SDIRK method of order 2 (E. Hairer, G. Wanner, Solving Ordinary Differential
     Equations II (2nd ed.), table 6.3): near e^{hμ}, so that the eigenvalues of largest modulus are those that grow
-    fastest, oscillating ones among them, whereas shift-and-invert finds those near the shift. J = D∇² + K has all its
-    eigenvalues where Re μ ≤ max λ((K + Kᵀ)/2) and |Im μ| ≤ max λ((K − Kᵀ)/2i) over the cells (its numerical range, with
-    ∇² symmetric); h is chosen by these. Every μ with Re μ ≥ 0 then has |R(hμ)| ≥ |R(i h Im μ)|, so that none is left
-    once a smaller modulus is found. Up to 400 unknowns all eigenvalues are computed instead.
+    fastest, oscillating ones among them, whereas shift-and-invert finds those near the shift. Every μ that grows and
+    oscillates no faster than ω has |R(hμ)| ≥ |R(ihω)|, so that none of these is left once a smaller modulus is found.
+    ω is the fastest that any cell would oscillate by itself, h = 1.5/ω. Up to 400 unknowns all are computed instead.
 
-    A Krylov space may miss copies of an eigenvalue that symmetry repeats. Translations are known by their modes.
+    Two ways to miss one: oscillations faster than those of every cell by itself, and copies of an eigenvalue that
+    symmetry repeats, which a Krylov space may not see.
     """
     top = max(float(np.abs(at.slopes).max()), 1e-12)
     if problem.size <= DENSE:
@@ -76,7 +79,7 @@ def leading_modes(problem: Problem, at: Place, seed: int = 0) -> Modes:
 def _rightmost(problem: Problem, at: Place, count: int, seed: int, top: float) -> tuple[Any, Any, bool]:
     """Eigenvalues and vectors of the largest |R(hμ)|, and whether all that could grow are there."""
     growth, frequency = _reach(at.slopes)
-    h = 1 / max(frequency / _FREQUENCY, growth / _GROWTH, 1e-3 * top)
+    h = 1 / max(frequency / _FREQUENCY, growth / _GROWTH, _SLOWEST * top)
     factor = problem.shifted(at.jacobian, 1 / (_POLE * h))
     h = 1 / (_POLE * float((at.jacobian.diagonal() - factor.matrix.diagonal()).max()))  # of the shift that was taken
 
@@ -87,7 +90,8 @@ def _rightmost(problem: Problem, at: Place, count: int, seed: int, top: float) -
     start = np.random.default_rng(seed).standard_normal(problem.size)
     operator = sla.LinearOperator((problem.size, problem.size), matvec=times, dtype=float)
     try:
-        _, vectors = sla.eigs(operator, count, v0=start, ncv=max(2 * count + 1, 32), tol=1e-10, maxiter=60)
+        with one_thread():
+            _, vectors = sla.eigs(operator, count, v0=start, ncv=max(2 * count, 48), tol=_CLOSE, maxiter=60)
         whole = True
     except sla.ArpackNoConvergence as error:
         vectors, whole = error.eigenvectors, False
@@ -106,12 +110,9 @@ def _response(z: Any) -> Any:
 
 
 def _reach(slopes: Float[np.ndarray, "C C H W"]) -> tuple[float, float]:
-    """Bounds of the real and the imaginary parts of all eigenvalues."""
-    K = np.moveaxis(slopes, (0, 1), (-2, -1))
-    flipped = np.swapaxes(K, -1, -2)
-    growth = float(np.linalg.eigvalsh((K + flipped) / 2).max())
-    frequency = float(np.abs(np.linalg.eigvalsh((K - flipped) / 2j)).max())
-    return max(growth, 0.0), frequency
+    """The largest growth rate and the largest frequency of cells by themselves."""
+    local = np.linalg.eigvals(np.moveaxis(slopes, (0, 1), (-2, -1)))
+    return max(float(local.real.max()), 0.0), float(np.abs(local.imag).max())
 
 
 def _sorted(problem: Problem, at: Place, values, vectors, neutral: float, complete: bool) -> Modes:

@@ -10,10 +10,12 @@ import scipy.sparse as sp
 from jaxtyping import Float
 
 from ..observations.steadiness import contrast
-from ..simulation.jacobian import drift_of, jacobian_pattern, kinetic_slopes, parameter_slopes
+from ..simulation.jacobian import drift_of, jacobian_pattern, kinetic_slopes, parameter_slopes, rms_drift
 from ..simulation.multifrontal import Factorisation, SingularMatrix, elimination
 from ..systems import Grid, ReactionDiffusion
 
+_CALM = 1e-8  # drift of a state at rest, of its terms: far above round-off, far below what the lattice pulls with
+_FAINT = 1e-3  # of the largest contrast: the scale of a field that hardly varies
 _FLAT = 1e-6  # of the largest slope: a pattern that varies less along a direction is constant along it
 _SHIFT = 1e-6  # of the largest slope of the kinetics: keeps a matrix from being singular on folds and translations
 _TRIES = 5  # shifts, each three times the last, before a matrix is given up
@@ -24,7 +26,7 @@ class Problem:
     """0 = D∇²c + R(c; λ) for one parameter λ, `name`, of a system on a grid.
 
     Lengths count each field in units of `scale` (C,), its contrast at the start, and λ in units of `width`, that of its
-    range: |(c, λ)|² = Σ_f ⟨c_f²⟩/scale_f²/C + λ²/width².
+    range: |(c, λ)|² = Σ_f ⟨c_f²⟩/scale_f²/C + λ²/width². A state rests where its drift is `calm` at most.
     """
 
     system: ReactionDiffusion
@@ -32,6 +34,7 @@ class Problem:
     name: str
     scale: Float[np.ndarray, " C"]
     width: float
+    calm: float
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -102,6 +105,13 @@ class Problem:
 def problem_of(
     system: ReactionDiffusion, grid: Grid, name: str, ends: tuple[float, float], state: Float[np.ndarray, "C H W"]
 ) -> Problem:
-    """The problem whose lengths are measured by a state and a range."""
+    """The problem whose lengths and rates are measured by a state and a range."""
     size = contrast(state)
-    return Problem(system, grid, name, np.maximum(size, 1e-3 * size.max()), ends[1] - ends[0])
+    scale = np.maximum(size, _FAINT * size.max())
+    return Problem(system, grid, name, scale, ends[1] - ends[0], _CALM * terms(system, grid, state))
+
+
+def terms(system: ReactionDiffusion, grid: Grid, state: Float[np.ndarray, "C H W"]) -> float:
+    """The rms of what balances at rest, diffusion and kinetics, the larger of them."""
+    rates = kinetic_slopes(system, state)[0]
+    return max(rms_drift(rates), rms_drift(drift_of(system, grid, state) - rates), 1e-300)

@@ -17,7 +17,7 @@ _MOST = 40  # iterations: far more than a good factorisation needs, fewer than a
 class Bordered:
     """A = [J B; Rᵀ E] with J (N, N) and a border of a few columns B, rows R and a corner E.
 
-    It stays regular where J is singular along the border's directions: on folds, and for patterns that can be moved
+    With E = N + K equations it stays regular where J is singular along the border's directions: on folds, and for patterns that can be moved
     (H. B. Keller 1977, section 4). `units` (N,) are the sizes in which the equations of J are counted.
     """
 
@@ -27,7 +27,7 @@ class Bordered:
     corner: Float[np.ndarray, "K K"]
     units: Float[np.ndarray, " N"]
 
-    def times(self, x: Float[np.ndarray, " N+K"]) -> Float[np.ndarray, " N+K"]:
+    def times(self, x: Float[np.ndarray, " E"]) -> Float[np.ndarray, " E"]:
         """A x, in units."""
         N = len(self.units)
         upper = (self.jacobian @ x[:N] + self.columns @ x[N:]) / self.units
@@ -42,14 +42,14 @@ class Inverse:
         self._solved = factor.solve(near.columns)
         self._inner = near.corner - near.rows.T @ self._solved
 
-    def times(self, r: Float[np.ndarray, " N+K"]) -> Float[np.ndarray, " N+K"]:
+    def times(self, r: Float[np.ndarray, " E"]) -> Float[np.ndarray, " E"]:
         """A⁻¹ r for r in units."""
         first = self._factor.solve(r[: self._N] * self._near.units)
         border = np.linalg.solve(self._inner, r[self._N :] - self._near.rows.T @ first)
         return np.concatenate([first - self._solved @ border, border])
 
 
-def gmres(matrix: Bordered, inverse: Inverse, rhs: Float[np.ndarray, " N+K"], tolerance: float) -> np.ndarray | None:
+def gmres(matrix: Bordered, inverse: Inverse, rhs: Float[np.ndarray, " E"], tolerance: float) -> np.ndarray | None:
     """x with |A x − rhs| ≤ tolerance |rhs|, or `None`.
 
     GMRES, preconditioned from the right: Y. Saad, Iterative Methods for Sparse Linear Systems (2nd ed.), algorithm 9.5.

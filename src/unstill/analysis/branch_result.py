@@ -46,7 +46,7 @@ class PatternBranch(Result):
     """Patterns at rest along a parameter, in order along the branch, through its folds.
 
     `points[start]` is the pattern that was given, brought to rest: `given_drift` was its drift before, and `moved` how
-    far that was, in units of its contrast. `ends` says why the branch ends on either side. Status: `converged`;
+    far that was, in units of its contrast. States whose drift is `calm` at most rest. `ends` says why the branch ends on either side. Status: `converged`;
     `not-converged` where the pattern could not be brought to rest, or no shorter step converges; `interrupted`.
     """
 
@@ -63,6 +63,7 @@ class PatternBranch(Result):
     given: np.ndarray
     given_drift: float
     moved: float | None
+    calm: float
     status: Status
     message: str
     seconds: float
@@ -191,6 +192,9 @@ class PatternBranch(Result):
         moves = [abs(each) for point in self.points for each in point.modes.translations]
         if moves:
             lines.append(f"eigenvalues of the translations, 0 in the continuum: at most {max(moves):.2g}")
+        pull = max(point.drift for point in self.points)
+        if pull > self.calm:
+            lines.append(f"the lattice pulls at the pattern, which would drift by up to {pull:.2g} per unit time")
         if any(point.pinned for point in self.points):
             lines.append("the lattice holds the pattern: translations are no symmetry of it on these cells")
         for change in self.changes:

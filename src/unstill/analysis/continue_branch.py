@@ -27,7 +27,7 @@ from ..systems.contract import check_contract
 from ..systems.same_call import fingerprint, same_call
 from .branch_record import packed, unpacked
 from .branch_result import ENDS, PatternBranch
-from .pattern_branch import Follow, PatternPoint, first_point, follow, pulled
+from .pattern_branch import Follow, PatternPoint, first_point, follow, is_pinned, released
 from .pattern_problem import problem_of, terms
 from .pattern_steps import Direction, corrected, drift_at, place
 from .ranges import ranges_of_parameters
@@ -97,7 +97,7 @@ def continue_branch(
         status, message = call.run(given)
     return PatternBranch(
         system, grid, name, ends, call.ordered(), len(call.sides[-1]), (call.ends[-1], call.ends[1]), given, drift,
-        call.moved, status, message, clock.perf_counter() - began,
+        call.moved, problem.calm, status, message, clock.perf_counter() - began,
     )  # fmt: skip
 
 
@@ -208,8 +208,8 @@ def _brought_to_rest(setting: Follow, given: np.ndarray) -> PatternPoint | None:
                 if found is None or drift_at(problem, found[0], value) > problem.calm or is_uniform(found[0]):
                     continue
                 at = place(problem, found[0], value, pinned)
-                if not pinned and pulled(setting, at):
-                    at = dataclasses.replace(at, held=at.held[:, :0])
+                if not pinned and is_pinned(setting, at):
+                    at = released(at)
                 return first_point(setting, at)
     return None
 

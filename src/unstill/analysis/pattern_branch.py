@@ -21,7 +21,8 @@ _TURN = 0.9  # cosine of the angle between neighbouring directions at least
 _SHORTEST = 1e-4  # steps, in units of the longest one
 _FIRST = 0.2  # step, in units of the longest one
 _EASY, _HARD = 4, 6  # Newton steps below which the next step is longer, above which shorter
-_FADED = 1e-3  # contrast in units of that at the start, below which no pattern is left
+_FADED = 0.05  # contrast in units of that at the start, from which a step through the uniform state is the end
+_SHORT = 0.97  # of the way to the uniform state
 _BISECTIONS = 60  # of a fold's bracket at most
 _LEVEL = 1e-12  # |dλ/ds| in units of the range, at which a fold is found
 
@@ -80,11 +81,19 @@ def first_point(setting: Follow, at: Place) -> PatternPoint | None:
     return PatternPoint(at.state, at.value, 0.0, at.drift, modes, along, _FIRST * setting.step, at.pinned)
 
 
-def pulled(setting: Follow, at: Place) -> bool:
-    """Whether the lattice pulls at a pattern that goes along the branch with its place held."""
-    start = direction(setting.problem, at, Direction(np.zeros(setting.problem.size), setting.problem.width))
-    found = None if start is None else corrected(setting.problem, at, start, _FIRST * setting.step)
-    return found is not None and drift_at(setting.problem, *found[:2]) > setting.problem.calm
+def is_pinned(setting: Follow, at: Place) -> bool:
+    """Whether the lattice pulls at a pattern that goes along the branch with its place held, and holds it without."""
+    problem, moved = setting.problem, []
+    for each in (at, released(at)):
+        way = direction(problem, each, Direction(np.zeros(problem.size), problem.width))
+        found = None if way is None else corrected(problem, each, way, _FIRST * setting.step)
+        moved.append(np.inf if found is None else drift_at(problem, *found[:2]))
+    return moved[0] > problem.calm >= moved[1]
+
+
+def released(at: Place) -> Place:
+    """A place whose steps may move the pattern as the lattice pulls."""
+    return dataclasses.replace(at, held=at.held[:, :0])
 
 
 def follow(setting: Follow, last: PatternPoint, start: PatternPoint, side: int) -> Iterator[PatternPoint | End]:
@@ -106,8 +115,6 @@ def _ended(setting: Follow, last: PatternPoint, start: PatternPoint, side: int) 
     outwards = last.along.value > 0 if last.value >= setting.high else last.along.value < 0
     if outwards and not setting.low < last.value < setting.high:
         return "edge"
-    if (contrast(last.state) / problem.scale).max() < _FADED:
-        return "uniform"
     near = length(problem, last.state - start.state, last.value - start.value)
     far = abs(last.arclength) > 3 * setting.step and near < 0.7 * last.step
     return "closed" if far and side * dot(problem, last.along, start.along) > _TURN else None
@@ -127,25 +134,59 @@ def _next(setting: Follow, here: Place, last: PatternPoint, side: int) -> tuple[
             if reached is None:
                 continue
             state, value = reached
-        try:
-            there = place(problem, state, value, here.pinned)
-        except SingularMatrix:
+        there = _arrived(problem, here, last, h_now, state, value)
+        if there is None:
             continue
-        if there.drift > problem.calm:  # the lattice pulls: from here on it holds the pattern
-            if here.pinned:
-                continue
-            here, h = dataclasses.replace(here, held=here.held[:, :0]), h_now
+        if (share := _faded(problem, here.state, there.state)) is not None:
+            if share < _FADED:
+                return "uniform"
+            h = min(h, share * h_now)
             continue
         along = direction(problem, there, last.along)
-        if along is None or dot(problem, along, last.along) < _TURN:
+        turned = along is None or dot(problem, along, last.along) < _TURN
+        if along is None or (turned and there.pinned == here.pinned):
             continue
-        gone = length(problem, state - here.state, value - here.value)
-        fold = _fold(setting, here, last, gone, side) if along.value * last.along.value < 0 else None
+        gone = length(problem, there.state - here.state, there.value - here.value)
+        fold = None
+        if along.value * last.along.value < 0:
+            fold = _fold(setting, here, last, gone, side) or _passed(problem, here, last, there, along, gone, side)
         modes = leading_modes(problem, there, setting.seed)
         h_next = min(setting.step, h_now * (1.5 if count <= _EASY else 0.7 if count >= _HARD else 1.0))
         arclength = last.arclength + side * gone
-        return there, PatternPoint(state, value, arclength, there.drift, modes, along, h_next, there.pinned, fold)
+        return there, PatternPoint(there.state, there.value, arclength, there.drift, modes, along, h_next, there.pinned, fold)
     return "stuck"
+
+
+def _faded(problem: Problem, last: np.ndarray, new: np.ndarray) -> float | None:
+    """Where a step would pass through a uniform state, which turns the pattern into its negative: the share of it that
+    ends before that, or the contrast that is left, where that is less; `None` elsewhere."""
+    weights = problem.weights.reshape(last.shape)
+    bare = last - last.mean((-2, -1), keepdims=True)
+    size, ahead = float((weights * bare**2).sum()), float((weights * bare * new).sum())
+    if ahead > 0:
+        return None
+    left = float((contrast(last) / problem.scale).max())
+    return left if left < _FADED else _SHORT * size / (size - ahead)
+
+
+def _arrived(
+    problem: Problem, here: Place, last: PatternPoint, h: float, state: np.ndarray, value: float
+) -> Place | None:
+    """The place that a step has led to; where the lattice begins to pull, the one in which it holds the pattern, if
+    there is one near."""
+    try:
+        there = place(problem, state, value, here.pinned)
+        if there.drift <= problem.calm:
+            return there
+        if here.pinned:
+            return None
+        if here.drift <= problem.calm and here.held.shape[1]:
+            found = corrected(problem, released(here), last.along, h)
+            if found is not None and drift_at(problem, *found[:2]) <= problem.calm:
+                return place(problem, *found[:2], True)
+        return there
+    except SingularMatrix:
+        return None
 
 
 def _edge(setting: Follow, here: Place, last: PatternPoint, h: float, value: float) -> tuple[np.ndarray, float] | None:
@@ -202,6 +243,17 @@ def _fold(setting: Follow, here: Place, last: PatternPoint, reach: float, side: 
     error = abs(there.value - before) + 8 * np.finfo(float).eps * abs(there.value)
     arclength = last.arclength + side * length(problem, there.state - here.state, there.value - here.value)
     return Fold(there.state, there.value, arclength, float(error), crossing, lattice)
+
+
+def _passed(
+    problem: Problem, here: Place, last: PatternPoint, there: Place, along: Direction, gone: float, side: int
+) -> Fold:
+    """A fold that was passed and could not be located: the nearer of its neighbours, as far off as they are apart."""
+    nearer, arclength = (here, last.arclength)
+    if abs(along.value) < abs(last.along.value):
+        nearer, arclength = there, last.arclength + side * gone
+    bend = gone * max(abs(along.value), abs(last.along.value))  # |λ − λ_fold| ≤ ∫ |dλ/ds| ds
+    return Fold(nearer.state, nearer.value, arclength, bend, None, False)
 
 
 def _crossing(modes: Modes, pinned: bool) -> tuple[float | None, bool]:

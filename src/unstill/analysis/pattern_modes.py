@@ -67,7 +67,8 @@ def leading_modes(problem: Problem, at: Place, seed: int = 0) -> Modes:
     """
     top = max(float(np.abs(at.slopes).max()), 1e-12)
     if problem.size <= DENSE:
-        values, vectors = np.linalg.eig(at.jacobian.toarray())
+        with one_thread():
+            values, vectors = np.linalg.eig(at.jacobian.toarray())
         return _sorted(problem, at, values.astype(complex), vectors.astype(complex), _NEUTRAL * top, True)
     for count in (_FIRST, 2 * _FIRST, _MOST):
         values, vectors, complete = _rightmost(problem, at, count, seed, top)

@@ -40,6 +40,13 @@ def ring():
     return us.draw_points("ring", count=60)
 
 
+@functools.cache
+def spot():
+    y, x = np.mgrid[:12, :12]
+    v = 0.3 * np.exp(-(((x - 6) ** 2 + (y - 6) ** 2) / 9))
+    return us.simulate(us.GrayScott.make("spots", k=0.066), np.stack([1 - 2 * v, v])[None], steps=6000)
+
+
 RESULTS = {
     "simulate": lambda: us.simulate("gray-scott", grid=us.Grid((16, 16)), steps=4, samples=20),
     "inspect": lambda: us.inspect(pictures()),
@@ -89,6 +96,10 @@ RESULTS = {
     ),
     "stability": lambda: us.stability("brusselator", over={"b": (2.0, 12.0)}),
     "stability in a plane": lambda: us.stability("brusselator", over={"b": (2.0, 12.0), "a": (1.0, 4.0)}),
+    "continue": lambda: us.continue_branch(spot(), over={"F": (0.034, 0.036)}, step=0.3),
+    "continue from no rest": lambda: us.continue_branch(
+        us.GrayScott.make("spots", F=0.0, k=0.066), spot().state, over={"F": (0.0, 0.1)}
+    ),
     "uniqueness": lambda: us.uniqueness(ring(), found("score"), {"plain": found("flow")}, random=2, time=0.2),
 }
 every_result = pytest.mark.parametrize("verb", RESULTS)

@@ -3,10 +3,10 @@
 from . import bifurcations
 from .agreement import Agreement, agree
 from .branch_result import PatternBranch
+from .continue_branch import continue_branch
 from .linear import growth_rates, reaction_jacobian
 from .lyapunov import Exponent, Spectrum, leading_exponent, lyapunov_spectrum
 from .patterns import PatternStatistics, pattern_statistics
-from .continue_branch import continue_branch
 from .stability import stability
 from .stability_result import Stability
 from .two_trajectories import ShearRotation, two_trajectory_exponent

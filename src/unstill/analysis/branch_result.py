@@ -230,7 +230,7 @@ def _change(a: PatternPoint, b: PatternPoint, folds: int) -> Change | None:
         return None
     real, oscillating = (_growing(b.modes, kind) - _growing(a.modes, kind) for kind in (False, True))
     left = abs(real) - folds if folds else abs(real)
-    if left <= 0 and not oscillating or abs(real + oscillating) <= folds:
+    if (left <= 0 and not oscillating) or abs(real + oscillating) <= folds:
         return None
     kind = "both" if left > 0 and oscillating else "oscillating" if oscillating else "real"
     return Change((a.value, b.value), (a.arclength, b.arclength), (a.modes.unstable, b.modes.unstable), kind)

@@ -153,7 +153,9 @@ def _next(setting: Follow, here: Place, last: PatternPoint, side: int) -> tuple[
         modes = leading_modes(problem, there, setting.seed)
         h_next = min(setting.step, h_now * (1.5 if count <= _EASY else 0.7 if count >= _HARD else 1.0))
         arclength = last.arclength + side * gone
-        return there, PatternPoint(there.state, there.value, arclength, there.drift, modes, along, h_next, there.pinned, fold)
+        return there, PatternPoint(
+            there.state, there.value, arclength, there.drift, modes, along, h_next, there.pinned, fold
+        )
     return "stuck"
 
 
@@ -260,7 +262,10 @@ def _crossing(modes: Modes, pinned: bool) -> tuple[float | None, bool]:
     """The real eigenvalue nearest to zero, and whether it is that of a translation, where these are no symmetry."""
     near = [
         (abs(each.real), float(each.real), translation)
-        for values, translation in ((modes.values, False), (modes.translations[: len(modes.translations) * pinned], True))
+        for values, translation in (
+            (modes.values, False),
+            (modes.translations[: len(modes.translations) * pinned], True),
+        )
         for each in values
         if abs(each.imag) <= modes.neutral
     ]

@@ -27,9 +27,7 @@ def ranges(
     return found
 
 
-def ranges_of_parameters(
-    cls: type[ReactionDiffusion], over: Mapping[str, Sequence[float]] | None
-) -> dict[str, Range]:
+def ranges_of_parameters(cls: type[ReactionDiffusion], over: Mapping[str, Sequence[float]] | None) -> dict[str, Range]:
     """The ranges of `over` within what the system allows; raises `BadInput`."""
     known = cls.parameters()
     found = ranges("over", f"a parameter of {cls.name}", known, over)

@@ -102,8 +102,8 @@ _ROOMS = {
     "_stopping": ("time_limit",),
     "_types": ("Status",),
     "analysis": (
-        "Agreement", "PatternBranch", "PatternStatistics", "Stability", "agree", "continue_branch", "growth_rates", "leading_exponent", "lyapunov_spectrum",
-        "pattern_statistics", "stability",
+        "Agreement", "PatternBranch", "PatternStatistics", "Stability", "agree", "continue_branch", "growth_rates",
+        "leading_exponent", "lyapunov_spectrum", "pattern_statistics", "stability",
     ),
     "atlas": ("Atlas", "Classification", "Neighbours", "Regime", "classify", "survey"),
     "files": ("Checkpoint", "load", "load_trajectory", "save"),

@@ -13,6 +13,6 @@ from .two_trajectories import ShearRotation, two_trajectory_exponent
 
 __all__ = [
     "Agreement", "Exponent", "PatternBranch", "PatternStatistics", "ShearRotation", "Spectrum", "Stability", "agree",
-    "bifurcations", "continue_branch", "growth_rates", "leading_exponent", "lyapunov_spectrum", "pattern_statistics", "reaction_jacobian", "stability",
-    "two_trajectory_exponent",
+    "bifurcations", "continue_branch", "growth_rates", "leading_exponent", "lyapunov_spectrum", "pattern_statistics",
+    "reaction_jacobian", "stability", "two_trajectory_exponent",
 ]  # fmt: skip

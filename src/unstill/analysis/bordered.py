@@ -17,8 +17,9 @@ _MOST = 40  # iterations: far more than a good factorisation needs, fewer than a
 class Bordered:
     """A = [J B; Rᵀ E] with J (N, N) and a border of a few columns B, rows R and a corner E.
 
-    With E = N + K equations it stays regular where J is singular along the border's directions: on folds, and for patterns that can be moved
-    (H. B. Keller 1977, section 4). `units` (N,) are the sizes in which the equations of J are counted.
+    With E = N + K equations it stays regular where J is singular along the border's directions: on folds, and for
+    patterns that can be moved (H. B. Keller, in P. H. Rabinowitz (ed.), Applications of Bifurcation Theory, Academic
+    Press 1977, p. 359). `units` (N,) are the sizes in which the equations of J are counted.
     """
 
     jacobian: sp.csr_array

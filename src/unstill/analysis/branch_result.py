@@ -46,8 +46,9 @@ class PatternBranch(Result):
     """Patterns at rest along a parameter, in order along the branch, through its folds.
 
     `points[start]` is the pattern that was given, brought to rest: `given_drift` was its drift before, and `moved` how
-    far that was, in units of its contrast. States whose drift is `calm` at most rest. `ends` says why the branch ends on either side. Status: `converged`;
-    `not-converged` where the pattern could not be brought to rest, or no shorter step converges; `interrupted`.
+    far that was, in units of its contrast. States whose drift is `calm` at most rest. `ends` says why the branch ends
+    on either side. Status: `converged`; `not-converged` where the pattern could not be brought to rest, or no shorter
+    step converges; `interrupted`.
     """
 
     verb: ClassVar = "continue"

@@ -1,8 +1,8 @@
 """A system whose stripes of two cells are known in closed form, with their fold and all their eigenvalues.
 
-∂u/∂t = Du∇²u + r u + u³ − u⁵ − w, ∂w/∂t = Dw∇²w + u − w: on the five-point lattice (dx = 1) stripes u = ±a, w = ±b of one
-column each see ∇² as −4, so that b = a/(1 + 4 Dw) and r = 4 Du + 1/(1 + 4 Dw) − a² + a⁴: a fold at a² = 1/2. u² is the same
-everywhere, so that the waves of the lattice are the eigenvectors of the Jacobian.
+∂u/∂t = Du∇²u + r u + u³ − u⁵ − w, ∂w/∂t = Dw∇²w + u − w: on the five-point lattice (dx = 1) stripes u = ±a, w = ±b of
+one column each see ∇² as −4, so that b = a/(1 + 4 Dw) and r = 4 Du + 1/(1 + 4 Dw) − a² + a⁴: a fold at a² = 1/2. u² is
+the same everywhere, so that the waves of the lattice are the eigenvectors of the Jacobian.
 """
 
 from typing import ClassVar

@@ -262,10 +262,7 @@ def _crossing(modes: Modes, pinned: bool) -> tuple[float | None, bool]:
     """The real eigenvalue nearest to zero, and whether it is that of a translation, where these are no symmetry."""
     near = [
         (abs(each.real), float(each.real), translation)
-        for values, translation in (
-            (modes.values, False),
-            (modes.translations[: len(modes.translations) * pinned], True),
-        )
+        for values, translation in ((modes.values, False), (modes.translations if pinned else [], True))
         for each in values
         if abs(each.imag) <= modes.neutral
     ]

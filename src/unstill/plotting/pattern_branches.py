@@ -1,4 +1,4 @@
-"""`plot_pattern_branch`: the bifurcation diagram of a branch of patterns, what grows on it, and some of the patterns."""
+"""`plot_pattern_branch`: the bifurcation diagram of a branch of patterns, what grows on it, and some of them."""
 
 from __future__ import annotations
 

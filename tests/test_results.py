@@ -9,11 +9,12 @@ import pytest
 from matplotlib.figure import Figure
 
 import unstill as us
+from lattice_stripes import FOLD, Stripes, stripes
 from unstill._result import Estimate, Result, plain
 from unstill.cli.runs import exit_code
 from unstill.files import read_result, read_run
 
-GRID = us.Grid((32, 32))
+GRID, LINE = us.Grid((32, 32)), us.Grid((3, 8))
 
 
 @functools.cache
@@ -98,7 +99,7 @@ RESULTS = {
     "stability in a plane": lambda: us.stability("brusselator", over={"b": (2.0, 12.0), "a": (1.0, 4.0)}),
     "continue": lambda: us.continue_branch(spot(), over={"F": (0.034, 0.036)}, step=0.3),
     "continue from no rest": lambda: us.continue_branch(
-        us.GrayScott.make("spots", F=0.0, k=0.066), spot().state, over={"F": (0.0, 0.1)}
+        Stripes(r=FOLD - 1e-4), stripes(FOLD + 1e-9, LINE), over={"r": (-0.3, 0.1)}, grid=LINE
     ),
     "uniqueness": lambda: us.uniqueness(ring(), found("score"), {"plain": found("flow")}, random=2, time=0.2),
 }

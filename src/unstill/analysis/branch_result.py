@@ -238,8 +238,8 @@ def _change(a: PatternPoint, b: PatternPoint, folds: int) -> Change | None:
 
 
 def _growing(modes: Modes, oscillating: bool) -> int:
-    turns = np.abs(modes.values.imag) > modes.neutral
-    return int(((modes.values.real > modes.neutral) & (turns == oscillating)).sum())
+    turns = np.abs(np.imag(modes.values)) > modes.neutral
+    return int(((np.real(modes.values) > modes.neutral) & (turns == oscillating)).sum())
 
 
 def parameters_of(values: Mapping[str, Any]) -> str:

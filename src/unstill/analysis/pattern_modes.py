@@ -39,7 +39,7 @@ class Modes:
     @property
     def unstable(self) -> int:
         """How many grow, at least."""
-        return int((self.values.real > self.neutral).sum())
+        return int((np.real(self.values) > self.neutral).sum())
 
     @property
     def stable(self) -> bool | None:
@@ -113,7 +113,7 @@ def _response(z: Any) -> Any:
 def _reach(slopes: Float[np.ndarray, "C C H W"]) -> tuple[float, float]:
     """The largest growth rate and the largest frequency of cells by themselves."""
     local = np.linalg.eigvals(np.moveaxis(slopes, (0, 1), (-2, -1)))
-    return max(float(local.real.max()), 0.0), float(np.abs(local.imag).max())
+    return max(float(np.real(local).max()), 0.0), float(np.abs(np.imag(local)).max())
 
 
 def _sorted(problem: Problem, at: Place, values, vectors, neutral: float, complete: bool) -> Modes:

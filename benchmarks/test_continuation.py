@@ -1,7 +1,7 @@
 """`continue`: folds against bisections by simulation, and what a point costs.
 
-The bisections know nothing of Newton's method: the pattern is moved at one value of the parameter after another until it
-rests or is gone, each run from the last state that lived.
+The bisections know nothing of Newton's method: the pattern is moved at one value of the parameter after another until
+it rests or is gone, each run from the last state that lived.
 """
 
 import sys

@@ -23,7 +23,7 @@ FUNCTIONS = {
     "Look before a fit": ("landscape", "compare", "viability"),
     "Map regimes": ("classify", "survey"),
     "Learn": ("learn_score", "learn_flow", "learn_rule", "learn_field_score", "learn_field_flow", "langevin"),
-    "Judge": ("calibrate", "stability", "lyapunov", "uniqueness", "agree", "track"),
+    "Judge": ("calibrate", "stability", "continue_branch", "lyapunov", "uniqueness", "agree", "track"),
     "Try out": ("draw_points", "draw_icons", "doctor"),
     "Read and write": (
         "load", "save", "load_trajectory", "load_points", "save_points", "load_score", "load_flow",
@@ -38,8 +38,8 @@ LIKE = {"leading_exponent"}  # whose docstring says that its arguments are anoth
 RESULTS = (
     "Trajectory", "Inspection", "Recovery", "Fit", "Discovery", "Landscape", "Comparison", "Viability",
     "Classification", "Atlas", "Neighbours", "LearntScore", "LearntFlows",
-    "LearntRule", "LearntFieldScore", "LearntFieldFlow", "Stability", "Lyapunov", "Uniqueness", "Tracking",
-    "DrawnPoints", "DrawnIcons", "Doctor",
+    "LearntRule", "LearntFieldScore", "LearntFieldFlow", "Stability", "PatternBranch", "Lyapunov", "Uniqueness",
+    "Tracking", "DrawnPoints", "DrawnIcons", "Doctor",
 )  # fmt: skip
 _DEFAULT = re.compile(r" ?\(default: ([^()]*(?:\([^()]*\))?[^()]*)\)")
 

@@ -22,6 +22,7 @@ QUICK = (
     "stability",
     "classify",
     "survey",
+    "continue",
 )
 SLOW = tuple(name for name in user_calls.CALLS if name not in QUICK)
 

@@ -9,11 +9,12 @@ import pytest
 from matplotlib.figure import Figure
 
 import unstill as us
+from lattice_stripes import FOLD, Stripes, stripes
 from unstill._result import Estimate, Result, plain
 from unstill.cli.runs import exit_code
 from unstill.files import read_result, read_run
 
-GRID = us.Grid((32, 32))
+GRID, LINE = us.Grid((32, 32)), us.Grid((3, 8))
 
 
 @functools.cache
@@ -38,6 +39,13 @@ def on_grid(preset: str):
 @functools.cache
 def ring():
     return us.draw_points("ring", count=60)
+
+
+@functools.cache
+def spot():
+    y, x = np.mgrid[:12, :12]
+    v = 0.3 * np.exp(-(((x - 6) ** 2 + (y - 6) ** 2) / 9))
+    return us.simulate(us.GrayScott.make("spots", k=0.066), np.stack([1 - 2 * v, v])[None], steps=6000)
 
 
 RESULTS = {
@@ -89,6 +97,10 @@ RESULTS = {
     ),
     "stability": lambda: us.stability("brusselator", over={"b": (2.0, 12.0)}),
     "stability in a plane": lambda: us.stability("brusselator", over={"b": (2.0, 12.0), "a": (1.0, 4.0)}),
+    "continue": lambda: us.continue_branch(spot(), over={"F": (0.034, 0.036)}, step=0.3),
+    "continue from no rest": lambda: us.continue_branch(
+        Stripes(r=FOLD - 1e-4), stripes(FOLD + 1e-9, LINE), over={"r": (-0.3, 0.1)}, grid=LINE
+    ),
     "uniqueness": lambda: us.uniqueness(ring(), found("score"), {"plain": found("flow")}, random=2, time=0.2),
 }
 every_result = pytest.mark.parametrize("verb", RESULTS)

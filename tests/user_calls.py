@@ -100,6 +100,14 @@ def survey() -> dict:
     return {name: found.values[name] for name in ("drift", "mean", "quantiles")}
 
 
+def continue_branch() -> dict:
+    y, x = np.mgrid[:12, :12]
+    v = 0.3 * np.exp(-(((x - 6) ** 2 + (y - 6) ** 2) / 9))
+    run = us.simulate(us.GrayScott.make("spots", k=0.066), np.stack([1 - 2 * v, v])[None], steps=6000)
+    found = us.continue_branch(run, over={"F": (0.034, 0.036)}, step=0.3)
+    return {"values": found.values, "state": found.points[-1].state, "growth": [p.modes.growth for p in found.points]}
+
+
 CALLS = {
     "simulate by native kernels": call(spots, engine="native"),
     "simulate by XLA": call(spots, engine="xla"),
@@ -124,6 +132,7 @@ CALLS = {
     "stability": stability,
     "classify": classify,
     "survey": survey,
+    "continue": continue_branch,
 }
 
 

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from ._types import Status
     from .analysis import (
         Agreement,
+        PatternBranch,
         PatternStatistics,
         Stability,
         agree,
+        continue_branch,
         growth_rates,
         leading_exponent,
         lyapunov_spectrum,
@@ -100,8 +102,8 @@ _ROOMS = {
     "_stopping": ("time_limit",),
     "_types": ("Status",),
     "analysis": (
-        "Agreement", "PatternStatistics", "Stability", "agree", "growth_rates", "leading_exponent", "lyapunov_spectrum",
-        "pattern_statistics", "stability",
+        "Agreement", "PatternBranch", "PatternStatistics", "Stability", "agree", "continue_branch", "growth_rates",
+        "leading_exponent", "lyapunov_spectrum", "pattern_statistics", "stability",
     ),
     "atlas": ("Atlas", "Classification", "Neighbours", "Regime", "classify", "survey"),
     "files": ("Checkpoint", "load", "load_trajectory", "save"),

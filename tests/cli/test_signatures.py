@@ -30,6 +30,7 @@ FUNCTIONS = {
     "atlas.classify:classify": {"dynamics": "gray-scott"},
     "atlas.survey:survey": {"system": "gray-scott", "over": {"F": [0.03, 0.04]}},
     "analysis.stability:stability": {"system": "gray-scott"},
+    "analysis.continue_branch:continue_branch": {"dynamics": "gray-scott", "over": {"F": [0.03, 0.04]}},
     "analysis.agreement:agree": {"pictures": {}, "flows": {}, "truth": GrayScott()},
     "fitting.viability.viability:viability": {},
     "fitting.compare:compare": {"pictures": np.zeros((2, 8, 8))},

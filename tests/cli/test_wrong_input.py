@@ -80,7 +80,11 @@ def test_broken_networks(refused, kind, reader, fault):
     refused(READS_MODELS[kind][reader].format(f"{{kit}}/{kind}-{fault}"))
 
 
-READS_RUNS = {"animate": "animate {}", **{n: call for n, call in READS_PICTURES.items() if n != "animate"}}
+READS_RUNS = {
+    "animate": "animate {}",
+    "continue": "continue {} --over F=.03:.04",
+    **{n: call for n, call in READS_PICTURES.items() if n != "animate"},
+}
 NOT_READ = ("result-empty", "result-list", "result-other-system")  # by verbs that take nothing but the fields
 
 
@@ -116,6 +120,7 @@ TAKES_SYSTEM = {
     "stability": "stability {}",
     "classify": "classify {}",
     "survey": "survey {} --over F=.03:.04:2",
+    "continue": "continue {{kit}}/pictures.npz --over F=.03:.04 --system {}",
 }
 
 

@@ -44,6 +44,7 @@ CALLS = {
     "survey": "survey gray-scott --over F=.03:.04:2 --size 16 --time 2000",
     "atlas": "atlas nearest {kit}/pictures.npz --frames 0:1 --atlas {kit}/atlas",
     "stability": "stability brusselator",
+    "continue": "continue {kit}/spot --over F=.034:.036",
     "points": "points ring --count 50",
     "alife": "alife dot --count 2 --samples 2 --size 32",
     "discover": "discover {kit}/plane.npz --library poly1",
@@ -81,6 +82,10 @@ def make_kit(tmp_path_factory):
         copy_with(kit / "run", kit / fault, file, content)
     over = {"F": [0.04, 0.06], "k": [0.0585, 0.062]}
     us.survey("gray-scott", preset="pearson", over=over, grid=us.Grid((24, 24)), time=3000).save(kit / "atlas")
+    y, x = np.mgrid[:12, :12]
+    spot = 0.3 * np.exp(-(((x - 6) ** 2 + (y - 6) ** 2) / 9))
+    system = us.GrayScott.make("spots", k=0.066)
+    us.simulate(system, np.stack([1 - 2 * spot, spot])[None], steps=6000).save(kit / "spot")
     (kit / "empty").mkdir()
     (kit / "home").mkdir()
     (kit / "home" / "letter.txt").write_text("dear all")

@@ -11,9 +11,10 @@ from made_atlases import FIGURES_OF_ATLASES
 from PIL import Image
 
 import unstill.plotting
+from lattice_stripes import FOLD, Stripes, stripes
 from unstill._errors import BadInput
 from unstill._types import Status
-from unstill.analysis import Spectrum, Stability
+from unstill.analysis import Spectrum, Stability, continue_branch
 from unstill.analysis.branches import Bifurcation, Branch
 from unstill.analysis.dispersion import judge
 from unstill.analysis.planes import BifurcationCurve
@@ -32,6 +33,7 @@ from unstill.plotting.icons import plot_icons
 from unstill.plotting.inspections import plot_inspection
 from unstill.plotting.landscapes import plot_landscape
 from unstill.plotting.lyapunov import plot_spectra
+from unstill.plotting.pattern_branches import plot_pattern_branch
 from unstill.plotting.recoveries import plot_recovery
 from unstill.plotting.stability import plot_stability
 from unstill.plotting.states import plot_states
@@ -102,6 +104,13 @@ def spectrum(count=3) -> Spectrum:
     orbits, segments = np.tile(exponents, (4, 1)), exponents + 0.1 * RNG.standard_normal((20, count))
     return Spectrum(exponents, std, interval, exponents.sum(), -13.6, 10.0, arc, 2.06, 0.0, orbits, segments,
                     np.arange(1.0, 21))  # fmt: skip
+
+
+def branch_of(r: float, **more):
+    grid = Grid((3, 8))
+    return continue_branch(
+        Stripes(r=r), stripes(max(r, FOLD + 1e-9), grid), over={"r": (-0.3, 0.15)}, grid=grid, **more
+    )
 
 
 def stability_of(*jacobians, over=(), branches=(), found=(), curves=()) -> Stability:
@@ -206,6 +215,11 @@ FIGURES = {
         "many": lambda: plot_spectra(exponents_of([spectrum() for _ in range(9)], [0.1] * 9, (spectrum(2), 0.02))),
         "one lost": lambda: plot_spectra(exponents_of([spectrum(), None], [None, 0.2], (None, None))),
         "all lost": lambda: plot_spectra(exponents_of([None], [None], (spectrum(2), 0.02))),
+    },
+    "plot_pattern_branch": {
+        "with a fold": lambda: plot_pattern_branch(branch_of(0.1)),
+        "one side": lambda: plot_pattern_branch(branch_of(0.1, points=1)),
+        "nothing at rest": lambda: plot_pattern_branch(branch_of(FOLD - 1e-4)),
     },
     "plot_stability": {
         "one state": lambda: plot_stability(stability_of(TURING)),

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .._arguments import Count, Values, Whole, checked
-from .._errors import BadInput, nearest
+from .._errors import BadInput
 from .._jax import enable_x64
 from .._progress import AbstractCheckpoint, Memory, Progress, silent
 from ..observations.task import system_class
@@ -17,10 +17,9 @@ from ..systems.contract import check_contract
 from .bifurcation_search import Search, along_one, over_two
 from .dispersion import UniformState, judge
 from .local import Local
+from .ranges import Range, ranges, ranges_of_parameters
 from .stability_result import Stability
 from .uniform_states import Box, box_of, find_uniform_states
-
-Range = tuple[float, float]
 
 
 @checked
@@ -118,32 +117,12 @@ def _system(system: str | AbstractSystem | type[AbstractSystem], preset: str | N
 
 
 def _over(cls: type[ReactionDiffusion], over: Mapping[str, Sequence[float]] | None) -> dict[str, Range]:
-    """The ranges of one parameter or two, within what the system allows; raises `BadInput`."""
-    known = cls.parameters()
-    ranges = _ranges("over", f"a parameter of {cls.name}", known, over)
-    if len(ranges) > 2:
-        raise BadInput("over", "must name one parameter, or two", ", ".join(ranges))
-    for name, (low, high) in ranges.items():
-        info = known[name]
-        if low < info.low or high > info.high:
-            rule = f"must keep {name} within [{info.low:g}, {info.high:g}] for {cls.name}"
-            raise BadInput("over", rule, f"{low:g} to {high:g}")
-    return ranges
+    """The ranges of one parameter or two; raises `BadInput`."""
+    found = ranges_of_parameters(cls, over)
+    if len(found) > 2:
+        raise BadInput("over", "must name one parameter, or two", ", ".join(found))
+    return found
 
 
 def _box(cls: type[ReactionDiffusion], box: Mapping[str, Sequence[float]] | None) -> dict[str, Range]:
-    return _ranges("box", f"a field of {cls.name}", dict.fromkeys(cls.fields), box)
-
-
-def _ranges(
-    argument: str, what: str, known: Mapping[str, object], given: Mapping[str, Sequence[float]] | None
-) -> dict[str, Range]:
-    found: dict[str, Range] = {}
-    for name, ends in dict(given or {}).items():
-        if name not in known:
-            raise BadInput(argument, f"must name {what}", repr(name), nearest(name, known))
-        numbers = np.asarray(ends, float).ravel()
-        if len(numbers) != 2 or not (np.isfinite(numbers).all() and numbers[0] < numbers[1]):
-            raise BadInput(argument, "must be (low, high) with low < high", f"{name}: {ends}")
-        found[name] = float(numbers[0]), float(numbers[1])
-    return found
+    return ranges("box", f"a field of {cls.name}", dict.fromkeys(cls.fields), box)

@@ -22,7 +22,8 @@ from ..simulation import Grid, Trajectory, initial_state
 from ..simulation.motion import sample
 from ..simulation.rollout import check_euler_dt, check_parameter_shapes, place, stability_limit, stable_dt
 from ..systems import ReactionDiffusion, find_system, system_name
-from .evidence import evidence, fingerprint, packed, same_call, unpacked
+from ..systems.same_call import fingerprint, same_call
+from .evidence import evidence, packed, unpacked
 from .record import EVERY
 from .regimes import Finding, Regime, find_regime
 from .threads import in_threads

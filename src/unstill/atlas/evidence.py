@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import inspect
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from .. import __version__
-from .._errors import BadInput
-from .._progress import AbstractCheckpoint
 from .._result import plain
 from ..analysis import Exponent
-from ..systems import ReactionDiffusion, system_name
 from .recurrence import Recurrence
 from .regimes import Finding, Regime
 
@@ -40,27 +34,6 @@ def evidence(found: Finding, fields: Sequence[str]) -> dict[str, Any]:
             "before": None if found.before is None else _numbers(found.before),
         }
     )
-
-
-def fingerprint(cls: type[ReactionDiffusion], **settings: Any) -> np.ndarray:
-    """What all numbers of a call depend on, the system's source and our version included, as one word: a checkpoint of
-    another call has another."""
-    try:
-        source = inspect.getsource(cls)
-    except (OSError, TypeError):
-        source = ""
-    held = [__version__, system_name(cls), source, {name: repr(plain(value)) for name, value in settings.items()}]
-    return np.array(hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest())
-
-
-def same_call(kept: AbstractCheckpoint, word: np.ndarray) -> None:
-    """Keep a call's fingerprint in its checkpoint, or raise `BadInput` where that holds another call's."""
-    known = kept.kept("call")
-    if known is not None and str(known["fingerprint"]) != str(word):
-        rule = "must hold an interrupted call like this one"
-        raise BadInput("resume", rule, "another system, setting or version", "Use another folder.")
-    if known is None:
-        kept.keep("call", fingerprint=word)
 
 
 def packed(found: Finding, fields: Sequence[str]) -> dict[str, np.ndarray]:

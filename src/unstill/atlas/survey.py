@@ -22,11 +22,11 @@ from ..analysis.bifurcations import Curve
 from ..simulation import INITIAL_STATES, Grid, native
 from ..simulation.rollout import check_euler_dt, place, stability_limit, stable_dt
 from ..systems import ReactionDiffusion, find_system
+from ..systems.same_call import fingerprint, same_call
 from .atlas import Atlas
 from .cells import REGIMES, Cell, Setting, empty, look_at_all
 from .classify import FEWEST, STEPS
 from .design import Design, lay_out
-from .evidence import fingerprint, same_call
 from .linear_theory import curves_of
 from .refinement import Refinement
 from .workers import LostCluster, Work, crew

@@ -249,7 +249,7 @@ _READERS: dict[str, tuple[Callable[[str], Any], str]] = {
 }
 
 
-_READ = ("path", "system", "pictures", "points")
+_READ = ("path", "system", "pictures", "points", "state")
 
 
 def as_typed(verb: str, text: str) -> str:

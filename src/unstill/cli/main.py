@@ -18,6 +18,7 @@ VERBS = {
     "landscape": "map a loss along one parameter, over a list of sets, or over a section",
     "compare": "measure the pictures of a set against each other, by one or more losses",
     "stability": "uniform states of a system, what grows on them, and their bifurcations",
+    "continue": "follow a pattern at rest along a parameter, through folds, and what grows on it",
     "classify": "say in which regime motions are: at rest, slow, oscillating, chaotic, …",
     "survey": "map the regimes of a system over its parameters: an atlas",
     "atlas": "draw an atlas, or find what in it is nearest to a picture",

@@ -69,9 +69,10 @@ def _is_pair(tokens: Sequence[str]) -> bool:
 
 
 def spans(argument: str, lists: Iterable[Iterable[str]]) -> dict[str, tuple[float, float]]:
-    """The ends of each NAME=LOW:HIGH token by name; raises `BadInput`."""
+    """The ends of each NAME=LOW:HIGH token by name, also in two words, NAME LOW:HIGH; raises `BadInput`."""
     found: dict[str, tuple[float, float]] = {}
-    for token in (word for tokens in lists for text in tokens for word in text.split(",") if word):
+    joined = [["=".join(tokens)] if _is_pair(tokens) else tokens for tokens in map(list, lists)]
+    for token in (word for tokens in joined for text in tokens for word in text.split(",") if word):
         name, equals, text = token.partition("=")
         try:
             numbers = [float(part) for part in text.split(":")]

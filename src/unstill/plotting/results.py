@@ -30,6 +30,7 @@ FIGURES: dict[str, dict[str, Callable[[Any], Figure | None]]] = {
     "tracking": {"tracking.png": _figure("tracking", "plot_tracking")},
     "agree": {"agree.png": _figure("agreement", "plot_agreement")},
     "stability": {"stability.png": _figure("stability", "plot_stability")},
+    "continue": {"branch.png": _figure("pattern_branches", "plot_pattern_branch")},
     "lyapunov": {"lyapunov.png": _figure("lyapunov", "plot_spectra")},
     "uniqueness": {"uniqueness.png": _figure("uniqueness", "plot_uniqueness")},
     "discover": {"discovery.png": _figure("discoveries", "plot_found")},

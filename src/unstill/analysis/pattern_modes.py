@@ -1,0 +1,129 @@
+"""The leading eigenvalues of a pattern at rest: what grows on it in its box, and how near zero its translations are."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import scipy.sparse.linalg as sla
+from jaxtyping import Complex, Float
+
+from ..simulation.multifrontal import one_thread
+from .pattern_problem import Problem
+from .pattern_steps import Place
+
+DENSE = 400  # unknowns up to which all eigenvalues are computed
+_POLE = 1 - np.sqrt(0.5)  # γ: R(z) = (1 + (1 − 2γ) z) / (1 − γ z)² is A-stable, and 0 at infinity
+_FREQUENCY, _GROWTH = 1.5, 2.0  # |Im hμ| and Re hμ at most, where |R| rises with Re μ
+_FIRST, _MOST = 12, 48  # eigenvalues that are asked for; twice as many until all that could grow are among them
+_CLOSE = 1e-9  # of Arnoldi's method
+_SLOWEST = 0.02  # frequency that is looked for at least, of the largest slope
+_RIGHT = 1e-6  # residual of an eigenpair, of the largest slope of the kinetics
+_NEUTRAL = 1e-9  # of the largest slope: growth rates below are neither growth nor decay
+_MOVED = 0.5  # share of a mode's square that lies in the translations, for it to be one
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Modes:
+    """Eigenvalues of a pattern's Jacobian by falling real part, without the `translations`, which stand by themselves.
+
+    `complete`: all that grow are among them, as far as the method of `leading_modes` sees; else there may be more.
+    """
+
+    values: Complex[np.ndarray, " K"]
+    translations: Complex[np.ndarray, " T"]
+    neutral: float
+    complete: bool
+
+    @property
+    def unstable(self) -> int:
+        """How many grow, at least."""
+        return int((np.real(self.values) > self.neutral).sum())
+
+    @property
+    def stable(self) -> bool | None:
+        """Whether nothing grows in this box; `None` where that is not known."""
+        return False if self.unstable else True if self.complete else None
+
+    @property
+    def growth(self) -> float:
+        """The largest growth rate; NaN where none is known."""
+        return float(self.values[0].real) if len(self.values) else float("nan")
+
+
+def leading_modes(problem: Problem, at: Place, seed: int = 0) -> Modes:
+    """The rightmost eigenvalues of J at a pattern at rest, translations apart.
+
+    Arnoldi's method (ARPACK: R. B. Lehoucq, D. C. Sorensen, C. Yang, ARPACK Users' Guide, SIAM 1998) on R(hJ), with R
+    the stability function of the two-stage SDIRK method of order 2 (E. Hairer, G. Wanner, Solving Ordinary Differential
+    Equations II (2nd ed.), table 6.3): near e^{hμ}, so that the eigenvalues of largest modulus are those that grow
+    fastest, oscillating ones among them, whereas shift-and-invert finds those near the shift. Every μ that grows and
+    oscillates no faster than ω has |R(hμ)| ≥ |R(ihω)|, so that none of these is left once a smaller modulus is found.
+    ω is the fastest that any cell would oscillate by itself, h = 1.5/ω. Up to 400 unknowns all are computed instead.
+
+    Two ways to miss one: oscillations faster than those of every cell by itself, and copies of an eigenvalue that
+    symmetry repeats, which a Krylov space may not see.
+    """
+    top = max(float(np.abs(at.slopes).max()), 1e-12)
+    if problem.size <= DENSE:
+        with one_thread():
+            values, vectors = np.linalg.eig(at.jacobian.toarray())
+        return _sorted(problem, at, values.astype(complex), vectors.astype(complex), _NEUTRAL * top, True)
+    for count in (_FIRST, 2 * _FIRST, _MOST):
+        values, vectors, complete = _rightmost(problem, at, count, seed, top)
+        if complete:
+            break
+    return _sorted(problem, at, values, vectors, _NEUTRAL * top, complete)
+
+
+def _rightmost(problem: Problem, at: Place, count: int, seed: int, top: float) -> tuple[Any, Any, bool]:
+    """Eigenvalues and vectors of the largest |R(hμ)|, and whether all that could grow are there."""
+    growth, frequency = _reach(at.slopes)
+    h = 1 / max(frequency / _FREQUENCY, growth / _GROWTH, _SLOWEST * top)
+    factor = problem.shifted(at.jacobian, 1 / (_POLE * h))
+    h = 1 / (_POLE * float((at.jacobian.diagonal() - factor.matrix.diagonal()).max()))  # of the shift that was taken
+
+    def times(x: np.ndarray) -> np.ndarray:
+        first = factor.solve(x + (1 - 2 * _POLE) * h * (at.jacobian @ x))
+        return factor.solve(first) / (_POLE * h) ** 2
+
+    start = np.random.default_rng(seed).standard_normal(problem.size)
+    operator = sla.LinearOperator((problem.size, problem.size), matvec=times, dtype=float)
+    try:
+        with one_thread():
+            _, vectors = sla.eigs(operator, count, v0=start, ncv=max(2 * count, 48), tol=_CLOSE, maxiter=60)
+        whole = True
+    except sla.ArpackNoConvergence as error:
+        vectors, whole = error.eigenvectors, False
+    image = at.jacobian @ vectors
+    values = (vectors.conj() * image).sum(0) / (np.abs(vectors) ** 2).sum(0)
+    right = np.linalg.norm(image - values * vectors, axis=0) <= _RIGHT * top * np.linalg.norm(vectors, axis=0)
+    values, vectors = values[right], vectors[:, right]
+    least = abs(_response(1j * h * frequency))
+    complete = whole and bool(right.all()) and bool(np.abs(_response(h * values)).min(initial=np.inf) < least)
+    return values, vectors, complete
+
+
+def _response(z: Any) -> Any:
+    """R(z)."""
+    return (1 + (1 - 2 * _POLE) * z) / (1 - _POLE * z) ** 2
+
+
+def _reach(slopes: Float[np.ndarray, "C C H W"]) -> tuple[float, float]:
+    """The largest growth rate and the largest frequency of cells by themselves."""
+    local = np.linalg.eigvals(np.moveaxis(slopes, (0, 1), (-2, -1)))
+    return max(float(np.real(local).max()), 0.0), float(np.abs(np.imag(local)).max())
+
+
+def _sorted(problem: Problem, at: Place, values, vectors, neutral: float, complete: bool) -> Modes:
+    """Eigenvalues by falling real part, translations apart."""
+    root = np.sqrt(problem.weights)[:, None]
+    scaled = vectors * root
+    share = (np.abs((at.moves * root).T @ scaled) ** 2).sum(0) / (np.abs(scaled) ** 2).sum(0)
+    order = np.argsort(-values.real, kind="stable")
+    values, share = values[order], share[order]
+    many = at.moves.shape[1]
+    moving = np.argsort(-share, kind="stable")[:many]
+    moving = np.sort(moving[share[moving] > _MOVED])
+    return Modes(np.delete(values, moving), values[moving], neutral, complete)

@@ -65,7 +65,7 @@ def load_pictures(
 
 def _check_one_reading(ordered: str, reading: dict[str, Any]) -> None:
     """Axes and fields are told of the source alone: the ordered pictures could be read otherwise, in silence."""
-    for name in ("axes", "channel", "frames", "fields"):
+    for name in ("axes", "channel", "frames", "fields", "trajectory"):
         if reading.get(name) is not None:
             rule = f"must be left out where `{name}` says how the source is read"
             raise BadInput("ordered", rule, ordered, "Save both as .npz, one array a field.")
@@ -78,6 +78,9 @@ def _frames(source: str, fields: tuple[str, ...]):
         if (folder / RUN).exists():  # its states are samples, in no order
             raise BadInput("ordered", "must have saved frames", source, "Run simulate with --save-every.")
         read = load(source)
+        if read.measures.interval is not None and not read.ordered and read.count > 1:
+            remedy = "Read one by `us.load(path, trajectory=0)` and save it."
+            raise BadInput("ordered", "must hold the frames of one trajectory", f"several in {source}", remedy)
         return read.states(fields), read.measures.interval, read.measures.time_unit
     run = load_trajectory(source)
     assert run.frames is not None

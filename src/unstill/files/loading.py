@@ -41,6 +41,7 @@ def load(
     channel: str | int | None = None,
     frames: str | int | slice | None = None,
     fields: str | Mapping[str, str | int] | None = None,
+    trajectory: str | int | slice | None = None,
 ) -> Snapshots:
     """Read snapshots from a file or a folder.
 
@@ -70,13 +71,15 @@ def load(
         channel: The one channel that is read, by its number from 0 or its name.
         frames: The frames, or samples, that are read: a number, START:STOP or START:STOP:STEP (default: all).
         fields: Which channel, or array of the file, is which field, such as u=0,v=1 or v=run/a.
+        trajectory: Of samples of several frames each, the one that is read, whose frames then are in order of time, or
+            several: a number, START:STOP or START:STOP:STEP (default: all).
 
     Raises `BadInput` for everything that cannot be read or cannot be a pattern: missing, corrupt and oversized files,
     object arrays, wrong shapes, axes that nobody names, pixels that are not square, fewer than 8 × 8 cells, NaN,
     constant pictures, absent fields, colours that lie on no one curve, unknown colour maps.
     """
     path = Path(path).expanduser()
-    names, choice = _names(observe), Choice.of(axes, channel, frames, fields)
+    names, choice = _names(observe), Choice.of(axes, channel, frames, fields, trajectory)
     if colormap not in ("auto", "grey"):
         from .named_palettes import check_colormap  # imports SciPy and Matplotlib
 

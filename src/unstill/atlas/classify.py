@@ -40,6 +40,7 @@ class Classification(Result):
     """
 
     verb: ClassVar = "classify"
+    formats: ClassVar = True
     failures: ClassVar = (Status.NOT_CONVERGED,)
 
     dynamics: ReactionDiffusion

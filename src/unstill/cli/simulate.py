@@ -13,7 +13,7 @@ from .._errors import BadInput
 from .arguments import Given, option
 from .dynamics import FIRST_SYSTEM, MOTION, STOPS, build_state, build_systems
 from .progress import progress_bar
-from .runs import RUN, Run, known_arguments, say, show
+from .runs import ARRAYS, Run, known_arguments, say, show
 
 ARGUMENTS = known_arguments(
     (FIRST_SYSTEM,),
@@ -24,7 +24,7 @@ ARGUMENTS = known_arguments(
         option("well", False, "Write well.hdf5 too: the frames in the layout of The Well; needs `save_every`."),
         option("reuse", False, "Where the run folder holds the finished run of this very command, leave it."),
     ),
-    RUN,
+    ARRAYS,
 )
 _CALL = (
     "steps", "time", "until_drift", "until_change", "max_steps", "polish", "dt", "save_every", "stepper", "engine",

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from .._errors import BadInput
+from .array_files import arrays_path
 from .arrays import read_npy, read_npz_headers
 from .loading import load
-from .points import POINTS_FILE
+from .points import POINTS
 from .runs import RUN
 from .trajectories import load_trajectory
 
@@ -21,7 +22,7 @@ def is_pictures(source: str) -> bool:
     path = Path(source).expanduser()
     suffix = path.suffix.lower()
     if path.is_dir():
-        return not (path / POINTS_FILE).exists()
+        return arrays_path(path, POINTS) is None
     if suffix == ".npy" and path.is_file():
         return read_npy(path).ndim > 2
     if suffix == ".npz" and path.is_file():
@@ -74,7 +75,7 @@ def _check_one_reading(ordered: str, reading: dict[str, Any]) -> None:
 def _frames(source: str, fields: tuple[str, ...]):
     """Pictures (T, C, H, W) in order of time, their interval where a run folder or the file tells it, and its unit."""
     folder = Path(source).expanduser()
-    if not (folder / "frames.npz").exists():
+    if arrays_path(folder, "frames") is None:
         if (folder / RUN).exists():  # its states are samples, in no order
             raise BadInput("ordered", "must have saved frames", source, "Run simulate with --save-every.")
         read = load(source)

@@ -13,6 +13,9 @@ from lattice_stripes import FOLD, Stripes, stripes
 from unstill._result import Estimate, Result, plain
 from unstill.cli.runs import exit_code
 from unstill.files import read_result, read_run
+from unstill.files.array_files import read_arrays, write_labelled
+from unstill.files.labelled import files_of
+from verbs_arguments import arguments_of
 
 GRID, LINE = us.Grid((32, 32)), us.Grid((3, 8))
 
@@ -163,6 +166,25 @@ def test_its_arrays_have_names_on_their_axes(verb):
         if name in data:
             assert len(data[name].dims) == len(letters), name
             assert not any(str(each).startswith(f"{name}_") for each in data[name].dims)
+
+
+@every_result
+def test_it_has_the_option_of_a_format_where_it_holds_arrays_of_its_own(verb, tmp_path):
+    result = found(verb)
+    assert result.formats == ("format" in {each.name for each in arguments_of(verb.split()[0])})
+    if not result.formats:
+        with pytest.raises(us.BadInput, match="`format` must be left out"):
+            result.save(tmp_path / "run", format="zarr")
+        return
+    for name, (arrays, coordinates) in files_of(result).items():
+        for suffix in (".zarr", ".nc"):
+            path = (tmp_path / name).with_suffix(suffix)
+            write_labelled(path, arrays, coordinates)
+            back = read_arrays(path)
+            assert list(back) == list(arrays)
+            for label, (_, values) in arrays.items():
+                assert back[label].dtype == values.dtype
+                np.testing.assert_array_equal(back[label], values)
 
 
 def test_cells_have_places_and_frames_have_times():

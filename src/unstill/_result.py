@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ._errors import BadInput
 from ._types import Status
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Result(abc.ABC):
 
     verb: ClassVar[str]
     failures: ClassVar[tuple[Status, ...]] = ()  # ends that the command line answers with exit code 3
+    formats: ClassVar[bool] = False  # whether its arrays may be written as Zarr or NetCDF, too
 
     status: Status
     message: str
@@ -121,16 +123,20 @@ class Result(abc.ABC):
         """The verb's figure, for a notebook or `us.save_figure`."""
         return next(iter(_room("plotting").figures(self).values()))
 
-    def save(self, folder: str | os.PathLike, *, force: bool = False) -> Path:
+    def save(self, folder: str | os.PathLike, *, force: bool = False, format: str = "npz") -> Path:
         """Write the run folder that the command line would write; returns its path.
 
         Args:
             folder: Where; it must not exist yet, or be empty.
             force: Replace an existing run folder.
+            format: How arrays are written: npz, zarr or netcdf (the latter two with names on their axes; they need the
+                extra `files`). What was learnt, and atlases, have a format of their own.
 
         Raises `BadInput`.
         """
-        made = _room("files").RunFolder.create(folder, force=force, argument="folder")
+        if format != "npz" and not self.formats:
+            raise BadInput("format", f"must be left out of a {type(self).__name__}", repr(format))
+        made = _room("files").RunFolder.create(folder, force=force, argument="folder", format=format)
         made.write_run({}, verb=self.verb)
         self.write(made)
         return made.path
@@ -146,8 +152,7 @@ class Result(abc.ABC):
 
     def write_arrays(self, folder: Any) -> None:
         """`arrays()`, each file of them."""
-        for name, arrays in self.arrays().items():
-            folder.write_arrays(name, **arrays)
+        folder.write_arrays_of(self)
 
     def __repr__(self) -> str:
         rows = _aligned(self.table())

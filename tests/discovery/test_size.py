@@ -30,7 +30,11 @@ def test_terms_are_counted_without_building_them(name, variables):
 
 
 LARGE = {
-    "a table that is a picture": ((64, 64), {"library": "poly2"}, ["`points`", "137,280 unknowns", "as a picture"]),
+    "a table that is a picture": (
+        (64, 64),
+        {"library": "poly2"},
+        ["`points`", "137,280 unknowns", "A picture as a table?"],
+    ),
     "too few points": ((300, 16), {"library": "poly2"}, ["`points`", "2,448 unknowns", "7,344", "300 points"]),
     "too large a library": ((9000, 16), {"library": "poly2"}, ["`library`", "at most 1,000", "153 terms"]),
     "three heaps": ((300, 16), {"library": "poly2", "heaps": 3}, ["`points`", "2,448"]),

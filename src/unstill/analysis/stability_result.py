@@ -29,6 +29,7 @@ class Stability(Result):
     """
 
     verb: ClassVar = "stability"
+    formats: ClassVar = True
 
     system: ReactionDiffusion
     states: Sequence[UniformState]

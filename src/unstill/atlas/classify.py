@@ -41,6 +41,7 @@ class Classification(Result):
     """
 
     verb: ClassVar = "classify"
+    formats: ClassVar = True
     failures: ClassVar = (Status.NOT_CONVERGED,)
 
     dynamics: ReactionDiffusion

@@ -27,6 +27,7 @@ from jaxtyping import Complex, Float
 
 from .._errors import BadInput
 
+_MOST_WAVES = 4  # around a period, where all variables have one: shorter ones add noise (docs/discover.md)
 _CHUNK = 16_384  # points at a time: memory stays below 100 MB whatever the heap
 
 Exponents = tuple[tuple[int, ...], ...]
@@ -76,6 +77,20 @@ def undo_noise(
     return out * np.exp(0.5 * (k**2 @ noise**2))[:, None]
 
 
+def _lattice(most: int, least: int, dimension: int) -> Float[np.ndarray, "N D"]:
+    """Whole-numbered vectors, one of each pair ±n, shortest first: those of at most four in length, or `least`."""
+    reach = next(
+        r for r in itertools.count(1) if ((2 * r + 1) ** dimension - 1) // 2 >= most or r >= max(_MOST_WAVES, least)
+    )
+    side = np.arange(-reach, reach + 1)
+    every = np.stack(np.meshgrid(*[side] * dimension, indexing="ij"), -1).reshape(-1, dimension)
+    half = every[len(every) // 2 + 1 :]  # after the zero vector, of which the rest are mirror images
+    lengths = np.linalg.norm(half, axis=1)
+    chosen = half[np.lexsort((*half.T, lengths))][:most]
+    short = int((np.sort(lengths)[: len(chosen)] <= _MOST_WAVES).sum())
+    return chosen[: max(short, least)].astype(float)
+
+
 class AbstractPointFunctionals(abc.ABC):
     """K test functions φ of standardised points z (M, D)."""
 
@@ -122,9 +137,13 @@ class AbstractPointFunctionals(abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class FourierFunctionals(AbstractPointFunctionals):
-    """cos(k·z), then sin(k·z), for random wavevectors k (N, D); K = 2N (Rahimi & Recht, NIPS 2007)."""
+    """cos(k·z), then sin(k·z), for random wavevectors k (N, D); K = 2N (Rahimi & Recht, NIPS 2007).
+
+    `blind`: some of them may be at right angles to a field everywhere, as whole numbers of waves around circles are.
+    """
 
     k: Float[np.ndarray, "N D"]
+    blind: bool = False
 
     @classmethod
     def make(cls, count: int, dimension: int, seed: int = 0) -> "FourierFunctionals":
@@ -133,6 +152,25 @@ class FourierFunctionals(AbstractPointFunctionals):
         rng = np.random.default_rng(seed)
         spread = np.array([2.0, 1.0, 0.5])[np.arange((count + 1) // 2) % 3] * min(1.0, math.sqrt(3 / dimension))
         return cls(rng.standard_normal((len(spread), dimension)) * spread[:, None])
+
+    @classmethod
+    def on_circles(
+        cls, count: int, turns: Float[np.ndarray, " D"], seed: int = 0, least: int = 2
+    ) -> "FourierFunctionals":
+        """`count` functions of which the periodic variables see whole numbers of waves: variable i has wavevectors that
+        are multiples of `turns[i]` = 2π/period, in units of z; it is 0 for the others, which are as in `make`.
+
+        Where all variables are periodic, wavevectors are those of a lattice, shortest first, to four waves a period:
+        fewer than `count` where there are no more, but `least` at least.
+        """
+        around = turns > 0
+        if around.all():
+            return cls(_lattice(count // 2, max(1, least // 2), len(turns)) * turns, blind=True)
+        free = cls.make(count, len(turns), seed).k
+        rng = np.random.default_rng((seed, 1))
+        spread = np.array([3.0, 1.5, 0.75])[np.arange(len(free)) % 3]
+        whole = np.round(rng.standard_normal(free.shape) * spread[:, None])
+        return cls(np.where(around, whole * turns, free), blind=True)
 
     @property
     def count(self):

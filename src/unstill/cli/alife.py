@@ -9,12 +9,12 @@ unstill alife                                                  # list the drawin
 from .._errors import BadInput
 from .arguments import Given, positional
 from .progress import progress_bar
-from .runs import RUN, Run, known_arguments, say
+from .runs import ARRAYS, Run, known_arguments, say
 from .signatures import meanings, options_of
 
 _DRAW = "icons.draw:draw_icons"
 ARGUMENTS = known_arguments(
-    (positional("icon", "", meanings(_DRAW)["icon"]),), options_of(_DRAW, leave_out=("icon",)), RUN
+    (positional("icon", "", meanings(_DRAW)["icon"]),), options_of(_DRAW, leave_out=("icon",)), ARRAYS
 )  # fmt: skip
 _OPTIONS = tuple(each.name for each in options_of(_DRAW, leave_out=("icon",)))
 

@@ -14,7 +14,7 @@ from .._errors import BadInput
 from .arguments import Given, option, positional
 from .dynamics import CELLS, SETS, build_state, build_systems
 from .progress import progress_bar
-from .runs import RUN, Run, known_arguments
+from .runs import ARRAYS, Run, known_arguments
 from .signatures import options_of
 from .sources import known_system
 
@@ -24,7 +24,7 @@ ARGUMENTS = known_arguments(
     (option("size", None, "Cells: N or ROWSxCOLUMNS (default: 128).", kind="Size"),),
     CELLS,
     options_of("atlas.classify:classify", leave_out=("dynamics", "state", "grid")),
-    RUN,
+    ARRAYS,
 )
 _OF_SYSTEMS = ("preset", "set", "size", "dx", "boundary", "init", "samples")
 

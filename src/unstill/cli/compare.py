@@ -7,7 +7,7 @@ unstill compare runs/maze --loss my_loss.py:distance --out runs/c
 
 from .arguments import Given, positional
 from .progress import progress_bar
-from .runs import RUN, Run, known_arguments
+from .runs import ARRAYS, Run, known_arguments
 from .signatures import options_of
 from .sources import READING, reading
 
@@ -15,7 +15,7 @@ ARGUMENTS = known_arguments(
     (positional("source", ..., "a folder of pictures, .npz, .npy, or a run folder"),),
     options_of("fitting.compare:compare", leave_out=("pictures",)),
     READING,
-    RUN,
+    ARRAYS,
 )
 
 

@@ -3,6 +3,7 @@
 unstill discover runs/lorenz --library poly2 --out runs/eq
 unstill discover points.csv --fix "x:y=10" --out runs/eq
 unstill discover a.csv,b.csv --condition rho=24 --condition rho=32 --out runs/both
+unstill discover pendulum.csv --periodic x=6.2832 --out runs/pendulum
 unstill discover noisy.npz --noise x=0.4 y=0.4 z=0.4 --out runs/clean
 unstill discover runs/hopf --library poly3 --stochastic --out runs/sde
 unstill discover points.csv --ordered two_frames.csv --interval 0.01 --out runs/timed
@@ -46,7 +47,7 @@ def run(given: Given) -> int:
     data, grid, ordered = _loaded(given)
     command = Run("discover", given)
     command.claim()
-    known = values_of(given, "fix", "sign", "covariance")
+    known = values_of(given, "fix", "sign", "covariance", "periodic")
     found = discover(
         data,
         given.library or None,
@@ -61,6 +62,7 @@ def run(given: Given) -> int:
         conditions=parameter_sets("condition", given.condition),
         tests=given.tests,
         functionals=given.functionals,
+        periodic=known["periodic"] or None,
         seed=given.seed,
     )
     return command.conclude(found)

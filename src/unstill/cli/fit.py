@@ -11,7 +11,7 @@ from typing import Any
 from .._errors import BadInput
 from .arguments import Given, positional
 from .dynamics import CELLS, SYSTEM
-from .runs import RUN, Run, known_arguments, say
+from .runs import ARRAYS, Run, known_arguments, say
 from .signatures import options_of
 from .sources import READING, pictures_and_grid, tell_measures
 from .tokens import values_of
@@ -23,7 +23,7 @@ ARGUMENTS = known_arguments(
     _FIT,
     READING,
     CELLS,
-    RUN,
+    ARRAYS,
 )
 
 

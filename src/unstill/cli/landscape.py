@@ -9,7 +9,7 @@ from .._errors import BadInput, naming
 from .arguments import Given, assignments, option
 from .dynamics import FIRST_SYSTEM
 from .progress import progress_bar
-from .runs import RUN, Run, known_arguments
+from .runs import ARRAYS, Run, known_arguments
 from .signatures import options_of
 from .sources import true_parameters
 from .tokens import parameter_sets, ranges
@@ -26,7 +26,7 @@ ARGUMENTS = known_arguments(
         option("path", "", "A fit's run folder, whose way is drawn.", metavar="DIR"),
     ),
     _LANDSCAPE,
-    RUN,
+    ARRAYS,
 )
 
 

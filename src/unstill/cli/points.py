@@ -7,12 +7,12 @@ unstill points                                                  # list the sets
 
 from .._errors import BadInput
 from .arguments import Given, positional
-from .runs import RUN, Run, known_arguments, say
+from .runs import ARRAYS, Run, known_arguments, say
 from .signatures import meanings, options_of
 
 _DRAW = "discovery.point_sets:draw_points"
 ARGUMENTS = known_arguments(
-    (positional("name", "", meanings(_DRAW)["name"]),), options_of(_DRAW, leave_out=("name",)), RUN
+    (positional("name", "", meanings(_DRAW)["name"]),), options_of(_DRAW, leave_out=("name",)), ARRAYS
 )  # fmt: skip
 
 

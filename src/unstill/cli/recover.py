@@ -18,7 +18,7 @@ from .._types import Status
 from .arguments import Given, option, positional
 from .dynamics import CELLS, SYSTEM
 from .progress import progress_bar
-from .runs import RUN, Run, known_arguments
+from .runs import ARRAYS, Run, known_arguments
 from .signatures import options_of
 from .sources import READING, each_source, one_set, pictures_and_window, tell_palette
 from .tokens import share_or_levels, values_of
@@ -47,7 +47,7 @@ ARGUMENTS = known_arguments(
         ),
         option("no_film", False, "Make no film and no picture of later times."),
     ),
-    RUN,
+    ARRAYS,
 )
 
 

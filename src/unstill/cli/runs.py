@@ -23,6 +23,10 @@ FOLDER = (
            metavar="SECONDS"),
 )  # fmt: skip
 RUN = (SEED, *FOLDER, *PRINT)
+ARRAYS = (
+    option("format", "npz", "How arrays are written.", choices=("npz", "zarr", "netcdf")),
+    *RUN,
+)  # of a verb whose results hold arrays
 # Of this call, not of the computation: who computes changes no number.
 _OURS = {each.name for each in RUN} | {"workers", "cluster"}
 _INPUTS = ("source", "target", "init", "ordered", "score", "flows", "points", "known", "path", "icon")  # may be files
@@ -30,7 +34,10 @@ _INPUTS = ("source", "target", "init", "ordered", "score", "flows", "points", "k
 
 def describe(given: Given, more: Mapping[str, Any] = {}) -> dict[str, Any]:
     """What `run.json` keeps of a command: all that the computation depends on."""
-    return plain({name: value for name, value in {**dict(given), **more}.items() if name not in _OURS})
+    told = {name: value for name, value in {**dict(given), **more}.items() if name not in _OURS}
+    if told.get("format") == "npz":  # as if it were not there: older runs do not name it
+        del told["format"]
+    return plain(told)
 
 
 def _inputs(given: Given) -> list[str]:
@@ -60,7 +67,8 @@ class Run:
         source = getattr(self.given, "source", None)
         if isinstance(source, str) and Path(source).resolve() == Path(path).resolve():
             raise BadInput("out", "must not be the source", path)
-        self.folder = RunFolder.create(path, force=self.given.force, resume=self.given.resume)
+        way = getattr(self.given, "format", "npz")
+        self.folder = RunFolder.create(path, force=self.given.force, resume=self.given.resume, format=way)
 
     def begin(self) -> None:
         """Write `run.json`, once; from here on an older run in the folder is replaced."""

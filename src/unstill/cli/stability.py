@@ -8,7 +8,7 @@ unstill stability gray-scott --over k=0:0.08 F=0.001:0.1 --out runs/s
 from .arguments import Given, assignments
 from .dynamics import FIRST_SYSTEM
 from .progress import progress_bar
-from .runs import RUN, Run, known_arguments
+from .runs import ARRAYS, Run, known_arguments
 from .signatures import options_of
 from .tokens import spans, values_of
 
@@ -20,7 +20,7 @@ ARGUMENTS = known_arguments(
         assignments("over", "The range of one parameter, or of two, in which bifurcations are looked for.", _RANGE),
         assignments("box", "The range of a field in which uniform states are looked for.", _RANGE),
     ),
-    RUN,
+    ARRAYS,
 )
 
 

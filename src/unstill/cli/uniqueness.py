@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .._errors import BadInput, naming
 from .arguments import Given, option
-from .runs import RUN, Run, known_arguments
+from .runs import ARRAYS, Run, known_arguments
 from .signatures import options_of
 from .sources import POINTS
 
@@ -19,7 +19,7 @@ ARGUMENTS = known_arguments(
         option("flows", (), "Runs of `unstill flow`, divided by commas.", kind="Names"),
     ),
     options_of("flows.uniqueness:uniqueness", leave_out=("points", "score", "flows")),
-    RUN,
+    ARRAYS,
 )
 
 

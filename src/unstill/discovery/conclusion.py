@@ -112,7 +112,8 @@ def _customary(scaled: np.ndarray) -> float:
 
 _CAUSES = (
     "points that depend on one another, a heap that is not stationary (transients, short runs, phases sampled "
-    "unevenly), measurement noise, angles, terms that the library lacks, or too few points for so many terms"
+    "unevenly), measurement noise, angles that `periodic` does not "
+    "name, terms that the library lacks, or too few points for so many terms"
 )
 
 

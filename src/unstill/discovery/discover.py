@@ -34,6 +34,7 @@ def discover(
     seed: Whole = 0,
     grid: Grid | None = None,
     cross: bool = False,
+    periodic: Values | None = None,
 ) -> Discovery:
     """The fields f = Σ_j c_j θ_j(x) that preserve the density of a heap of points: E[∇φ·f + ½ Σ:∇∇φ] = 0 for every φ.
 
@@ -59,6 +60,8 @@ def discover(
         seed: Seed of the test functions.
         grid: Pictures: cell size and boundary (default: their own, else periodic with dx = 1).
         cross: Pictures: the Laplacian of every field may stand in every equation.
+        periodic: Periods of the variables of points that are angles, as "x=6.2832": these are taken around the period,
+            the test functions have whole waves along it, and the libraries sines and cosines in place of powers.
 
     Without `fix`, `covariance` or `ordered`, f is determined up to a factor only, of either sign where there is no
     noise either: it is scaled to one standard deviation per unit time. Returns a `Discovery` with status `converged`,
@@ -67,7 +70,8 @@ def discover(
     """
     if isinstance(points, (Pictures, Mapping)):
         of_points = {"stochastic": stochastic, "covariance": covariance, "conditions": conditions,
-                     "functionals": functionals, "tests": tests if tests != "fourier" else None}  # fmt: skip
+                     "functionals": functionals, "tests": tests if tests != "fourier" else None,
+                     "periodic": periodic}  # fmt: skip
         for name, value in of_points.items():
             if value:
                 raise BadInput(name, "is for points only", value)
@@ -80,4 +84,5 @@ def discover(
     return discover_points(
         points, library or "poly2", fix=fix, sign=sign, ordered=ordered, noise=noise, stochastic=stochastic,
         covariance=covariance, conditions=conditions, tests=tests, functionals=functionals, seed=seed,
+        periodic=periodic,
     )  # fmt: skip

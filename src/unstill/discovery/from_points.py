@@ -14,6 +14,7 @@ from .._errors import BadInput, nearest
 from ..observations import Ordered
 from ..observations.independence import distinct_points
 from ..observations.noise import known_noise
+from ..observations.periodic import known_periods, unwrapped, wrapped
 from ..observations.points import Points
 from .conclusion import conclude
 from .hints import coefficients, known_signs
@@ -43,6 +44,7 @@ def discover_points(
     tests: str,
     functionals: int | None,
     seed: int,
+    periodic: Values | None = None,
 ) -> Discovery:
     """`discover` for points; arguments as there."""
     from threadpoolctl import threadpool_limits
@@ -54,16 +56,19 @@ def discover_points(
         rule, pace = "cannot be combined with what fixes the pace already: `fix` or `covariance`", covariance or fix
         raise BadInput("ordered", rule, ", ".join(f"{term}={value}" for term, value in dict(pace or {}).items()))
     with threadpool_limits(1):  # matrices of a few hundred rows: more threads only wait for one another
-        heaps, names, held = _heaps(points, conditions, stochastic or covariance is not None)
+        points, periods = _around(points, periodic)
+        heaps, names, held = _heaps(points, conditions, stochastic or covariance is not None or bool(periods))
         noisy, sigma = stochastic or covariance is not None, _covariance(covariance, names)
         known = len(fix or {})
-        judge_points(library, [(len(heap), len(names)) for heap in heaps], len(held), known, noisy)
-        terms = find_library(library, (*names, *held))
+        judge_points(library, [(len(heap), len(names)) for heap in heaps], len(held), known, noisy, len(periods))
+        terms = find_library(library, (*names, *held), periods)
         problem = Problem.build(
             heaps, held, terms, names=names, fixed=coefficients("fix", fix or {}, terms, names),
             covariance=sigma, stochastic=noisy, tests=tests,
-            functionals=functionals, seed=seed,
+            functionals=functionals, seed=seed, periods=periods,
         )  # fmt: skip
+        if ordered is not None and periods and ordered.x.shape[1:] == (len(names),):
+            ordered = Ordered(unwrapped(ordered.x, names, periods), ordered.interval)
         signs = known_signs(sign, problem.library, names)
         levels, rows, space = _cleaned(problem, noise)
         basis = members(problem, space, rows)
@@ -71,7 +76,16 @@ def discover_points(
     given = sum(np.shape(getattr(p, "x", p))[0] for p in _listed(points))
     copies = given - found.count
     told = f"{copies} of {given} points are copies of others and were left out; " if copies else ""
-    return dataclasses.replace(found, message=told + found.message, source=_first(points))
+    return dataclasses.replace(found, message=told + found.message, source=_first(points), periodic=periods)
+
+
+def _around(points: Heap | Sequence[Heap], periodic: Values | None) -> tuple[Sequence[Heap], dict[str, float]]:
+    """The heaps with their periodic variables within one period, and the periods."""
+    heaps = [each if isinstance(each, Points) else Points(np.asarray(each)) for each in _listed(points)]
+    if not periodic or not heaps:
+        return heaps, {}
+    periods = known_periods(periodic, heaps[0].names)
+    return [dataclasses.replace(each, x=wrapped(each.x, each.names, periods)) for each in heaps], periods
 
 
 def _listed(points: Heap | Sequence[Heap]) -> Sequence[Heap]:

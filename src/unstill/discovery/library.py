@@ -156,8 +156,11 @@ def own_library(variables: Sequence[str], functions: Mapping[str, Callable[..., 
     return Library(tuple(variables), tuple(Term(n, rf"\mathrm{{{n}}}", f) for n, f in functions.items()))
 
 
-def find_library(name: str | Mapping[str, Callable[..., Array]], variables: Sequence[str]) -> Library:
-    """The library behind a name, a `file.py:NAME` that holds a mapping, or a mapping; raises `BadInput`."""
+def find_library(
+    name: str | Mapping[str, Callable[..., Array]], variables: Sequence[str], periods: Mapping[str, float] = {}
+) -> Library:
+    """The library behind a name, a `file.py:NAME` that holds a mapping, or a mapping; raises `BadInput`. A known one
+    has sines and cosines of the variables that have a period."""
     if not isinstance(name, str):
         return own_library(variables, name)
     if ".py:" in name:
@@ -165,4 +168,12 @@ def find_library(name: str | Mapping[str, Callable[..., Array]], variables: Sequ
         return own_library(variables, functions)
     if name not in LIBRARIES:
         raise BadInput("library", "must be a known library or file.py:NAME", repr(name), nearest(name, LIBRARIES))
-    return LIBRARIES[name](variables)
+    if not periods:
+        return LIBRARIES[name](variables)
+    from .periodic_library import periodic_polynomials, periodic_waves  # made of what stands here
+
+    return (
+        periodic_waves(variables, periods)
+        if name == "trig"
+        else periodic_polynomials(variables, int(name[-1]), periods)
+    )

@@ -17,6 +17,7 @@ from ..balance.point_functionals import (
     MonomialFunctionals,
 )
 from .library import Library
+from .periodic_library import check_periodic_terms
 from .size import least_functionals
 from .weak_form import Basis, WeakForm, pairs
 
@@ -43,6 +44,7 @@ class Problem:
     has_known: bool
     stochastic: bool
     tests: str
+    periods: Mapping[str, float]
     Q: Float[np.ndarray, "P p"]
     triangle: Float[np.ndarray, "p p"]
 
@@ -60,9 +62,12 @@ class Problem:
         tests: str,
         functionals: int | None,
         seed: int,
+        periods: Mapping[str, float] = {},
     ) -> Problem:
         """Raises `BadInput` for too few points, collinear terms, nothing left to find."""
         D = len(names)
+        if periods:
+            check_periodic_terms(library, np.concatenate(heaps), periods)
         basis = Basis.of(library, np.concatenate(heaps))
         scale = basis.scale[:D]
         reduction, has_known = _reduction(D, len(library.terms), fixed, covariance, stochastic)
@@ -74,10 +79,13 @@ class Problem:
         forms = []
         for heap in heaps:
             z = (heap[:, :D] - basis.mean[:D]) / scale
-            family = _functionals(tests, functionals, z, reduction.shape[1], len(heaps), seed)
+            turns = np.array([2 * np.pi * s / periods.get(name, np.inf) for name, s in zip(names, scale, strict=True)])
+            family = _functionals(tests, functionals, z, reduction.shape[1], len(heaps), seed, turns)
             forms.append(WeakForm(family, basis, heap, dimension=D, stochastic=stochastic))
         conditions = [heap[0, D:] for heap in heaps]
-        return cls(library, names, conditions, scale, forms, reduction, has_known, stochastic, tests, Q, triangle)
+        return cls(
+            library, names, conditions, scale, forms, reduction, has_known, stochastic, tests, periods, Q, triangle
+        )
 
     def terms_at(self, x: Float[np.ndarray, "T D"]) -> Float[np.ndarray, "T L"]:
         """θ(x) under the first heap's conditions."""
@@ -100,12 +108,14 @@ def _reduction(D: int, L: int, fixed, covariance, stochastic: bool) -> tuple[np.
 
 
 def _functionals(
-    tests: str, wanted: int | None, z: np.ndarray, unknowns: int, heaps: int, seed: int
+    tests: str, wanted: int | None, z: np.ndarray, unknowns: int, heaps: int, seed: int, turns: np.ndarray
 ) -> AbstractPointFunctionals:
     M, D = z.shape
     if tests not in TESTS:
         raise BadInput("tests", "must be a known family of test functions", repr(tests), nearest(tests, TESTS))
     least = least_functionals(unknowns, heaps)
+    if turns.any() and tests != "fourier":
+        raise BadInput("tests", "must be fourier where a variable is periodic", repr(tests), "They are periodic, too.")
     if tests == "monomials":
         degree = next(d for d in range(2, 40) if MonomialFunctionals.make(d, D).count >= max(least, wanted or 0))
         family: AbstractPointFunctionals = MonomialFunctionals.make(degree, D)
@@ -114,7 +124,9 @@ def _functionals(
         if wanted is not None and wanted < least:
             raise BadInput("functionals", f"must be at least {least} for {unknowns} unknowns", wanted)
         count = max(count, least) // 2 * 2
-        if tests == "fourier":
+        if turns.any():
+            family = FourierFunctionals.on_circles(count, turns, seed, least + least % 2)
+        elif tests == "fourier":
             family = FourierFunctionals.make(count, D, seed)
         else:
             family = GaussianFunctionals.make(min(count, M), z, seed)

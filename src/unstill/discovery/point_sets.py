@@ -182,6 +182,7 @@ class DrawnPoints(Points, Result):
     """Points that were drawn from a set: `Points`, and what they are."""
 
     verb: ClassVar = "points"
+    formats: ClassVar = True
     status: ClassVar = Status.CONVERGED  # pyright: ignore[reportIncompatibleVariableOverride]
 
     chosen: PointSet | None = None

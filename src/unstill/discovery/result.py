@@ -82,7 +82,8 @@ class Discovery(Result):
     and the arrow of time, or "free": then every multiple, or the reverse, fits as well. `spectrum` are the
     eigenvalues of the weak form per degree of freedom at the best weights; `tests` pairs (statistic, limit) of the
     candidates for the space, in order. `dispersion`, `telescopes`, `misfit`: see `NullSpace`. `noise` is the
-    standard deviation of measurement noise, by variable, that was taken out.
+    standard deviation of measurement noise, by variable, that was taken out; `periodic` are the periods of the
+    variables that have one.
 
     Of pictures: `std` are given that these are the terms; `sparsity` says for each equation, or for all fields of a
     moving ensemble together, why these; `tests` and `spectrum` are shares that stay open at rest; `count` are cells.
@@ -111,6 +112,7 @@ class Discovery(Result):
     functionals: int
     seconds: float
     sparsity: dict[str, Sparsity] | None = None
+    periodic: dict[str, float] = dataclasses.field(default_factory=dict)
     source: Any = None
 
     @property
@@ -161,6 +163,7 @@ class Discovery(Result):
             "representatives": [plain(member) for member in self.representatives],
             "representative_covariances": plain(self.representative_covariances),
             "noise": plain(self.noise),
+            "periodic": plain(self.periodic),
             "dispersion": float(self.dispersion),
             "telescopes": bool(self.telescopes),
             "misfit": float(self.misfit),

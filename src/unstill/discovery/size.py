@@ -23,10 +23,14 @@ TERMS: dict[str, Callable[[int], int]] = {
 }
 
 
-def term_count(library: str | Mapping[str, Any], variables: int) -> int:
+def term_count(library: str | Mapping[str, Any], variables: int, periodic: int = 0) -> int:
     """L of a library by its name, or of a mapping; 1, which judges nothing, where a file has to be read first."""
     if not isinstance(library, str):
         return len(library)
+    if periodic and library in TERMS and library != "trig":
+        from .periodic_library import count_periodic
+
+        return count_periodic(int(library[-1]), variables, periodic)
     return TERMS[library](variables) if library in TERMS else 1
 
 
@@ -36,18 +40,24 @@ def least_functionals(unknowns: int, heaps: int) -> int:
 
 
 def judge_points(
-    library: str | Mapping[str, Any], shapes: Sequence[tuple[int, int]], held: int, fixed: int, stochastic: bool
+    library: str | Mapping[str, Any],
+    shapes: Sequence[tuple[int, int]],
+    held: int,
+    fixed: int,
+    stochastic: bool,
+    periodic: int = 0,
 ) -> None:
-    """Raises `BadInput` where heaps of these shapes (M, D), with `held` conditions and `fixed` known coefficients, are
-    too few points for the library, or the library too large."""
-    D, terms = shapes[0][1], term_count(library, shapes[0][1] + held)
+    """Raises `BadInput` where heaps of these shapes (M, D), with `held` conditions, `fixed` known coefficients
+    and `periodic` variables, are too few points for the library, or the library too large."""
+    D, terms = shapes[0][1], term_count(library, shapes[0][1] + held, periodic)
     unknowns = D * terms - fixed + (D * (D + 1) // 2 if stochastic else 0)
     what = f"{unknowns:,} unknowns ({terms:,} terms in each of {D} equations)"
     least, fewest = 2 * least_functionals(unknowns, len(shapes)), min(M for M, _ in shapes)
     if fewest < least:
         rule = f"must be at least twice the test functions, {least:,} for {what}"
-        picture = D >= 16 and fewest <= 4 * D  # a table nearly as wide as it is long
-        remedy = "A picture as a table? Load it as a picture." if picture else "Take a smaller library, or more points."
+        picture = D >= 16 and fewest <= 16 * D  # a table that is not much longer than wide
+        remedy = "A picture as a table? Save every field, (H, W), under its name in one .npz."
+        remedy = remedy if picture else "Take a smaller library, or more points."
         raise BadInput("points", rule, f"{fewest} points", remedy)
     if unknowns > MOST_UNKNOWNS:
         rule = f"must leave at most {MOST_UNKNOWNS:,} unknowns"

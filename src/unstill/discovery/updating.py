@@ -41,8 +41,9 @@ class _Heap:
         most = max(most, least)
         self.chosen = np.random.default_rng(0).permutation(len(A))[:most]
         self.form, self.A, self.Q = form, A[self.chosen], Q
-        # A field that vanishes on one heap of several has no scatter there.
-        self.floor = STILL * form.typical[self.chosen] * (heaps > 1)
+        # A field that vanishes on one heap of several, or along a functional, has no scatter there.
+        still = heaps > 1 or getattr(form.functionals, "blind", False)
+        self.floor = STILL * form.typical[self.chosen] * still
 
     def _inverse(self, g: Float[np.ndarray, "M K"], weight: Float[np.ndarray, " M"]):
         """The half of Ω⁻¹."""

@@ -1,4 +1,4 @@
-"""What a user says of a file where it does not say it itself: axes, a channel, frames, which array is which field."""
+"""What a user says of a file that does not say it: axes, channel, trajectory, frames, which array is which."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ class Choice:
     axes: str = ""
     channel: str = ""
     frames: slice | int | None = None
+    trajectory: slice | int | None = None
     fields: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of(cls, axes: Any, channel: Any, frames: Any, fields: Any) -> Choice:
+    def of(cls, axes: Any, channel: Any, frames: Any, fields: Any, trajectory: Any = None) -> Choice:
         """From what a call gave; raises `BadInput`."""
         if channel not in (None, "") and fields:
             raise BadInput("channel", "must be left out where `fields` are given", repr(channel))
         told = "" if channel is None else str(channel).strip()
-        return cls(_axes(axes), told, _frames(frames), _fields(fields))
+        places = {name: _places(name, given) for name, given in (("frames", frames), ("trajectory", trajectory))}
+        return cls(_axes(axes), told, fields=_fields(fields), **places)
 
     @property
     def given(self) -> str:
@@ -54,17 +56,17 @@ def _axes(axes: Any) -> str:
     return letters
 
 
-def _frames(frames: Any) -> slice | int | None:
+def _places(argument: str, given: Any) -> slice | int | None:
     """`7`, `10:`, `:50`, `0:100:5` or a slice."""
-    if frames is None or isinstance(frames, slice):
-        return frames
+    if given is None or isinstance(given, slice):
+        return given
     try:
-        numbers = [int(word) if word.strip() else None for word in str(frames).split(":")]
+        numbers = [int(word) if word.strip() else None for word in str(given).split(":")]
         if len(numbers) > 3 or (len(numbers) == 1 and numbers[0] is None) or numbers[2:] == [0]:
             raise ValueError
     except ValueError:
         rule = "must be a place, or START:STOP or START:STOP:STEP, from 0 on"
-        raise BadInput("frames", rule, repr(frames), "For example 10:50.") from None
+        raise BadInput(argument, rule, repr(given), "For example 10:50.") from None
     return numbers[0] if len(numbers) == 1 else slice(*numbers)
 
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from ..fitting.plan import Plan
     from ..observations.task import Task
 
-_OTHERS = ("source", "system", "dx", "boundary")  # of the command line: `fit` takes pictures and a grid
+_READING = ("colormap", "axes", "channel", "frames", "fields", "trajectory")  # what `load` takes besides
+# Of the command line: `fit` takes pictures and a grid, and does not write.
+_OTHERS = ("source", "system", "dx", "boundary", "format", *_READING)
 
 
 def load_fit(folder: str | os.PathLike) -> tuple[Task, Plan, list[dict[str, Any]]]:
@@ -60,7 +62,8 @@ def _task(source: str, asked: dict[str, Any], plan: Plan) -> Task:
     from ..systems import Grid, find_system
 
     observe = asked.get("observe") or None
-    pictures = load(source, observe=observe)
+    reading = {name: asked[name] for name in _READING if asked.get(name) is not None}
+    pictures = load(source, observe=observe, **reading)
     known = pictures.known_grid()
     dx = known.dx if asked.get("dx") is None else asked["dx"]
     grid = Grid(known.shape, dx, asked.get("boundary") or known.boundary)

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from .._errors import BadInput
-from .stacks import Stack, axes_of_names, axes_of_shape, needed, spacing
+from .stacks import Stack, axes_of_names, axes_of_shape, needed
+from .well_layout import GROUP, well_stacks
 
 _MOST_OBJECTS = 10_000
-_WELL = "t0_fields"  # scalar fields of The Well: (trajectory, time, x, y)
 
 
 @contextlib.contextmanager
@@ -21,8 +21,8 @@ def open_hdf5(path: Path) -> Iterator[list[Stack]]:
     """The Well's scalar fields, or every array of numbers of two axes or more, by its path."""
     h5py = needed("h5py", path)
     with h5py.File(path, "r") as file:
-        if isinstance(file.get(_WELL, getlink=True), h5py.HardLink) and isinstance(file[_WELL], h5py.Group):
-            yield _well(path, file, h5py)
+        if isinstance(file.get(GROUP, getlink=True), h5py.HardLink) and isinstance(file[GROUP], h5py.Group):
+            yield well_stacks(path, file, _datasets(file[GROUP], h5py))
         else:
             yield [_plain(path, name, each) for name, each in _datasets(file, h5py)]
 
@@ -84,37 +84,3 @@ def _reversed(dataset: Any):
 
 def _turned(values: np.ndarray) -> np.ndarray:
     return np.transpose(values)
-
-
-def _well(path: Path, file: Any, h5py: Any) -> list[Stack]:
-    """The scalar fields; what varies with neither trajectory nor time lacks that axis."""
-    stated, stacks = _of_well(file), []
-    for name, each in _datasets(file[_WELL], h5py):
-        varying = [bool(each.attrs.get(f"{what}_varying", True)) for what in ("sample", "time")]
-        lead = "".join(letter for letter, there in zip("MT", varying, strict=True) if there)
-        if each.ndim != len(lead) + 2:
-            rule = "must hold fields of two dimensions in space"
-            raise BadInput("path", rule, f"{name} {each.shape} in {path}")
-        axes = f"{lead}YX"  # The Well's x comes first; nothing here depends on which is called x
-        stacks.append(
-            Stack(path, axes, each.shape, each.dtype, lambda key, each=each: each[key], name=name,
-                  chunk=chunks(axes, each.chunks), **stated)
-        )  # fmt: skip
-    if not stacks:
-        raise BadInput("path", f"must hold scalar fields in {_WELL}", path)
-    return stacks
-
-
-def _of_well(file: Any) -> dict[str, Any]:
-    """Cell sides and interval from the coordinates; periodic where every boundary condition is."""
-    places = file.get("dimensions")
-    if places is None:
-        return {}
-    names = [str(name) for name in places.attrs.get("spatial_dims", ())][:2]
-    sides = [spacing(places[name][()]) for name in names if name in places]
-    found: dict[str, Any] = {"interval": spacing(np.ravel(places["time"][()])) if "time" in places else None}
-    if len(sides) == 2 and all(sides):
-        found["pixel"] = tuple(sides)
-    conditions = file.get("boundary_conditions")
-    kinds = {str(each.attrs.get("bc_type", "")).lower() for each in (conditions or {}).values()}
-    return found | ({"boundary": "periodic"} if kinds == {"periodic"} else {})

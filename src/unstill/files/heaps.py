@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from .._errors import BadInput
+from .array_files import arrays_path
 from .arrays import read_npy, read_npz_headers
 from .loading import load
-from .points import POINTS_FILE
+from .points import POINTS
 from .runs import RUN
 from .trajectories import load_trajectory
 
@@ -21,7 +22,7 @@ def is_pictures(source: str) -> bool:
     path = Path(source).expanduser()
     suffix = path.suffix.lower()
     if path.is_dir():
-        return not (path / POINTS_FILE).exists()
+        return arrays_path(path, POINTS) is None
     if suffix == ".npy" and path.is_file():
         return read_npy(path).ndim > 2
     if suffix == ".npz" and path.is_file():
@@ -65,7 +66,7 @@ def load_pictures(
 
 def _check_one_reading(ordered: str, reading: dict[str, Any]) -> None:
     """Axes and fields are told of the source alone: the ordered pictures could be read otherwise, in silence."""
-    for name in ("axes", "channel", "frames", "fields"):
+    for name in ("axes", "channel", "frames", "fields", "trajectory"):
         if reading.get(name) is not None:
             rule = f"must be left out where `{name}` says how the source is read"
             raise BadInput("ordered", rule, ordered, "Save both as .npz, one array a field.")
@@ -74,10 +75,13 @@ def _check_one_reading(ordered: str, reading: dict[str, Any]) -> None:
 def _frames(source: str, fields: tuple[str, ...]):
     """Pictures (T, C, H, W) in order of time, their interval where a run folder or the file tells it, and its unit."""
     folder = Path(source).expanduser()
-    if not (folder / "frames.npz").exists():
+    if arrays_path(folder, "frames") is None:
         if (folder / RUN).exists():  # its states are samples, in no order
             raise BadInput("ordered", "must have saved frames", source, "Run simulate with --save-every.")
         read = load(source)
+        if read.measures.interval is not None and not read.ordered and read.count > 1:
+            remedy = "Read one by `us.load(path, trajectory=0)` and save it."
+            raise BadInput("ordered", "must hold the frames of one trajectory", f"several in {source}", remedy)
         return read.states(fields), read.measures.interval, read.measures.time_unit
     run = load_trajectory(source)
     assert run.frames is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +29,28 @@ def dataset(found: Result) -> xarray.Dataset:
         raise BadInput("result", "must hold arrays", f"a {type(found).__name__}, which has none")
     known, variables = found.letters(), {}
     for name, values in arrays.items():
-        letters = known.get(name, "")
-        named = len(letters) == np.ndim(values)
-        dims = [_DIMENSIONS[a] for a in letters] if named else [f"{name}_{i}" for i in range(np.ndim(values))]
-        variables[name] = (dims, values)
+        variables[name] = (_dims(name, known, np.ndim(values)), values)
     told = {"verb": found.verb, "message": found.message}
     return xarray.Dataset(variables, _coordinates(found, arrays), told)
+
+
+def files_of(found: Result) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+    """By file of the result's run folder, its arrays and their coordinates, each with the names of its axes."""
+    known, taken, files = found.letters(), set(), {}
+    coordinates = _coordinates(found, _by_name(found))
+    for file, several in found.arrays().items():
+        arrays = {}
+        for name, values in several.items():
+            label = f"{Path(file).stem}_{name}" if name in taken else name
+            dims = ("time",) if name == "ts" else _dims(label, known, np.ndim(values))
+            arrays[name] = (tuple(dims), np.asarray(values))
+            taken.add(name)
+        shown = {axis for dims, _ in arrays.values() for axis in dims}
+        there = {
+            name: ((each[0],), *each[1:]) for name, each in coordinates.items() if each[0] in shown - arrays.keys()
+        }
+        files[file] = (arrays, there)
+    return files
 
 
 def _by_name(found: Result) -> dict[str, np.ndarray]:
@@ -45,6 +62,12 @@ def _by_name(found: Result) -> dict[str, np.ndarray]:
     return arrays
 
 
+def _dims(name: str, known: Mapping[str, str], rank: int) -> list[str]:
+    """The names of an array's axes: those of its letters, else numbered ones."""
+    letters = known.get(name, "")
+    return [_DIMENSIONS[a] for a in letters] if len(letters) == rank else [f"{name}_{i}" for i in range(rank)]
+
+
 def _coordinates(found: Result, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     """Places of cells, times of frames, and names of fields, as far as the result has them."""
     grid, ts = getattr(found, "grid", None), getattr(found, "ts", None)
@@ -52,7 +75,7 @@ def _coordinates(found: Result, arrays: dict[str, np.ndarray]) -> dict[str, Any]
     coordinates: dict[str, Any] = {}
     if grid is not None and {"Y", "X"} <= set(letters):
         for name, count in zip("yx", grid.shape, strict=True):
-            coordinates[name] = (name, grid.dx * np.arange(count))
+            coordinates[name] = (name, grid.dx * np.arange(count), {"long_name": f"{name}, in the unit of dx"})
     if ts is not None and "T" in letters:
-        coordinates["time"] = ("time", np.asarray(ts))
+        coordinates["time"] = ("time", np.asarray(ts), {"long_name": "time, in the unit of dt"})
     return coordinates

@@ -13,6 +13,7 @@ import numpy as np
 
 from .._errors import BadInput
 from ..observations.snapshots import Snapshots
+from .array_files import arrays_path, read_arrays, read_headers
 from .arrays import FRAMES, Header, decoding, read_npz, read_npz_headers
 from .choosing import Choice, parts_of, relabelled
 from .formats import opener_of
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ..systems import Grid
 
 _STATE_NAMES = {1: ("v",), 2: ("u", "v"), 3: ("u", "v", "w")}
-_RUN_ARRAYS = ("states.npz", "fields.npz")  # of simulate, of recover
+_RUN_ARRAYS = ("states", "fields")  # of simulate, of recover
 _NOT_FIELDS = ("observed", "hidden", "fitted")  # what recover keeps beside the fitted fields under their own names
 _NOT_FIELDS_OF_FITS = ("target_", "parameter_")  # what their names begin with
 
@@ -41,6 +42,7 @@ def load(
     channel: str | int | None = None,
     frames: str | int | slice | None = None,
     fields: str | Mapping[str, str | int] | None = None,
+    trajectory: str | int | slice | None = None,
 ) -> Snapshots:
     """Read snapshots from a file or a folder.
 
@@ -70,13 +72,15 @@ def load(
         channel: The one channel that is read, by its number from 0 or its name.
         frames: The frames, or samples, that are read: a number, START:STOP or START:STOP:STEP (default: all).
         fields: Which channel, or array of the file, is which field, such as u=0,v=1 or v=run/a.
+        trajectory: Of samples of several frames each, the one that is read, whose frames then are in order of time, or
+            several: a number, START:STOP or START:STOP:STEP (default: all).
 
     Raises `BadInput` for everything that cannot be read or cannot be a pattern: missing, corrupt and oversized files,
     object arrays, wrong shapes, axes that nobody names, pixels that are not square, fewer than 8 × 8 cells, NaN,
     constant pictures, absent fields, colours that lie on no one curve, unknown colour maps.
     """
     path = Path(path).expanduser()
-    names, choice = _names(observe), Choice.of(axes, channel, frames, fields)
+    names, choice = _names(observe), Choice.of(axes, channel, frames, fields, trajectory)
     if colormap not in ("auto", "grey"):
         from .named_palettes import check_colormap  # imports SciPy and Matplotlib
 
@@ -104,11 +108,16 @@ def _names(observe: Sequence[str] | str | None) -> tuple[str, ...] | None:
 
 def _load_folder(folder: Path, names: tuple[str, ...] | None, colormap: str, choice: Choice) -> Snapshots:
     for arrays in _RUN_ARRAYS:
-        if (folder / arrays).is_file():
+        if (file := arrays_path(folder, arrays)) is not None:
             choice.refuse("the arrays of a run folder are known")
-            return _load_run(folder, folder / arrays, names)
+            return _load_run(folder, file, names)
     if (folder / RUN).exists():
-        raise BadInput("path", "must be a finished run", folder, f"It holds no {' or '.join(_RUN_ARRAYS)}.")
+        raise BadInput(
+            "path",
+            "must be a finished run",
+            folder,
+            f"It holds no {' or '.join(f'{each}.npz' for each in _RUN_ARRAYS)}.",
+        )
     files = sorted(f for f in folder.iterdir() if f.suffix.lower() in PICTURE_SUFFIXES and not f.name.startswith("."))
     if not files:
         raise BadInput("path", "must be a run folder or a folder with PNG, JPEG or TIFF pictures", folder)
@@ -171,9 +180,9 @@ def _of_one_palette(
 
 def _load_run(folder: Path, file: Path, names: tuple[str, ...] | None) -> Snapshots:
     # No check for constant pictures: a run that ended `dead` is a result, and recover has a status for it.
-    headers = {n: h for n, h in read_npz_headers(file).items() if len(h.shape) >= 2}
+    headers = {n: h for n, h in read_headers(file).items() if len(h.shape) >= 2}
     wanted = [n for n in headers if n in names] if names else [n for n in headers if not _is_extra(n)]
-    arrays = read_npz(file, wanted if wanted else list(headers))
+    arrays = read_arrays(file, wanted if wanted else list(headers))
     # What the run used counts more than what was asked for; a run without either is a folder made by hand.
     asked = read_run(folder).get("config") if (folder / RUN).exists() else None
     used = read_result(folder) if (folder / RESULT).exists() else None

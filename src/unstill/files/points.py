@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._errors import BadInput
-from .arrays import MOST_ELEMENTS, decoding, read_npy, read_npz, read_npz_headers, write_npz
+from .array_files import arrays_path, read_arrays, read_headers
+from .arrays import MOST_ELEMENTS, decoding, read_npy, write_npz
 from .atomic import replacing
 from .runs import RESULT, read_result
 
 if TYPE_CHECKING:  # importing Points imports JAX, which reading a table does not need
     from ..observations.points import Points
 
-POINTS_FILE = "points.npz"
+POINTS = "points"  # the file of a run folder, before its suffix
 _SUFFIXES = (".npy", ".npz", ".csv")
 _MOST_VARIABLES = 1000
 
@@ -42,11 +43,13 @@ def load_points(path: str | os.PathLike) -> Points:
     from ..observations.points import Points
 
     path = Path(path).expanduser()
-    file = path / POINTS_FILE if path.is_dir() else path
-    if not file.is_file():
-        what = f"must hold {POINTS_FILE}" if path.is_dir() else "must be an existing file or folder"
+    file = arrays_path(path, POINTS) if path.is_dir() else path
+    if file is None or not file.exists():
+        what = f"must hold {POINTS}.npz" if path.is_dir() else "must be an existing file or folder"
         raise BadInput("points", what, path)
-    read = {".csv": read_table, ".npz": _read_npz, ".npy": lambda file: (read_npy(file),)}.get(file.suffix.lower())
+    if path.is_dir():
+        return _with_truth(Points(*_read_arrays(file), source=str(path)), path)
+    read = {".csv": read_table, ".npz": _read_arrays, ".npy": lambda file: (read_npy(file),)}.get(file.suffix.lower())
     if read is None:
         raise BadInput("points", f"must end in {', '.join(_SUFFIXES)}, or be a folder", path)
     return _with_truth(Points(*read(file), source=str(path)), path)
@@ -107,10 +110,10 @@ def point_arrays(points: Points) -> dict[str, np.ndarray]:
     return {"x": points.x, "names": np.array(points.names)}
 
 
-def _read_npz(file: Path) -> tuple[np.ndarray, tuple[str, ...]]:
-    shapes = {name: header.shape for name, header in read_npz_headers(file).items()}
+def _read_arrays(file: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    shapes = {name: header.shape for name, header in read_headers(file).items()}
     if len(shapes.get("x", ())) == 2:
-        arrays = read_npz(file, [name for name in ("x", "names") if name in shapes])
+        arrays = read_arrays(file, [name for name in ("x", "names") if name in shapes])
         names = arrays.get("names")
         if names is not None and (names.ndim != 1 or names.dtype.kind != "U"):
             raise BadInput("names", "must be an array of texts", f"dtype {names.dtype}, shape {names.shape} in {file}")
@@ -119,7 +122,7 @@ def _read_npz(file: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     if not columns or len({shapes[name] for name in columns}) > 1:
         listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "no arrays"
         raise BadInput("points", "must hold x of shape (M, D), or one array (M,) a variable", f"{listed} in {file}")
-    return _stacked(read_npz(file, columns)), tuple(columns)
+    return _stacked(read_arrays(file, columns)), tuple(columns)
 
 
 def _stacked(arrays: Mapping[str, np.ndarray]) -> np.ndarray:

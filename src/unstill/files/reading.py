@@ -13,7 +13,7 @@ import numpy as np
 
 from .._errors import BadInput
 from ..observations.snapshots import Measures, Snapshots
-from .arrays import decoding
+from .arrays import MOST_ELEMENTS, decoding
 from .choosing import Choice, Part, check_axes, parts_of, relabelled
 from .pictures import channels_of, decoded_pictures, grey_values, scale_integers
 from .stacks import Stack
@@ -56,18 +56,31 @@ def _check_together(parts: Mapping[str, Part], path: Path) -> None:
 def places_of(stack: Stack, choice: Choice) -> Sequence[int]:
     """Which places of the axis of frames, or of samples, are wanted; raises `BadInput`."""
     letter = lead_of(stack)
-    count = stack.size(letter)
-    if choice.frames is None:
-        return range(count)
-    if letter not in stack.axes:
+    if choice.frames is not None and letter not in stack.axes:
         raise BadInput("frames", "must be left out of what holds one picture", stack.path)
+    return _chosen("frames", choice.frames, stack.size(letter), stack)
+
+
+def trajectories_of(stack: Stack, choice: Choice) -> Sequence[int]:
+    """Which samples of several frames each are wanted; raises `BadInput`."""
+    several = lead_of(stack) == "T" and "M" in stack.axes
+    if choice.trajectory is not None and not several:
+        told = f"{stack} in {stack.path}"
+        rule = "must be left out of what does not hold samples of several frames each"
+        raise BadInput("trajectory", rule, told, "`frames` chooses pictures.")
+    return _chosen("trajectory", choice.trajectory, stack.size("M") if several else 1, stack)
+
+
+def _chosen(argument: str, given: slice | int | None, count: int, stack: Stack) -> Sequence[int]:
+    if given is None:
+        return range(count)
     try:
-        chosen = range(count)[choice.frames]
+        chosen = range(count)[given]
     except IndexError:
         chosen = range(0)
     places = (chosen,) if isinstance(chosen, int) else tuple(sorted(chosen))
     if not places:
-        raise BadInput("frames", f"must lie within the {count} of {stack.path}", repr(choice.frames))
+        raise BadInput(argument, f"must lie within the {count} of {stack.path}", repr(given))
     return places
 
 
@@ -87,14 +100,19 @@ def _parts(part: Part, choice: Choice, keep: str):
         fixed[channel] = place
     left = [a for a in stack.axes if a not in (lead, *fixed) and a != other]
     order = [0, *(1 + left.index(a) for a in ("Y", "X", *keep))]
-    places = places_of(stack, choice)
+    places, samples = places_of(stack, choice), trajectories_of(stack, choice)
+    count = len(places) * len(samples)
+    if count * stack.size("Y") * stack.size("X") * (stack.size("S") if keep else 1) > MOST_ELEMENTS:
+        told = f"{count} pictures of {stack} in {stack.path}"
+        rule = f"must be read in parts of at most {MOST_ELEMENTS:.0e} values"
+        raise BadInput("path", rule, told, "Pass `frames=0:100`, or, of several trajectories, `trajectory=0`.")
 
     def blocks():
-        for m in range(stack.size(other)):
+        for m in samples:
             for block in stack.blocks(lead, places, fixed | ({other: m} if other in stack.axes else {})):
                 yield np.transpose(block, order)
 
-    return len(places) * stack.size(other), blocks()
+    return count, blocks()
 
 
 def _filled(name: str, part: Part, choice: Choice) -> np.ndarray:
@@ -140,10 +158,20 @@ def _stated(found: Snapshots, stack: Stack, choice: Choice, factor: int = 1) -> 
             sides = f"{rows:g} × {columns:g} {stack.unit}".strip()
             raise BadInput("path", "must have square pixels", f"{sides} in {stack.path}", "Resample the pictures.")
         dx = columns * factor
-    measures = Measures(dx, stack.unit if dx else "", interval, stack.time_unit if interval else "")
-    ordered = "T" in stack.axes and len(places) > 1 and lead_of(stack) == "T" and stack.size("M") == 1
+    samples = trajectories_of(stack, choice)
+    known = {name: _of_samples(value, samples) for name, value in stack.parameters.items()}
+    measures = Measures(dx, stack.unit if dx else "", interval, stack.time_unit if interval else "", known)
+    ordered = "T" in stack.axes and len(places) > 1 and lead_of(stack) == "T" and len(samples) == 1
     grid = grid_of(found.shape, dx, stack.boundary) if dx and stack.boundary else None
     return dataclasses.replace(found, grid=grid, measures=measures, ordered=ordered)
+
+
+def _of_samples(value: float | tuple[float, ...], samples: Sequence[int]) -> float | tuple[float, ...]:
+    """A parameter of the samples that are read: one number where all have the same."""
+    if not isinstance(value, tuple):
+        return value
+    chosen = tuple(value[m] for m in samples) if max(samples) < len(value) else value
+    return chosen[0] if len(set(chosen)) == 1 else chosen
 
 
 def grid_of(shape: tuple[int, int], dx: Any, boundary: Any) -> Grid:

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from .._errors import BadInput
+from .._result import Result
+from .array_files import SUFFIXES, arrays_path, check_format, drop_others, read_arrays, write_labelled
 from .arrays import read_npz, write_npz
 from .atomic import replacing
 from .zarr_stores import is_store
@@ -43,7 +45,8 @@ class Checkpoint:
 
     def kept(self, name: str) -> dict[str, np.ndarray] | None:
         """The arrays that are kept under a name, or `None`; raises `BadInput` for a damaged file."""
-        return self.read_arrays(f"{name}.npz") if (self.path / f"{name}.npz").exists() else None
+        path = arrays_path(self.path, name)
+        return None if path is None else read_arrays(path)
 
     def keep(self, name: str, **arrays: np.ndarray) -> None:
         """Keep arrays under a name, whole or not at all."""
@@ -85,9 +88,9 @@ class Checkpoint:
 class RunFolder(Checkpoint):
     """A folder with `run.json` (how), `result.json` (what), `log.jsonl` (on the way), arrays and figures."""
 
-    def __init__(self, path: Path, *, resumed: bool = False, stale: bool = False):
+    def __init__(self, path: Path, *, resumed: bool = False, stale: bool = False, format: str = "npz"):
         super().__init__(path)
-        self.resumed, self._stale = resumed, stale
+        self.resumed, self._stale, self.format = resumed, stale, format
         self._began = time.perf_counter()
         self._run: dict[str, Any] = {}
 
@@ -96,12 +99,19 @@ class RunFolder(Checkpoint):
 
     @classmethod
     def create(
-        cls, out: str | os.PathLike, *, force: bool = False, resume: bool = False, argument: str = "out"
+        cls,
+        out: str | os.PathLike,
+        *,
+        force: bool = False,
+        resume: bool = False,
+        argument: str = "out",
+        format: str = "npz",
     ) -> RunFolder:
         """A folder that can be made, or an existing one: an empty one always; a run folder's contents are kept by
         `resume` and deleted with `force`. It is made, or emptied, only when `write_run` begins the new run: a call that
-        turns out to be wrong leaves and loses nothing. Raises `BadInput` for any other folder, which it calls
-        `argument`."""
+        turns out to be wrong leaves and loses nothing. `format` is how arrays of results are written. Raises `BadInput`
+        for any other folder, which it calls `argument`."""
+        check_format(format)
         path = Path(out).expanduser()
         if path.exists() and not path.is_dir():
             raise BadInput(argument, "must be a folder", path)
@@ -123,7 +133,21 @@ class RunFolder(Checkpoint):
             raise BadInput(argument, f"must be writable ({error.strerror or error})", path) from error
         if not writable:
             raise BadInput(argument, "must be writable", path)
-        return cls(path, resumed=resumed, stale=stale)
+        return cls(path, resumed=resumed, stale=stale, format=format)
+
+    def write_arrays_of(self, found: Result) -> None:
+        """The arrays of a result, each file whole or not at all, in the folder's format."""
+        if self.format == "npz" or not found.formats:
+            for name, arrays in found.arrays().items():
+                self.write_arrays(name, **arrays)
+                drop_others(self.path / name)
+            return
+        from .labelled import files_of
+
+        for name, (arrays, coordinates) in files_of(found).items():
+            path = (self.path / name).with_suffix(SUFFIXES[self.format])
+            write_labelled(path, arrays, coordinates)
+            drop_others(path)
 
     def write_run(
         self, config: Mapping[str, Any], seed: int | None = None, *, verb: str = "", inputs: Sequence[str] = ()
@@ -170,8 +194,8 @@ class RunFolder(Checkpoint):
 
 
 def digest_of(path: str | os.PathLike) -> str | None:
-    """The SHA-256 of a file's bytes; of a folder that of a line `DIGEST  NAME` for each file in it (of a Zarr store:
-    below it), in order of their names, as `sha256sum` prints them; None for what does not exist or cannot be read."""
+    """The SHA-256 of a file's bytes; of a folder that of a line `DIGEST  NAME` for each file in it (and below it in
+    Zarr stores), in order of their names, as `sha256sum` prints them; None for what does not exist or is unreadable."""
     place = Path(path).expanduser()
     try:
         if place.is_file():
@@ -179,7 +203,8 @@ def digest_of(path: str | os.PathLike) -> str | None:
                 return hashlib.file_digest(stream, "sha256").hexdigest()
         if not place.is_dir():
             return None
-        every = place.rglob("*") if is_store(place) else place.iterdir()
+        stores = [place] if is_store(place) else [each for each in place.iterdir() if each.is_dir() and is_store(each)]
+        every = {*place.iterdir(), *(each for store in stores for each in store.rglob("*"))}
         files = sorted(each.relative_to(place).as_posix() for each in every if each.is_file())
         lines = "".join(f"{digest_of(place / name)}  {name}\n" for name in files)
         return hashlib.sha256(lines.encode()).hexdigest()

@@ -15,6 +15,7 @@ from .arrays import FRAMES, write_npz
 from .atomic import replacing
 from .grey_scale import GreyScale
 from .pictures import write_png
+from .well_writing import check_well, write_well
 
 if TYPE_CHECKING:
     from ..simulation import Trajectory
@@ -25,15 +26,21 @@ def save(path: str | os.PathLike, states: Snapshots | Trajectory | Mapping[str, 
 
     Args:
         path: `.npz`: one array (M, H, W) a field, `dx` and `boundary` where the grid is known, and of a `Trajectory`
-            with frames also `frames_u`, … (T, M, H, W) and their times `ts` (T,); or `.png`: 16-bit grey, for one
-            picture of one field with values in [0, 1], with its calibration and grid in a text chunk.
+            with frames also `frames_u`, … (T, M, H, W) and their times `ts` (T,); `.hdf5` or `.h5`: the frames of a
+            `Trajectory` in the layout of The Well, in single precision, with its parameters; or `.png`: 16-bit grey,
+            for one picture of one field with values in [0, 1], with its calibration and grid in a text chunk.
         states: `Snapshots`, a `Trajectory` (its final states and frames), or arrays (H, W) or (M, H, W) by field.
 
     The whole of a trajectory, with its system, is kept by `trajectory.save(folder)`. Raises `BadInput`.
     """
     path = Path(path).expanduser()
-    snapshots = _as_snapshots(states)
     suffix = path.suffix.lower()
+    if suffix in (".hdf5", ".h5"):
+        film = check_well(states)
+        with replacing(path) as part:
+            write_well(part, film)
+        return
+    snapshots = _as_snapshots(states)
     if suffix == ".npz":
         grid = snapshots.grid
         extras = {} if grid is None else {"dx": np.array(grid.dx), "boundary": np.array(grid.boundary)}
@@ -45,7 +52,7 @@ def save(path: str | os.PathLike, states: Snapshots | Trajectory | Mapping[str, 
         with replacing(path) as part:
             write_png(part, picture, stated)
     else:
-        raise BadInput("path", "must end in .npz or .png", path)
+        raise BadInput("path", "must end in .npz, .hdf5 or .png", path)
 
 
 def _frames(states) -> dict[str, np.ndarray]:

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from .._errors import BadInput
-from .arrays import MOST_ELEMENTS
 
 LETTERS = {
     "T": "time", "M": "samples", "C": "fields", "Z": "depth", "Y": "rows", "X": "columns", "S": "colours",
@@ -41,8 +40,8 @@ class Stack:
 
     `read` takes one index or slice an axis and gives that part. `channels` are the names along C; `pixel` the (rows',
     columns') side of a cell in `unit`, `interval` the time between frames in `time_unit`, as the file states them;
-    `boundary` likewise. `grey`: whole numbers of any width are grey values. `convention`: the C fields of an array of
-    which nothing is known are u, v, w.
+    `boundary` likewise, and `parameters` are numbers of the dynamics by name, some with one a sample. `grey`: whole
+    numbers of any width are grey values. `convention`: the C fields of an array of which nothing is known are u, v, w.
     """
 
     path: Path
@@ -57,13 +56,10 @@ class Stack:
     interval: float | None = None
     time_unit: str = ""
     boundary: str | None = None
+    parameters: Mapping[str, float | tuple[float, ...]] = dataclasses.field(default_factory=dict)
     grey: bool = False
     convention: bool = False
     chunk: Mapping[str, int] = dataclasses.field(default_factory=dict)
-
-    def __post_init__(self):
-        if math.prod(self.shape) > MOST_ELEMENTS:
-            raise BadInput("path", f"must hold at most {MOST_ELEMENTS:.0e} values", f"{self} in {self.path}")
 
     def __str__(self) -> str:
         return f"{self.name + ' ' if self.name else ''}{self.shape} of axes {self.axes}"

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._errors import BadInput
 from .._types import Status
-from .arrays import read_npz
+from .array_files import arrays_path, read_arrays
 from .runs import read_result
 
 if TYPE_CHECKING:  # the rest of this room does without JAX
@@ -41,7 +41,7 @@ def load_trajectory(path: str | os.PathLike) -> Trajectory:
     try:
         cls = find_system(result["system"])
         grid = Grid(_shape(folder, cls), result["dx"], result["boundary"]) if result.get("dx") else None
-        if (folder / "fields.npz").exists():
+        if arrays_path(folder, "fields"):
             return _recovered(folder, result, cls, grid)  # pyright: ignore[reportArgumentType]
         return _simulated(folder, result, cls, grid)
     except BadInput:
@@ -51,9 +51,14 @@ def load_trajectory(path: str | os.PathLike) -> Trajectory:
 
 
 def _shape(folder: Path, cls: type[AbstractSystem]) -> tuple[int, int]:
-    name = "fields.npz" if (folder / "fields.npz").exists() else "states.npz"
-    H, W = read_npz(folder / name)[cls.fields[0]].shape[-2:]
+    name = "fields" if arrays_path(folder, "fields") else "states"
+    H, W = _arrays(folder, name)[cls.fields[0]].shape[-2:]
     return H, W
+
+
+def _arrays(folder: Path, stem: str) -> dict[str, np.ndarray]:
+    """Arrays of the folder in whichever format it holds them; raises `BadInput` where it does not."""
+    return read_arrays(arrays_path(folder, stem) or folder / f"{stem}.npz")
 
 
 def _stack(arrays: Mapping[str, np.ndarray], cls: type[AbstractSystem], axis: int) -> np.ndarray:
@@ -64,8 +69,8 @@ def _simulated(folder: Path, result: dict[str, Any], cls, grid: Grid | None) -> 
     from ..simulation import Trajectory
 
     frames = ts = None
-    if (folder / "frames.npz").exists():
-        kept = read_npz(folder / "frames.npz")
+    if arrays_path(folder, "frames"):
+        kept = _arrays(folder, "frames")
         frames, ts = _stack(kept, cls, 2), kept["ts"]
     index = np.array(result["parameter_set"], int)
     sets = result["parameters"]
@@ -75,7 +80,7 @@ def _simulated(folder: Path, result: dict[str, Any], cls, grid: Grid | None) -> 
         dynamics=cls().with_values(**values),
         grid=grid,
         dt=result["dt"],
-        state=_stack(read_npz(folder / "states.npz"), cls, 1),
+        state=_stack(_arrays(folder, "states"), cls, 1),
         frames=frames,
         ts=ts,
         status=tuple(Status(s) for s in result["status"]),
@@ -88,7 +93,7 @@ def _under_rule(folder: Path) -> Trajectory:
     from ..simulation import Grid, Trajectory
     from .models import load_rule
 
-    rule, kept = load_rule(folder), read_npz(folder / "states.npz")
+    rule, kept = load_rule(folder), _arrays(folder, "states")
     state = np.stack([kept[name] for name in rule.fields], 1)
     where, M = rule.terms.neighbourhood, len(state)
     return Trajectory(
@@ -107,7 +112,7 @@ def _under_rule(folder: Path) -> Trajectory:
 def _recovered(folder: Path, result: dict[str, Any], cls: type[ReactionDiffusion], grid: Grid | None) -> Trajectory:
     from ..simulation import OnGrid, Trajectory, stable_dt
 
-    state = _stack(read_npz(folder / "fields.npz"), cls, 1)
+    state = _stack(_arrays(folder, "fields"), cls, 1)
     if len(state) == 0:
         raise BadInput("path", "must hold a fitted state", folder, f"The recovery ended {result['status']}.")
     system = cls().with_values(**result["fitted_parameters"])

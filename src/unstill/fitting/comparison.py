@@ -19,6 +19,7 @@ class Comparison(Result):
     """
 
     verb: ClassVar = "compare"
+    formats: ClassVar = True
 
     losses: Mapping[str, Float[np.ndarray, "M M"]]
     pictures: Mapping[str, Float[np.ndarray, "M H W"]]

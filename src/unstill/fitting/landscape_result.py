@@ -22,6 +22,7 @@ class Landscape(Result):
     """
 
     verb: ClassVar = "landscape"
+    formats: ClassVar = True
     failures: ClassVar = (Status.BLOW_UP,)
 
     system: type[ReactionDiffusion]

@@ -24,6 +24,7 @@ class Fit(Result):
     """
 
     verb: ClassVar = "fit"
+    formats: ClassVar = True
     failures: ClassVar = (Status.BLOW_UP, Status.NO_GRADIENT, Status.DEAD, Status.NO_FIT)
 
     start: int

@@ -41,6 +41,7 @@ class Uniqueness(Result):
     """
 
     verb: ClassVar = "uniqueness"
+    formats: ClassVar = True
     status: ClassVar = Status.CONVERGED  # pyright: ignore[reportIncompatibleVariableOverride]
 
     found: Families

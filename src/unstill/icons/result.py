@@ -26,6 +26,7 @@ class DrawnIcons(Result):
     """
 
     verb: ClassVar = "alife"
+    formats: ClassVar = True
     status: ClassVar = Status.CONVERGED  # pyright: ignore[reportIncompatibleVariableOverride]
 
     icon: Icon

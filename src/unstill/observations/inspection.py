@@ -56,6 +56,7 @@ class Inspection(Result):
             "boundary": known.boundary if known else None,
             "interval": measures.interval,
             "time_unit": measures.time_unit,
+            "parameters": plain(measures.parameters),
             "absolute": held.absolute,
             "palette": None if held.palette is None else held.palette.name,
             "fields": {name: plain(each.to_dict()) for name, each in self.fields.items()},
@@ -76,6 +77,8 @@ class Inspection(Result):
         rows.append(("states", "no side of a cell" if dx is None else f"cells of {dx:.6g} {measures.unit}".strip()))
         apart = "" if measures.interval is None else f"frames {measures.interval:.6g} {measures.time_unit} apart"
         rows[-1] = ("states", ", ".join(filter(None, (rows[-1][1], border, apart))))
+        if measures.parameters:
+            rows.append(("of", ", ".join(f"{name} = {_told(value)}" for name, value in measures.parameters.items())))
         scale = "absolute" if held.absolute else "up to gain and offset: the file states no calibration"
         rows.append(("values", scale if held.palette is None else str(held.palette)))
         for name, each in self.fields.items():
@@ -85,6 +88,11 @@ class Inspection(Result):
 
     def notes(self) -> list[str]:
         return [f"suspicious: {each}" for each in self.suspicious]
+
+
+def _told(value: float | tuple[float, ...]) -> str:
+    """A parameter: one number, or the ends of those of several trajectories."""
+    return f"{min(value):.6g} … {max(value):.6g}" if isinstance(value, tuple) else f"{value:.6g}"
 
 
 def _in_words(each: Look) -> str:

@@ -44,12 +44,14 @@ class Palette:
 @dataclasses.dataclass(frozen=True)
 class Measures:
     """What a file states of lengths and times: the side `dx` of a cell in `unit`, the `interval` between frames in
-    `time_unit`; None for what it does not state."""
+    `time_unit`; None for what it does not state. `parameters` are numbers of the dynamics by name, a tuple where the
+    trajectories differ."""
 
     dx: float | None = None
     unit: str = ""
     interval: float | None = None
     time_unit: str = ""
+    parameters: Mapping[str, float | tuple[float, ...]] = dataclasses.field(default_factory=dict)
 
     def cells(self) -> str:
         """The side of a cell, as messages say it."""

@@ -30,6 +30,7 @@ class Recovery(Result):
     """
 
     verb: ClassVar = "recover"
+    formats: ClassVar = True
     failures: ClassVar = (Status.MOVING, Status.DEAD, Status.NO_FIT, Status.NOT_CONVERGED)
 
     system: ReactionDiffusion

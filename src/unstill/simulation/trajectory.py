@@ -34,6 +34,7 @@ class Trajectory(Result):
     """
 
     verb: ClassVar = "simulate"
+    formats: ClassVar = True
     failures: ClassVar = (Status.BLOW_UP, Status.NOT_CONVERGED)
 
     dynamics: Dynamics | ReactionDiffusion

@@ -10,7 +10,7 @@ from unstill.simulation import BOUNDARIES
 from unstill.simulation.kernel_source import KernelSpec, source
 from unstill.simulation.templates import slots
 
-PARTS = ("forward", "adjoint", "tangent")
+PARTS = ("forward", "adjoint", "tangent", "directions")
 
 
 def names_of(text: str) -> set[str]:

@@ -196,6 +196,26 @@ def test_tangents_against_the_complex_step(name):
     np.testing.assert_allclose(tangent, c.imag / h, rtol=1e-11, atol=1e-11)
 
 
+@BOUNDARY
+@pytest.mark.parametrize("clip", [False, True])
+@pytest.mark.parametrize("cellwise", [(), ("F",)])
+def test_directions_are_tangents_in_which_no_parameter_moves(boundary, clip, cellwise, monkeypatch):
+    """The same to round-off, with the states of a rollout, bit for bit on one thread or on more than samples."""
+    job = job_of(boundary, cellwise=cellwise, clip=clip)
+    x, p, q = operands_of(job, 2)
+    dx = np.random.default_rng(7).standard_normal((2, 5, *x.shape[1:]))
+    still = [np.zeros((2, 5, *operand.shape[1:])) for operand in (p, q)]
+    wanted = native.tangent(job, x, p, q, dx, *still, frames=1, every=40)[:, :, 0]
+    shared = []
+    for threads in ("1", "8"):
+        monkeypatch.setenv("UNSTILL_THREADS", threads)
+        states, moved = native.directions(job, x, p, q, dx, steps=40)
+        np.testing.assert_array_equal(states, np.asarray(native.rollout(job, x, p, q, frames=1, every=40))[:, 0])
+        np.testing.assert_allclose(moved, wanted, rtol=1e-10, atol=1e-12)
+        shared.append(moved)
+    np.testing.assert_array_equal(*shared)
+
+
 def test_a_clamped_cell_passes_no_derivative_on():
     """What leaves [0, 1] sits on the bound: its row and column of the Jacobian are 0, of one step."""
     job = job_of(clip=True, shape=(4, 5), dt=1.0)

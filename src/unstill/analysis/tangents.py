@@ -112,11 +112,7 @@ def _moved_natively(job: Job, steps: int, p, q, states, frames):
     """`_moved` by the tangent kernels over several steps, for one system and all orbits."""
     states, frames = np.asarray(states), np.asarray(frames)
     p, q = (np.repeat(operand, len(states), 0) for operand in (p, q))
-    still = (
-        np.zeros((*frames.shape[:2], *operand.shape[1:]), job.dtype) for operand in (p, q)
-    )  # parameters do not move
-    frames = native.tangent(job, states, p, q, frames, *still, frames=1, every=steps)[:, :, 0]
-    return np.asarray(native.rollout(job, states, p, q, frames=1, every=steps))[:, 0], frames
+    return native.directions(job, states, p, q, frames, steps=steps)
 
 
 @eqx.filter_jit

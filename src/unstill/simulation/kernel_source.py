@@ -61,7 +61,7 @@ def with_parameters(system: type[ReactionDiffusion], theta) -> ReactionDiffusion
 
 
 def pointwise(spec: KernelSpec):
-    """The three traced functions of scalars: (rate, tangent, adjoint)."""
+    """The four traced functions of scalars: (rate, tangent, adjoint, the tangent where no parameter moves)."""
     C = len(spec.system.fields)
 
     def as_float(values):
@@ -87,7 +87,13 @@ def pointwise(spec: KernelSpec):
         wanted = (*range(C), *range(3 * C, len(q)))
         return jax.grad(hamiltonian, wanted)(*q)
 
-    return rate, tangent, adjoint
+    def direction(*q):
+        c, moved, laplacian, theta = q[:C], q[C : 2 * C], q[2 * C : 3 * C], q[3 * C :]
+        system = with_parameters(spec.system, theta)
+        rates = jax.jvp(lambda *fields: as_float(system.kinetics(*fields)), c, moved)[1]
+        return as_float(D * L + r for D, L, r in zip(system.diffusivities(), laplacian, rates, strict=True))
+
+    return rate, tangent, adjoint, direction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,15 +214,28 @@ def _tangent(spec: KernelSpec) -> _Slots:
     return _Slots(lines | {"read_parameters": _read_parameters(names)})
 
 
+def _directions(spec: KernelSpec) -> _Slots:
+    names = _Names(spec)
+    body, outputs = translate(pointwise(spec)[3], [*names.of("c"), *names.of("e"), *names.of("k"), *names.theta])
+    rows = _neighbours(names, "dx", "z") + [f"x{f} = x[{f}, i]; y{f} = out[{f}, i]" for f in names.fields]
+    rows += _cell_rows(names, "i")
+    cell = [f"c{f} = x{f}[j]; e{f} = z{f}m[j]; k{f} = {_laplacian(f'z{f}', f'e{f}')}" for f in names.fields]
+    cell += _cell_values(names) + body
+    cell += [f"y{f}[j] = e{f} + h * {outputs[f]}" for f in names.fields]
+    lines = {"take_rows": rows, "cell": cell, "close_edges": _edges(names, spec.boundary)}
+    return _Slots(lines | {"read_parameters": _read_parameters(names)})
+
+
 _PARTS = {
     "forward": {"forward": _forward},
     "adjoint": {"forward": _forward, "adjoint": _adjoint},
     "tangent": {"forward": _forward, "tangent": _tangent},
+    "directions": {"forward": _forward, "directions": _directions},
 }
 
 
 def source(spec: KernelSpec, part: str) -> str:
-    """The source of a part: "forward", "adjoint" or "tangent". Raises `translate.Untranslatable`."""
+    """The source of a part: "forward", "adjoint", "tangent" or "directions". Raises `translate.Untranslatable`."""
     header = _text("header").replace("What every generated module begins with.", f"Generated for {spec.system.name}.")
     header = header.replace("float64", spec.dtype)
     holds = {spec.boundary, "clip"} if spec.clip else {spec.boundary}

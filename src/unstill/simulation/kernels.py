@@ -43,7 +43,7 @@ def _import(path: Path):
 
 @functools.lru_cache(maxsize=256)
 def compiled(spec: KernelSpec, part: str):
-    """The module with the compiled functions of a part: "forward", "adjoint" or "tangent".
+    """The module with the compiled functions of a part: "forward", "adjoint", "tangent" or "directions".
 
     The source is a pure function of the spec; Numba keeps the machine code beside it, so a second start compiles
     nothing. Raises `translate.Untranslatable`.

@@ -310,3 +310,33 @@ def tangent(job: Job, x, p, q, dx, dp, dq, *, frames: int, every: int):
 
     _map(sample, range(batch))
     return out
+
+
+def directions(job: Job, x, p, q, dx, *, steps: int):
+    """The states (B, C, H, W) after `steps` steps, and what they make of directions dx (B, K, C, H, W): tangents in
+    which no parameter moves. With fewer samples than threads the directions are shared out among these."""
+    p, q = _sealed(p, q)
+    kernels = compiled(job.spec, "directions")
+    h, area = job.scalars
+    batch, count = dx.shape[:2]
+    shares = np.array_split(np.arange(count), max(1, min(count, -(-threads() // max(batch, 1)))))
+    chunk = max(1, job.chunk() // (len(shares[0]) + 1))
+    states, moved = np.empty_like(x, dtype=job.dtype), np.empty_like(dx, dtype=job.dtype)
+
+    def share(task: int) -> None:
+        b, some = divmod(task, len(shares))
+        mine = shares[some]
+        state, other = job.pad(x[b]), job.padded()
+        ahead, spare = job.pad(dx[b, mine]), job.padded(len(mine))
+        for done in range(0, steps, chunk):
+            now = min(chunk, steps - done)
+            state, other, ahead, spare = kernels.roll_directions(
+                state, other, ahead, spare, p[b], q[b], h, area, now
+            )  # fmt: skip
+            check_interrupt()
+        moved[b, mine] = ahead[..., 1:-1]
+        if some == 0:
+            states[b] = state[..., 1:-1]
+
+    _map(share, range(batch * len(shares)))
+    return states, moved

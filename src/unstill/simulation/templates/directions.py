@@ -1,0 +1,34 @@
+"""Steps of directions along with the state, parameters held: tangents without the terms that these would add."""
+
+from .forward import step
+from .header import FAST, ONE, ZERO, njit
+from .slots import cell, close_edges, read_parameters, take_rows
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def direction_step(x, dx, out, p, q, h, area):
+    """One step of one direction at the state x."""
+    H = x.shape[1]
+    W = x.shape[2] - 2
+    read_parameters(p)
+    for i in range(H):
+        n = (i - 1) % H  # if periodic
+        s = (i + 1) % H  # if periodic
+        n = max(i - 1, 0)  # if no-flux
+        s = min(i + 1, H - 1)  # if no-flux
+        take_rows(x, dx, out, q, n, i, s)
+        for j in range(1, W + 1):
+            cell(j, h, area)
+        close_edges(W)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def roll_directions(x, y, dx, dy, p, q, h, area, steps):
+    """`steps` steps of x and of each of its K directions dx (K, C, H, W + 2); returns the buffers, results first."""
+    for _ in range(steps):
+        step(x, y, p, q, h, area)
+        for k in range(dx.shape[0]):
+            direction_step(x, dx[k], dy[k], p, q, h, area)
+            dy[k] *= (y > ZERO) & (y < ONE)  # if clip
+        x, y, dx, dy = y, x, dy, dx
+    return x, y, dx, dy

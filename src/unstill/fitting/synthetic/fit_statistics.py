@@ -156,8 +156,8 @@ def _judged(ensemble: Ensemble, search: Search, ended: Status, uniform: bool) ->
     values, stds = ensemble.values(answer.q), _stds(ensemble, answer)
     wide = {name: std / abs(float(values[name])) for name, std in stds.items()}
     if max(wide.values()) > WIDE:
-        told = ", ".join(f"{name} to {100 * share:.0f} %" for name, share in wide.items())
-        return Status.UNIDENTIFIABLE, f"the statistics tell {told} only; {distance}"
+        told = ", ".join(f"{name} by {100 * share:.0f} %" for name, share in wide.items())
+        return Status.UNIDENTIFIABLE, f"the statistics leave open {told} or more; {distance}"
     return Status.CONVERGED, f"{distance}, age {np.exp(answer.q[-1]):.2g} steps"
 
 

@@ -103,6 +103,7 @@ def test_a_survey_refines_and_goes_on_where_it_stopped(halves, tmp_path):
     ("options", "word"),
     [
         ({"over": OVER, "refine": 4}, "two points or more"),
+        ({"over": OVER, "refine": 10**9}, "two points or more"),
         ({"over": OVER, "refine": 1, "design": "sobol", "points": 8}, "no neighbours"),
         ({"over": OVER, "refine": -1}, "whole number"),
     ],

@@ -178,7 +178,7 @@ WRONG = {
     "name": ({"periodic": {"q": 1.0}}, "`periodic` must name variables; got 'q'"),
     "period": ({"periodic": {"x": -1.0}}, "`periodic` must be a positive period; got x=-1"),
     "monomials": ({"periodic": CIRCLE, "tests": "monomials"}, "`tests` must be fourier where a variable is periodic"),
-    "noise": ({"periodic": CIRCLE, "noise": "estimate"}, "can be taken out of polynomial libraries only"),
+    "noise": ({"periodic": CIRCLE, "noise": "estimate"}, "can be taken out of polynomials only"),
     "own terms": (
         {"periodic": CIRCLE, "library": {"1": lambda x: x * 0 + 1, "x": lambda x: x}},
         "`library` must hold terms that are the same one period of x on; got 'x'",

@@ -12,7 +12,7 @@ from unstill.atlas import Atlas
 from unstill.atlas.similar import similar_parameters
 from unstill.fitting import fit
 from unstill.fitting.synthetic.ensemble import Ensemble
-from unstill.fitting.synthetic.regression import LocalModel, terms
+from unstill.fitting.synthetic.regression import Answer, LocalModel, terms
 from unstill.fitting.synthetic.search import Search
 from unstill.fitting.synthetic.statistics import Statistics
 from unstill.observations.task import check
@@ -175,7 +175,8 @@ def test_it_does_not_find_what_is_not_there():
     [
         ({"warm_start": "yes"}, "warm_start"), ({"warm_start": "atlas", "window": 4}, "window"),
         ({"warm_start": "atlas", "batch": 3}, "batch"), ({"warm_start": "atlas", "constraint": "range"}, "constraint"),
-        ({"strategy": "synthetic-likelihood"}, "start"), ({"warm_start": "atlas", "loss": "pixel"}, "loss"),
+        ({"strategy": "synthetic-likelihood"}, "start"), ({"warm_start": "atlas", "horizon": 9}, "horizon"),
+        ({"strategy": "synthetic-likelihood", "warm_start": "recover"}, "warm_start"), ({"warm_start": "atlas", "loss": "pixel"}, "loss"),
         ({"strategy": "synthetic-likelihood", "start": {**TRUTH, "Du": 0.3}}, "start"),
     ],
 )  # fmt: skip
@@ -189,3 +190,27 @@ def test_an_atlas_of_another_system_is_refused():
     picture = np.random.default_rng(0).standard_normal((1, 32, 32))
     with pytest.raises(BadInput, match="no atlas of brusselator"):
         fit("brusselator", {"v": picture}, warm_start="atlas")
+
+
+def test_a_blank_picture_among_others_is_named():
+    some = np.concatenate([spots()[:2], np.full((1, 32, 32), 0.1)])
+    with pytest.raises(BadInput, match="sample 2"):
+        fit("gray-scott", {"v": some}, strategy="synthetic-likelihood", start=TRUTH)
+
+
+def test_a_box_around_a_wrong_place_is_widened_again():
+    """Where nothing fits the box grows, of ages to its first width; where something does it narrows to what is told."""
+    wide = np.array([0.2, 1.4])
+    search = Search.around(np.zeros(2), wide, 3)
+    search.half = 0.1 * wide
+    far = Answer(np.zeros(2), np.full(2, 1e-3), np.zeros(2), 900.0, 1, 0.0)
+    search._follow(far)
+    assert search.half == pytest.approx([0.1 * 0.2 / 0.6, 1.4])
+    assert (search.misfits, search.ended) == (1, False)
+    search._follow(Answer(np.zeros(2), np.full(2, 1e-3), np.zeros(2), 1.0, 1, 0.3))
+    assert search.misfits == 0
+    assert (search.half < [0.03, 1]).all()
+    for _ in range(6):
+        search._follow(far)
+    assert search.ended
+    assert not search.done

@@ -128,7 +128,7 @@ def _prepared(
 def _check_levels(refine: int, laid: Design) -> None:
     if refine and not laid.axes:
         raise BadInput("refine", f"must be left out: a {laid.kind} design has no neighbours", refine)
-    if refine and 2**refine >= min(laid.shape):
+    if refine and (refine >= 30 or 2**refine >= min(laid.shape)):
         raise BadInput("refine", "must leave two points or more on each axis at first", refine)
 
 

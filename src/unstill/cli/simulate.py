@@ -55,6 +55,8 @@ def run(given: Given) -> int:
     code = command.conclude(dataclasses.replace(found, normalize=given.normalize))
     if given.well and found.frames is not None:
         save(command.folder / "well.hdf5", found)
+    elif given.well:
+        say(given, "no well.hdf5: the motion ended before a frame was saved")
     return code
 
 

@@ -2,7 +2,7 @@
 
 unstill survey gray-scott --over F 0.005:0.105:64 --over k 0.03:0.07:64 --size 128 --time 20000 --out runs/atlas
 unstill survey gray-scott --preset pearson --over F 0.01:0.06:12 --over k 0.045:0.066:12 --size 64 --out runs/small
-unstill survey brusselator --over A 0.5:3:20 --over B 1:6:20 --samples 3 --out runs/brusselator
+unstill survey brusselator --over a 0.5:3:20 --over b 1:6:20 --init noise --samples 3 --out runs/brusselator
 unstill survey gray-scott --over F .01:.1:2 --over k .03:.07:2 --over Dv .04:.1:2 --design sobol --points 256
 """
 

@@ -152,7 +152,7 @@ class WeakForm:
         exponents = self.basis.library.exponents
         if exponents is None:
             if noise.any():
-                raise BadInput("noise", "can be taken out of polynomial libraries only", None, "Take poly1 to poly3.")
+                raise BadInput("noise", "can be taken out of polynomials only", None, "No angles, and poly1 to poly3.")
             return self._own_averages
         inner = exponents_to(max(map(sum, exponents)), self.dimension)
         first, second = self.functionals.clean_averages(self._moments, inner, noise)

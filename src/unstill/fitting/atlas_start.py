@@ -7,6 +7,7 @@ from ..atlas import Atlas
 from ..atlas.similar import similar_parameters
 from ..observations.task import Task
 from ..systems import system_name
+from .plan import SYNTHETIC
 
 SHIPPED = "atlas"  # the word for the atlas that comes with the package
 
@@ -17,6 +18,8 @@ def atlas_starts(task: Task, where: str) -> list[dict[str, float]]:
     Raises `BadInput` where there is no such atlas, or it is of another system.
     """
     name = system_name(task.system)
+    if where == "recover":
+        raise BadInput("warm_start", f"must be an atlas for {SYNTHETIC}, which sees no places", where)
     if where == SHIPPED and name != "gray-scott":
         rule = f"must name a run folder of survey: no atlas of {name} comes with the package"
         raise BadInput("warm_start", rule, where, f"Make one: `us.survey` of {name}.")

@@ -78,7 +78,8 @@ def fit(
         optimiser: What moves the parameters: levenberg-marquardt, adam, sgd, rmsprop, adaptive, cma-es, hybrid
             (default: the strategy's).
         rate: Rate of the optimiser (default: the optimiser's).
-        iterations: Iterations at most (default: 200; 80 of levenberg-marquardt, 100 of cma-es, 60 of hybrid).
+        iterations: Iterations at most (default: 200; 80 of levenberg-marquardt, 100 of cma-es, 60 of hybrid,
+            20 generations of synthetic-likelihood).
         constraint: How parameters are kept in bounds: by a logarithm, as founding system A did, or inside the
             system's ranges.
         cellwise: Kinetic parameters fitted cell by cell, such as F,k.

@@ -15,16 +15,16 @@ from ..._types import Status
 from ...observations.steadiness import is_uniform
 from ...observations.task import Task
 from ..atlas_start import atlas_starts
-from ..plan import Plan
+from ..plan import SYNTHETIC, Plan
 from ..result import Fit
 from ..starts import check_start
-from .ensemble import Ensemble
+from .ensemble import YOUNG, Ensemble
 from .regression import Answer
 from .search import Search
 
 ITERATIONS = 20
 SHOWN = 4  # simulated pictures that the result holds
-LEVEL = 1e-3  # chance of a larger χ² below which the statistics are not of this system
+LEVEL = 0.02  # chance of a larger χ² below which the statistics are not of this system
 WIDE = 0.05  # relative standard deviation beyond which a parabola is no picture of the likelihood
 AT_EDGE = 0.02  # in log θ
 FIRST, LEAST, MOST = 0.2, 0.1, 0.3  # half width of the first box: around a given start; around an atlas' cells
@@ -53,9 +53,10 @@ def fit_statistics(
     _check(plan)
     kept = Memory() if resume is None else resume
     ensemble = Ensemble.of(task, dt=plan.dt, init=plan.init, horizon=plan.horizon, seed=plan.seed)
+    uniform = is_uniform(ensemble.statistics.targets)
+    _check_targets(ensemble, uniform)
     check_start(task.system, task.grid, ensemble.dt, plan.start)
     search, rows = _begun(ensemble, plan, kept)
-    uniform = is_uniform(ensemble.statistics.targets)
     ended = Status.NOT_CONVERGED
     try:
         while not (uniform or search.ended or search.generation >= (plan.iterations or ITERATIONS)):
@@ -76,10 +77,20 @@ def _check(plan: Plan) -> None:
     """Raise `BadInput` for what other strategies need."""
     for name in _NEEDLESS:
         if plan.arguments[name]:
-            raise BadInput(name, "must be left out: synthetic-likelihood has none", plan.arguments[name])
+            raise BadInput(name, f"must be left out: {SYNTHETIC} has none", plan.arguments[name])
+    if plan.horizon < YOUNG:
+        raise BadInput("horizon", f"must be at least {YOUNG} steps for {SYNTHETIC}", plan.horizon)
     for name, default in _DEFAULTS.items():
         if plan.arguments[name] != default:
-            raise BadInput(name, f"must stay {default} for synthetic-likelihood", plan.arguments[name])
+            raise BadInput(name, f"must stay {default} for {SYNTHETIC}", plan.arguments[name])
+
+
+def _check_targets(ensemble: Ensemble, uniform: bool) -> None:
+    """Raise `BadInput` where some of the targets carry no pattern: means over them would be of nothing."""
+    blank = ~np.isfinite(ensemble.statistics.of_targets).all(1)
+    if blank.any() and not uniform:
+        rule = "must all show a pattern"
+        raise BadInput("pictures", rule, f"a uniform one, sample {int(np.argmax(blank))}", "Leave it out.")
 
 
 def _begun(ensemble: Ensemble, plan: Plan, kept: AbstractCheckpoint) -> tuple[Search, list[dict[str, Any]]]:
@@ -141,14 +152,19 @@ def _judged(ensemble: Ensemble, search: Search, ended: Status, uniform: bool) ->
         return Status.UNIDENTIFIABLE, "the targets are uniform: they do not determine the parameters"
     if ended is Status.INTERRUPTED:
         return ended, "interrupted"
-    if search.is_lost:
+    if search.is_lost and len(search.q) == 0:
         return Status.DEAD, "no simulation around the start shows a pattern"
-    if answer is None or not search.done:
+    if search.is_lost:
+        return Status.NOT_CONVERGED, "too few simulations around the start show a pattern"
+    if answer is None or not search.ended:
         return Status.NOT_CONVERGED, f"the {search.generation} generations are done"
     distance = f"χ² {answer.chi2:.1f} for {answer.dof} degrees of freedom"
     if answer.p < LEVEL:
         why = f"no pattern that grows from `init={ensemble.init}` within {ensemble.horizon} steps has such statistics"
         return Status.NO_FIT, f"{why} ({distance}): another system, other initial states, or a camera"
+    if answer.q[-1] < ensemble.low[-1] + AT_EDGE:
+        youngest = int(ensemble.ages(ensemble.low[None])[0])
+        return Status.NOT_CONVERGED, f"the pictures look younger than {youngest} steps: take a smaller `horizon`"
     edges = np.minimum(answer.q - ensemble.low, ensemble.high - answer.q)[:-1]
     if edges.min() < AT_EDGE:
         name = ensemble.coordinates.free[int(np.argmin(edges))]
@@ -175,7 +191,7 @@ def _result(
     known: Mapping[str, float] = _stds(ensemble, answer) if status is Status.CONVERGED and answer is not None else {}
     return Fit(
         start=0, system=ensemble.coordinates.system(ensemble.values(search.middle)), grid=task.grid,
-        observed=tuple(task.pictures), free=ensemble.coordinates.free, strategy="synthetic-likelihood",
+        observed=tuple(task.pictures), free=ensemble.coordinates.free, strategy=SYNTHETIC,
         loss_name="pattern-statistics", optimiser="regression", status=status, message=message,
         loss=float("nan") if answer is None else answer.chi2 / answer.dof, iterations=search.generation, history=rows,
         states=np.zeros((0, len(task.system.fields), *task.grid.shape)) if shown is None else shown,

@@ -18,7 +18,8 @@ NARROW = 3.0  # standard deviations of the answer: a box is not narrowed further
 SLOWLY = 0.6  # of the box that was, at most
 AROUND = 1.5  # half widths: simulations so near to the middle make the model
 SETTLED = 0.8  # half widths
-LOST = 3  # generations without a pattern
+VAIN = 6  # generations that show no pattern, or too few for a parabola, or one far from every target
+MISFIT = 1e-4  # chance of a larger χ² below which a parabola is no place to narrow
 
 
 @dataclasses.dataclass
@@ -28,12 +29,14 @@ class Search:
 
     middle: Float[np.ndarray, " D"]
     half: Float[np.ndarray, " D"]
+    widest: Float[np.ndarray, " D"]
     q: Float[np.ndarray, "N D"]
     s: Float[np.ndarray, "N S"]
     generation: int = 0
     lost: int = 0
     narrow: bool = False
     done: bool = False
+    misfits: int = 0
     drawn: int = 0
     steps: int = 0
     last: Answer | None = None
@@ -41,7 +44,7 @@ class Search:
     @classmethod
     def around(cls, middle: Float[np.ndarray, " D"], half: Float[np.ndarray, " D"], statistics: int) -> Search:
         """One that has not begun."""
-        return cls(middle, half, np.zeros((0, len(middle))), np.zeros((0, statistics)))
+        return cls(middle, half, half, np.zeros((0, len(middle))), np.zeros((0, statistics)))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """As a checkpoint keeps it."""
@@ -59,13 +62,13 @@ class Search:
 
     @property
     def is_lost(self) -> bool:
-        """Whether pattern has been sought in vain for several generations."""
-        return self.lost >= LOST
+        """Whether patterns enough for a parabola have been sought in vain for several generations."""
+        return self.lost >= VAIN
 
     @property
     def ended(self) -> bool:
         """Whether another generation would tell nothing."""
-        return self.done or self.is_lost
+        return self.done or self.is_lost or self.misfits >= VAIN
 
     def model(self) -> LocalModel | None:
         """The model of the simulations around the middle; none where too few show a pattern."""
@@ -84,8 +87,8 @@ class Search:
         alive = np.isfinite(s).all(1)
         self.q, self.s = np.concatenate([self.q, q[alive]]), np.concatenate([self.s, s[alive]])
         self.generation, self.drawn, self.steps = self.generation + 1, len(q), int(ensemble.ages(q).sum())
-        self.lost = 0 if alive.any() else self.lost + 1
         model, observed = self.model(), ensemble.statistics.of_targets
+        self.lost = 0 if model is not None else self.lost + 1
         if model is None:
             self._step_back(observed.mean(0))
             self.last = None
@@ -104,9 +107,14 @@ class Search:
         self.half = SLOWLY * self.half
 
     def _follow(self, answer: Answer) -> None:
-        """To the answer; with a smaller box once answers stay inside, down to what the data tell apart."""
+        """To the answer; with a smaller box once answers stay inside, down to what the data tell apart. With a wider
+        one, of ages the widest, where nothing fits: it may have been narrowed around a wrong place."""
         self.middle = answer.q
-        if answer.inside.max() > SETTLED:
+        self.misfits = self.misfits + 1 if answer.p < MISFIT else 0
+        if self.misfits:
+            self.half = np.minimum(self.half / SLOWLY, self.widest)
+            self.half[-1] = self.widest[-1]
+        if self.misfits or answer.inside.max() > SETTLED:
             self.narrow = False
             return
         self.done = self.narrow

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Complex, Float
 
 _ROUNDS = 60  # blocks at most
-_MOST, _KEPT = 112, 48  # vectors of the space; Ritz pairs that are looked at, and that a restart keeps
+_MOST, _KEPT = 144, 72  # vectors of the space; Ritz pairs that are looked at, and that a restart keeps
 _LOST = 1e-10  # of a vector's length: what is left of it is round-off
 
 Times = Callable[[Float[np.ndarray, "N B"]], Float[np.ndarray, "N B"]]
@@ -17,7 +17,7 @@ Judge = Callable[[Complex[np.ndarray, " K"], Float[np.ndarray, " K"]], int | Non
 
 
 def largest(
-    times: Times, begin: Float[np.ndarray, "N B"], block: int, enough: Judge, close: float
+    times: Times, begin: Float[np.ndarray, "N B"], block: int, enough: Judge, close: float, least: int = 1
 ) -> tuple[Complex[np.ndarray, " K"], Complex[np.ndarray, "N K"], bool]:
     """Eigenvalues of largest modulus, their vectors, and whether `enough` of them were found.
 
@@ -32,6 +32,7 @@ def largest(
         block: Vectors to add in a round.
         enough: How many of the Ritz values, by falling modulus, must be found.
         close: Largest residual of a pair that is found, in units of its modulus.
+        least: Rounds at least.
     """
     space = _Space(times, _orthonormal(begin, begin[:, :0]))
     most = max(_MOST, begin.shape[1] + 3 * block)
@@ -40,7 +41,7 @@ def largest(
         sizes = np.linalg.norm(residuals, axis=0)
         found = sizes <= close * np.abs(values)
         count = int(np.argmin(np.append(found, False)))
-        needed = enough(values, sizes)
+        needed = enough(values, sizes) if round_ >= least else None
         done = needed is not None and count >= needed
         if done or space.full or round_ == _ROUNDS - 1:
             break

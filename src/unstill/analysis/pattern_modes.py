@@ -19,7 +19,9 @@ _FREQUENCY, _GROWTH = 1.5, 2.0  # |Im hμ| and Re hμ at most, where |R| rises w
 _SLOW, _SHOWN = 16, 8  # eigenvalues near zero that are looked for first; of largest |R|, that are found at least
 _NEAR = 2e-3  # of the largest slope of the kinetics: the shift near zero
 _BLOCK = 16  # vectors that a solve takes at once: four times the time of one
-_VAGUE = 0.05  # residual of the first eigenvalue that is not needed, of it
+_TURNS = 0.05  # sine of the angle of R(hμ), above which μ counts as oscillating
+_SEEN, _VAGUE = 4, 0.02  # leading eigenvalues that oscillate and decay that are looked at; their residuals, of them
+_ROUNDS = 10  # of blocks at least, in which what grows and is not near zero shows up
 _CLOSE = 1e-10  # residual of an eigenpair of the operators that Arnoldi's method sees, of their eigenvalue
 _SLOWEST = 0.02  # frequency that is looked for at least, of the largest slope
 _RIGHT = 1e-6  # residual of an eigenpair, of the largest slope of the kinetics
@@ -99,15 +101,14 @@ def _rightmost(problem: Problem, at: Place, rng: np.random.Generator, top: float
         return factor.solve(first) / (_POLE * h) ** 2
 
     def enough(values: np.ndarray, sizes: np.ndarray) -> int | None:
-        """All of modulus `least` and above, and `_SHOWN`, once the next one is known to be less."""
-        size = np.abs(values)
-        needed = max(int((size >= least).sum()), _SHOWN)
-        following = size[needed : needed + 2], sizes[needed : needed + 2]
-        settled = len(following[0]) and (following[1] < _VAGUE * following[0]).all()
-        return needed if settled and (following[0] + following[1]).max() < least else None
+        """All of modulus `least` and above, and `_SHOWN`, once the leading ones that oscillate are known to be less."""
+        size, turning = np.abs(values), np.flatnonzero(np.abs(values.imag) > _TURNS * np.abs(values))
+        needed, first = max(int((size >= least).sum()), _SHOWN), turning[size[turning] < least][:_SEEN]
+        vague = (sizes[first] > _VAGUE * size[first]).any() or (size[first] + sizes[first] >= least).any()
+        return None if vague or len(size) <= needed else needed
 
     begin = np.hstack([_slow(problem, at, rng, top), rng.standard_normal((problem.size, _BLOCK))])
-    _, vectors, whole = largest(times, begin, _BLOCK, enough, _CLOSE)
+    _, vectors, whole = largest(times, begin, _BLOCK, enough, _CLOSE, _ROUNDS)
     image = at.jacobian @ vectors
     values = (vectors.conj() * image).sum(0) / (np.abs(vectors) ** 2).sum(0)
     right = np.linalg.norm(image - values * vectors, axis=0) <= _RIGHT * top * np.linalg.norm(vectors, axis=0)

@@ -70,8 +70,9 @@ class _Space:
         values, small = np.linalg.eig(self._small)
         order = np.argsort(-np.abs(values), kind="stable")[:_KEPT]
         values, small = values[order].astype(complex), small[:, order].astype(complex)
-        turned, n = np.abs(small.imag).max(0) > 0, small.shape[1]
-        image, base = (X @ np.hstack([small.real, small.imag[:, turned]]) for X in (self._image, self.V))
+        even, odd, n = np.real(small), np.imag(small), small.shape[1]
+        turned = np.abs(odd).max(0) > 0
+        image, base = (X @ np.hstack([even, odd[:, turned]]) for X in (self._image, self.V))
         residuals, vectors = image[:, :n].astype(complex), base[:, :n].astype(complex)
         residuals[:, turned] += 1j * image[:, n:]
         vectors[:, turned] += 1j * base[:, n:]
@@ -99,7 +100,7 @@ def _real(vectors: Complex[np.ndarray, "N K"]) -> Float[np.ndarray, "N L"]:
         if turned and i and np.array_equal(each.conj(), vectors[:, i - 1]):
             continue
         parts += [each.real, each.imag] if turned else [each.real]
-    return np.stack(parts, 1) if parts else vectors.real
+    return np.stack(parts, 1) if parts else np.real(vectors)
 
 
 def _orthonormal(new: Float[np.ndarray, "N B"], against: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N L"]:

@@ -60,15 +60,16 @@ class Modes:
 def leading_modes(problem: Problem, at: Place, seed: int = 0) -> Modes:
     """The rightmost eigenvalues of J at a pattern at rest, translations apart.
 
-    Arnoldi's method (ARPACK: R. B. Lehoucq, D. C. Sorensen, C. Yang, ARPACK Users' Guide, SIAM 1998) on R(hJ), with R
-    the stability function of the two-stage SDIRK method of order 2 (E. Hairer, G. Wanner, Solving Ordinary Differential
-    Equations II (2nd ed.), table 6.3): near e^{hμ}, so that the eigenvalues of largest modulus are those that grow
-    fastest, oscillating ones among them, whereas shift-and-invert finds those near the shift. Every μ that grows and
-    oscillates no faster than ω has |R(hμ)| ≥ |R(ihω)|, so that none of these is left once a smaller modulus is found.
-    ω is the fastest that any cell would oscillate by itself, h = 1.5/ω. Up to 400 unknowns all are computed instead.
+    Arnoldi's method with blocks (`block_arnoldi.largest`), twice. Shift and invert finds those nearest to zero, which
+    crowd there where spots lie far apart. Then on R(hJ), beginning with these, with R the stability function of the
+    two-stage SDIRK method of order 2 (E. Hairer, G. Wanner, Solving Ordinary Differential Equations II (2nd ed.), table
+    6.3): near e^{hμ}, so that the eigenvalues of largest modulus are those that grow fastest, oscillating ones among
+    them. Every μ that grows and oscillates no faster than ω has |R(hμ)| ≥ |R(ihω)|; `complete` says that all of these
+    were found, and that the next ones that oscillate were seen to be less. ω is the fastest that any cell would
+    oscillate by itself, h = 1.5/ω. Up to 400 unknowns all are computed instead.
 
-    Two ways to miss one: oscillations faster than those of every cell by itself, and copies of an eigenvalue that
-    symmetry repeats, which a Krylov space may not see.
+    Two ways to miss one: oscillations faster than those of every cell by itself, and more than 16 copies of an
+    eigenvalue, as of a lattice of many equal spots.
     """
     top = max(float(np.abs(at.slopes).max()), 1e-12)
     if problem.size <= DENSE:
@@ -85,7 +86,8 @@ def _slow(problem: Problem, at: Place, rng: np.random.Generator, top: float) -> 
     factor = problem.shifted(at.jacobian, _NEAR * top)
     begin = rng.standard_normal((problem.size, _BLOCK))
     _, vectors, _ = largest(factor.solve, begin, _BLOCK, lambda values, sizes: _SLOW, _CLOSE)
-    return np.hstack([vectors.real, vectors.imag[:, np.abs(vectors.imag).max(0) > 0]])
+    turning = np.imag(vectors)
+    return np.hstack([np.real(vectors), turning[:, np.abs(turning).max(0) > 0]])
 
 
 def _rightmost(problem: Problem, at: Place, rng: np.random.Generator, top: float) -> tuple[Any, Any, bool]:
@@ -102,7 +104,7 @@ def _rightmost(problem: Problem, at: Place, rng: np.random.Generator, top: float
 
     def enough(values: np.ndarray, sizes: np.ndarray) -> int | None:
         """All of modulus `least` and above, and `_SHOWN`, once the leading ones that oscillate are known to be less."""
-        size, turning = np.abs(values), np.flatnonzero(np.abs(values.imag) > _TURNS * np.abs(values))
+        size, turning = np.abs(values), np.flatnonzero(np.abs(np.imag(values)) > _TURNS * np.abs(values))
         needed, first = max(int((size >= least).sum()), _SHOWN), turning[size[turning] < least][:_SEEN]
         vague = (sizes[first] > _VAGUE * size[first]).any() or (size[first] + sizes[first] >= least).any()
         return None if vague or len(size) <= needed else needed

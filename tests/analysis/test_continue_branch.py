@@ -128,7 +128,7 @@ def test_oscillations_that_begin_to_grow_are_told_as_such():
     assert low < 0.0240 < high  # where the dense eigenvalues of spots on this branch cross
 
 
-# --- lattices of spots -------------------------------------------------------------------------------------------------
+# --- lattices of spots ------------------------------------------------------------------------------------------------
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Complex, Float
 
-_ROUNDS = 60  # blocks at most
+_ROUNDS, _BETWEEN = 60, 3  # blocks at most, and from one look at the Ritz pairs to the next: a look costs two blocks
 _MOST, _KEPT = 144, 72  # vectors of the space; Ritz pairs that are looked at, and that a restart keeps
 _LOST = 1e-10  # of a vector's length: what is left of it is round-off
 
@@ -19,7 +19,7 @@ Judge = Callable[[Complex[np.ndarray, " K"], Float[np.ndarray, " K"]], int | Non
 def largest(
     times: Times, begin: Float[np.ndarray, "N B"], block: int, enough: Judge, close: float, least: int = 1
 ) -> tuple[Complex[np.ndarray, " K"], Complex[np.ndarray, "N K"], bool]:
-    """Eigenvalues of largest modulus, their vectors, and whether `enough` of them were found.
+    """Eigenvalues of largest modulus that were found, their vectors, and whether these are `enough`.
 
     Arnoldi's method with blocks and thick restarts: the residuals of the leading Ritz pairs widen the space, which is
     cut down to them when it is full (K. Wu, H. Simon, SIAM J. Matrix Anal. Appl. 22, 602 (2000); Y. Saad, Numerical
@@ -36,21 +36,23 @@ def largest(
     """
     space = _Space(times, _orthonormal(begin, begin[:, :0]))
     most = max(_MOST, begin.shape[1] + 3 * block)
-    for round_ in range(_ROUNDS):
+    for round_ in range(_ROUNDS + 1):
+        if round_ % _BETWEEN and space.V.shape[1] + block <= most and space.widen(space.newest):
+            continue
         values, small, residuals = space.pairs()
         sizes = np.linalg.norm(residuals, axis=0)
         found = sizes <= close * np.abs(values)
         count = int(np.argmin(np.append(found, False)))
         needed = enough(values, sizes) if round_ >= least else None
         done = needed is not None and count >= needed
-        if done or space.full or round_ == _ROUNDS - 1:
+        if done or space.full or round_ >= _ROUNDS:
             break
         if space.V.shape[1] + block > most:
             space.cut(small)
             continue
         if not space.widen(_real(residuals[:, ~found][:, :block])[:, :block]):
             break
-    return values[:count], space.V @ small[:, :count], done
+    return values[found], space.V @ small[:, found], done
 
 
 class _Space:
@@ -59,6 +61,7 @@ class _Space:
     def __init__(self, times: Times, V: Float[np.ndarray, "N K"]):
         self._times, self.V, self._image = times, V, times(V)
         self._small = V.T @ self._image
+        self.newest = V[:, :0]  # images of the last block
 
     @property
     def full(self) -> bool:
@@ -80,15 +83,16 @@ class _Space:
 
     def widen(self, new: Float[np.ndarray, "N B"]) -> bool:
         """Take vectors in; whether any was new."""
-        new = _orthonormal(new, self.V)
+        new = _orthonormal(new, self.V) if new.shape[1] else new
         image = self._times(new) if new.shape[1] else new
         self._small = np.block([[self._small, self.V.T @ image], [new.T @ self._image, new.T @ image]])
+        self.newest = image
         self.V, self._image = np.hstack([self.V, new]), np.hstack([self._image, image])
         return new.shape[1] > 0
 
     def cut(self, small: Complex[np.ndarray, "K L"]) -> None:
         """Keep what Ritz vectors span."""
-        kept = np.linalg.qr(_real(small))[0]
+        kept, self.newest = np.linalg.qr(_real(small))[0], self.newest[:, :0]
         self.V, self._image, self._small = self.V @ kept, self._image @ kept, kept.T @ self._small @ kept
 
 

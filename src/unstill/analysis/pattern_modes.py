@@ -21,8 +21,8 @@ _NEAR = 2e-3  # of the largest slope of the kinetics: the shift near zero
 _BLOCK = 16  # vectors that a solve takes at once: four times the time of one
 _TURNS = 0.05  # sine of the angle of R(hμ), above which μ counts as oscillating
 _SEEN, _VAGUE = 4, 0.02  # leading eigenvalues that oscillate and decay that are looked at; their residuals, of them
-_ROUNDS = 10  # of blocks at least, in which what grows and is not near zero shows up
-_CLOSE = 1e-10  # residual of an eigenpair of the operators that Arnoldi's method sees, of their eigenvalue
+_ROUNDS = 9  # of blocks at least, in which what grows and is not near zero shows up
+_CLOSE, _CLEAR = 1e-10, 1e-8  # residuals of eigenpairs of the two operators, of their eigenvalue: near zero, elsewhere
 _SLOWEST = 0.02  # frequency that is looked for at least, of the largest slope
 _RIGHT = 1e-6  # residual of an eigenpair, of the largest slope of the kinetics
 _NEUTRAL = 1e-9  # of the largest slope: growth rates below are neither growth nor decay
@@ -110,7 +110,7 @@ def _rightmost(problem: Problem, at: Place, rng: np.random.Generator, top: float
         return None if vague or len(size) <= needed else needed
 
     begin = np.hstack([_slow(problem, at, rng, top), rng.standard_normal((problem.size, _BLOCK))])
-    _, vectors, whole = largest(times, begin, _BLOCK, enough, _CLOSE, _ROUNDS)
+    _, vectors, whole = largest(times, begin, _BLOCK, enough, _CLEAR, _ROUNDS)
     image = at.jacobian @ vectors
     values = (vectors.conj() * image).sum(0) / (np.abs(vectors) ** 2).sum(0)
     right = np.linalg.norm(image - values * vectors, axis=0) <= _RIGHT * top * np.linalg.norm(vectors, axis=0)

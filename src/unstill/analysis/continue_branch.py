@@ -47,7 +47,8 @@ def continue_branch(
 ) -> PatternBranch:
     """Follow a pattern at rest along a parameter, through folds, and say what grows on it.
 
-    The pattern is brought to rest by Newton's method (`polish`, then to round-off). The branch is followed both ways by
+    The pattern is brought to rest by Newton's method (`polish`, then to round-off); one that creeps is moved on by its
+    own motion first (`unstill.analysis.pattern_rest`). The branch is followed both ways by
     pseudo-arclength (H. B. Keller, in P. H. Rabinowitz (ed.), Applications of Bifurcation Theory, Academic Press 1977,
     p. 359): 0 = D∇²c + R(c; λ) + Σ aᵢ Tᵢ, 0 = ⟨Tᵢ, c − c_last⟩, 0 = ⟨t, (c, λ) − (c, λ)_last⟩ − h, with the directions
     Tᵢ in which translations move the pattern, their speeds aᵢ (0 but for the pull of the lattice), the branch's
@@ -71,7 +72,7 @@ def continue_branch(
         step: Longest step along the branch. A length of 1 is the pattern's contrast, or the range.
         points: How many points at most on each side of the start.
         seed: Seed of the vectors that eigenvalues are looked for with.
-        progress: Called with the points done.
+        progress: Called with the points done, and with what is being done (`doing`) until there is one.
         resume: Keeps the points; the same call goes on from there.
 
     Ctrl-C returns what was reached, `interrupted`. Raises `BadInput`, also for a pattern that moves or is uniform.

@@ -8,10 +8,12 @@ import pytest
 
 import unstill as us
 from lattice_stripes import FOLD, ONSET, Stripes, amplitudes, eigenvalues, stripes
-from unstill.analysis import pattern_modes
+from unstill.analysis import pattern_modes, pattern_rest
 from unstill.analysis.bordered import Bordered, Inverse, gmres
 from unstill.analysis.branch_result import verdict_of
+from unstill.analysis.pattern_branch import Follow
 from unstill.analysis.pattern_problem import problem_of
+from unstill.analysis.pattern_rest import NoRest, brought_to_rest
 from unstill.analysis.pattern_steps import place
 from unstill.simulation.multifrontal import SingularMatrix, one_thread
 
@@ -92,7 +94,7 @@ def test_states_in_the_file_are_those_of_the_points():
 
 
 def test_the_fold_of_a_spot_is_where_simulation_loses_it():
-    found = us.continue_branch(spot(0.084), over={"F": (0.0835, 0.0847)}, step=0.5)
+    found = us.continue_branch(spot(0.084), over={"F": (0.0839, 0.12)}, step=0.5)
     (fold,) = found.folds
     assert DIES[0] < fold.value < DIES[1]
     assert abs(fold.crossing) < 1e-9
@@ -124,6 +126,60 @@ def test_oscillations_that_begin_to_grow_are_told_as_such():
     assert [(change.kind, sorted(change.unstable)) for change in found.changes] == [("oscillating", [0, 2])]
     low, high = sorted(found.changes[0].between)
     assert low < 0.0240 < high  # where the dense eigenvalues of spots on this branch cross
+
+
+# --- lattices of spots ------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def small_spot():
+    """A branch of spots in 12 × 12 cells, all eigenvalues computed, from F = 0.022, where an oscillation grows."""
+    y, x = np.mgrid[:12, :12]
+    v = 0.3 * np.exp(-(((x - 6) ** 2 + (y - 6) ** 2) / 9))
+    start = np.stack([1 - 2 * v, v])[None]
+    run = us.simulate(us.GrayScott.make("spots", k=0.066), start, until_drift=1e-7, max_steps=60_000)
+    return us.continue_branch(run, over={"F": (0.022, 0.12)}, step=0.4)
+
+
+def waves_of_a_lattice(state, F):
+    """Eigenvalues of 2 × 2 copies of a state: its Jacobian, with the sign changed of what crosses the box's edges."""
+    problem = problem_of(small_spot().system, us.Grid((12, 12)), "F", (0.02, 0.12), state)
+    jacobian = place(problem, state, F).jacobian.toarray()
+    y, x = np.divmod(np.arange(288) % 144, 12)
+    across = [np.abs(each[:, None] - each) == 11 for each in (y, x)]
+    with one_thread():
+        found = [
+            np.linalg.eigvals(jacobian * np.where(across[0], a, 1) * np.where(across[1], b, 1))
+            for a in (1, -1)
+            for b in (1, -1)
+        ]
+    values = np.concatenate(found).astype(complex)
+    return values[np.argsort(-values.real)]
+
+
+@pytest.mark.parametrize("place_on_branch", ["oscillating", "beyond the fold"])
+def test_all_modes_that_grow_on_a_lattice_of_spots_are_found(place_on_branch):
+    points = small_spot().points
+    point = min(points, key=lambda each: each.value) if place_on_branch == "oscillating" else points[-1]
+    known = waves_of_a_lattice(point.state, point.value)
+    state = np.tile(point.state, (1, 2, 2))
+    problem = problem_of(small_spot().system, us.Grid((24, 24)), "F", (0.02, 0.12), state)
+    modes = pattern_modes.leading_modes(problem, place(problem, state, point.value))
+    ours = np.concatenate([modes.values, modes.translations])
+    ours, growing = ours[np.argsort(-ours.real)], (known.real > 1e-9).sum()
+    assert modes.complete
+    assert growing >= 4
+    assert (ours.real > 1e-9).sum() == growing
+    np.testing.assert_allclose(ours[:growing].real, known[:growing].real, atol=1e-9)
+
+
+def test_a_lattice_of_spots_has_the_fold_of_one():
+    (fold,) = small_spot().folds
+    before = [point for point in small_spot().points if point.arclength < fold.arclength][-1]
+    system = small_spot().system.with_values(F=before.value)
+    state = np.tile(before.state, (1, 2, 2))
+    found = us.continue_branch(system, state, over={"F": (before.value - 1e-6, 0.12)}, points=5)
+    assert [each.value for each in found.folds] == [pytest.approx(fold.value, rel=1e-9)]
 
 
 # --- symmetries -------------------------------------------------------------------------------------------------------
@@ -159,6 +215,37 @@ def test_walls_need_no_phase():
     assert found.status is us.Status.CONVERGED
     assert found.ends == ("edge", "edge")
     assert all(len(point.modes.translations) == 0 for point in found.points)
+
+
+# --- coming to rest ---------------------------------------------------------------------------------------------------
+
+
+def near_rest():
+    state = spot().state[0] * (1 + 1e-3)
+    return Follow(problem_of(spot().dynamics, BOX, "F", (0.034, 0.036), state), 0.034, 0.036, 0.1, 0), state
+
+
+def test_where_newtons_method_fails_the_pattern_is_moved_on(monkeypatch):
+    calls, told = [], []
+
+    def failing_at_first(system, grid, state, max_iterations):
+        calls.append(max_iterations)
+        if len(calls) == 1:
+            return state, 1.0, us.Status.NOT_CONVERGED
+        return us.polish(system, grid, state, max_iterations=max_iterations)
+
+    monkeypatch.setattr(pattern_rest, "polish", failing_at_first)
+    point = brought_to_rest(*near_rest(), told.append)
+    assert point.drift < 1e-12
+    assert [each for each in told if each.startswith("moving the pattern on, drift")]
+
+
+def test_a_pattern_that_creeps_on_is_told_as_such(monkeypatch):
+    monkeypatch.setattr(pattern_rest, "_by_newton", lambda *_: None)
+    with pytest.raises(
+        NoRest, match=r"still creeps, .* after [\d,]+ more steps: run it longer, until its drift is 1e-"
+    ):
+        brought_to_rest(*near_rest(), lambda doing: None, budget=500)
 
 
 # --- ends, interrupts, refusals ---------------------------------------------------------------------------------------
@@ -209,10 +296,12 @@ def test_another_calls_points_are_not_taken(tmp_path):
         raise KeyboardInterrupt
 
     kept = us.Checkpoint(tmp_path / "kept")
-    with pytest.raises(KeyboardInterrupt):
-        us.continue_branch(
-            Stripes(r=0.1), stripes(0.1, LINE), over={"r": (-0.3, 0.15)}, grid=LINE, progress=stopping, resume=kept
-        )
+    kept.write_log([])
+    early = us.continue_branch(
+        Stripes(r=0.1), stripes(0.1, LINE), over={"r": (-0.3, 0.15)}, grid=LINE, progress=stopping, resume=kept
+    )
+    assert early.interrupted
+    assert early.message == "stopped before the pattern was at rest"
     with pytest.raises(us.BadInput, match="`resume` must hold an interrupted call like this one"):
         us.continue_branch(Stripes(r=0.1), stripes(0.1, LINE), over={"r": (-0.2, 0.15)}, grid=LINE, resume=kept)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import time as clock
@@ -18,21 +17,18 @@ from .._progress import AbstractCheckpoint, Memory, Progress, silent
 from .._stopping import shielded
 from .._types import Status
 from ..observations.steadiness import STEADY_SHARE, is_uniform
-from ..simulation import Trajectory, polish
+from ..simulation import Trajectory
 from ..simulation.jacobian import drift_of, rms_drift
 from ..simulation.motion import sample as system_of_sample
-from ..simulation.multifrontal import SingularMatrix
 from ..systems import Grid, ReactionDiffusion, find_system
 from ..systems.contract import check_contract
 from ..systems.same_call import fingerprint, same_call
 from .branch_record import packed, unpacked
 from .branch_result import ENDS, PatternBranch
-from .pattern_branch import Follow, PatternPoint, first_point, follow, is_pinned, released
+from .pattern_branch import Follow, PatternPoint, follow
 from .pattern_problem import problem_of, terms
-from .pattern_steps import Direction, corrected, drift_at, place
+from .pattern_rest import NoRest, brought_to_rest
 from .ranges import ranges_of_parameters
-
-_POLISHING = (40, 400)  # iterations that bring near rest
 
 
 @checked
@@ -51,7 +47,8 @@ def continue_branch(
 ) -> PatternBranch:
     """Follow a pattern at rest along a parameter, through folds, and say what grows on it.
 
-    The pattern is brought to rest by Newton's method (`polish`, then to round-off). The branch is followed both ways by
+    The pattern is brought to rest by Newton's method (`polish`, then to round-off); one that creeps is moved on by its
+    own motion first (`unstill.analysis.pattern_rest`). The branch is followed both ways by
     pseudo-arclength (H. B. Keller, in P. H. Rabinowitz (ed.), Applications of Bifurcation Theory, Academic Press 1977,
     p. 359): 0 = D∇²c + R(c; λ) + Σ aᵢ Tᵢ, 0 = ⟨Tᵢ, c − c_last⟩, 0 = ⟨t, (c, λ) − (c, λ)_last⟩ − h, with the directions
     Tᵢ in which translations move the pattern, their speeds aᵢ (0 but for the pull of the lattice), the branch's
@@ -75,7 +72,7 @@ def continue_branch(
         step: Longest step along the branch. A length of 1 is the pattern's contrast, or the range.
         points: How many points at most on each side of the start.
         seed: Seed of the vectors that eigenvalues are looked for with.
-        progress: Called with the points done.
+        progress: Called with the points done, and with what is being done (`doing`) until there is one.
         resume: Keeps the points; the same call goes on from there.
 
     Ctrl-C returns what was reached, `interrupted`. Raises `BadInput`, also for a pattern that moves or is uniform.
@@ -114,23 +111,28 @@ class _Call:
     def run(self, given: np.ndarray) -> tuple[Status, str]:
         """Bring to rest, follow; status and message."""
         known = self.kept.kept("start")
-        if known is None:
-            self.kept.write_log([])
-        self.start = _brought_to_rest(self.setting, given) if known is None else unpacked(known)
-        if self.start is None:
-            return Status.NOT_CONVERGED, "Newton's method finds no pattern at rest near this one; simulate it on"
-        problem = self.setting.problem
-        away = (self.start.state - given).ravel()
-        self.moved = float(np.sqrt(problem.weights @ away**2))
-        if known is None:
-            self._take("start", self.start)
         try:
+            if known is None:
+                self.kept.write_log([])
+                self._take("start", brought_to_rest(self.setting, given, self._tell), given=given)
+            else:
+                self._begin(unpacked(known), given)
             for side in (1, -1):
                 self._follow(side)
+        except NoRest as error:
+            return Status.NOT_CONVERGED, str(error)
         except KeyboardInterrupt:
             return Status.INTERRUPTED, self._told()
         self._drop()
         return (Status.NOT_CONVERGED if "stuck" in self.ends.values() else Status.CONVERGED), self._told()
+
+    def _begin(self, start: PatternPoint, given: np.ndarray) -> None:
+        self.start = start
+        away = (start.state - given).ravel()
+        self.moved = float(np.sqrt(self.setting.problem.weights @ away**2))
+
+    def _tell(self, doing: str) -> None:
+        self.progress(0, None, {"doing": doing})
 
     def _follow(self, side: int) -> None:
         assert self.start is not None
@@ -153,7 +155,9 @@ class _Call:
                 self.ends[side] = "points"
                 return
 
-    def _take(self, name: str, point: PatternPoint, among: list[PatternPoint] | None = None) -> None:
+    def _take(
+        self, name: str, point: PatternPoint, among: list[PatternPoint] | None = None, given: np.ndarray | None = None
+    ) -> None:
         """Know and keep a point, whole or not at all."""
         facts = {
             self.setting.problem.name: point.value, "arclength": point.arclength, "stable": point.modes.stable,
@@ -163,6 +167,8 @@ class _Call:
         with shielded():
             if among is not None:
                 among.append(point)
+            if given is not None:
+                self._begin(point, given)
             self.kept.keep(name, **packed(point))
             self.kept.append_log(facts)
         self.progress(sum(map(len, self.sides.values())), None, facts)
@@ -180,6 +186,8 @@ class _Call:
     def _told(self) -> str:
         """The branch in a line."""
         points, name = self.ordered(), self.setting.problem.name
+        if not points:
+            return "stopped before the pattern was at rest"
         values = [point.value for point in points]
         folds = sum(point.fold is not None for point in points)
         stable = sum(point.modes.stable is True for point in points)
@@ -193,34 +201,13 @@ def _name(side: int, number: int) -> str:
     return f"{'up' if side > 0 else 'down'}-{number}"
 
 
-def _brought_to_rest(setting: Follow, given: np.ndarray) -> PatternPoint | None:
-    """The pattern at rest next to the one that is given, to round-off, with its direction; `None` without one."""
-    problem = setting.problem
-    value = float(problem.system.values()[problem.name])
-    along = Direction(np.zeros(problem.size), problem.width)
-    for iterations in _POLISHING:
-        given, _, status = polish(problem.system, problem.grid, given, max_iterations=iterations)
-        if status is Status.DEAD:
-            return None
-        for pinned in (False, True):
-            with contextlib.suppress(SingularMatrix):
-                found = corrected(problem, place(problem, given, value, pinned), along, 0.0)
-                if found is None or drift_at(problem, found[0], value) > problem.calm or is_uniform(found[0]):
-                    continue
-                at = place(problem, found[0], value, pinned)
-                if not pinned and is_pinned(setting, at):
-                    at = released(at)
-                return first_point(setting, at)
-    return None
-
-
 def _check_rests(system: ReactionDiffusion, grid: Grid, state: np.ndarray) -> float:
     """The drift of a pattern near rest; raises `BadInput` for one that moves."""
     drift = rms_drift(drift_of(system, grid, state))
     share = drift / terms(system, grid, state)
     if not share <= STEADY_SHARE:
         told = f"a drift of {drift:.3g} per unit time, {100 * share:.3g} % of its terms"
-        remedy = "Let it come to rest first, under these very parameters (`simulate` with `until_drift`)."
+        remedy = "Simulate it on first, under these very parameters, until its drift is small."
         raise BadInput("state", "must be a pattern that hardly moves", told, f"{remedy} Waves and spirals never rest.")
     return drift
 

@@ -124,19 +124,11 @@ def _next(setting: Follow, here: Place, last: PatternPoint, side: int) -> tuple[
     """One step, as long as Newton's method and the branch's curvature allow."""
     problem, h = setting.problem, last.step
     while h > _SHORTEST * setting.step:
-        found = corrected(problem, here, last.along, h)
+        reached = _reached(setting, here, last, h)
         h_now, h = h, h / 2
-        if found is None:
+        if reached is None:
             continue
-        state, value, count = found
-        if not setting.low <= value <= setting.high:
-            reached = _edge(setting, here, last, h_now, value)
-            if reached is None:
-                continue
-            state, value = reached
-        there = _arrived(problem, here, last, h_now, state, value)
-        if there is None:
-            continue
+        there, count = reached
         if (share := _faded(problem, here.state, there.state)) is not None:
             if share < _FADED:
                 return "uniform"
@@ -146,17 +138,36 @@ def _next(setting: Follow, here: Place, last: PatternPoint, side: int) -> tuple[
         turned = along is None or dot(problem, along, last.along) < _TURN
         if along is None or (turned and there.pinned == here.pinned):
             continue
-        gone = length(problem, there.state - here.state, there.value - here.value)
-        fold = None
-        if along.value * last.along.value < 0:
-            fold = _fold(setting, here, last, gone, side) or _passed(problem, here, last, there, along, gone, side)
-        modes = leading_modes(problem, there, setting.seed)
         h_next = min(setting.step, h_now * (1.5 if count <= _EASY else 0.7 if count >= _HARD else 1.0))
-        arclength = last.arclength + side * gone
-        return there, PatternPoint(
-            there.state, there.value, arclength, there.drift, modes, along, h_next, there.pinned, fold
-        )
+        return there, _point(setting, here, last, there, along, h_next, side)
     return "stuck"
+
+
+def _reached(setting: Follow, here: Place, last: PatternPoint, h: float) -> tuple[Place, int] | None:
+    """Where a step leads, on the edge of the range at farthest, and its Newton steps; `None` where to nothing."""
+    found = corrected(setting.problem, here, last.along, h)
+    if found is None:
+        return None
+    state, value, count = found
+    if not setting.low <= value <= setting.high:
+        edge = _edge(setting, here, last, h, value)
+        if edge is None:
+            return None
+        state, value = edge
+    there = _arrived(setting.problem, here, last, h, state, value)
+    return None if there is None else (there, count)
+
+
+def _point(
+    setting: Follow, here: Place, last: PatternPoint, there: Place, along: Direction, step: float, side: int
+) -> PatternPoint:
+    """The point at a place, with what grows there and the fold on the way."""
+    problem, fold = setting.problem, None
+    gone = length(problem, there.state - here.state, there.value - here.value)
+    if along.value * last.along.value < 0:
+        fold = _fold(setting, here, last, gone, side) or _passed(problem, here, last, there, along, gone, side)
+    modes, arclength = leading_modes(problem, there, setting.seed), last.arclength + side * gone
+    return PatternPoint(there.state, there.value, arclength, there.drift, modes, along, step, there.pinned, fold)
 
 
 def _faded(problem: Problem, last: np.ndarray, new: np.ndarray) -> float | None:
@@ -205,46 +216,51 @@ def _edge(setting: Follow, here: Place, last: PatternPoint, h: float, value: flo
 
 
 def _fold(setting: Follow, here: Place, last: PatternPoint, reach: float, side: int) -> Fold | None:
-    """The turning point ahead: dλ/ds = 0 along the branch, by the Illinois method, within a bracket of arclength.
-
-    The parameter's error is of second order in the arclength's, so that it is round-off where dλ/ds is 1e-12.
-    """
+    """The turning point ahead, within a bracket of arclength; `None` where it is not found."""
     problem = setting.problem
-
-    def at(s: float) -> tuple[Place, Direction] | None:
-        found = corrected(problem, here, last.along, s)
-        if found is None:
-            return None
-        there = place(problem, *found[:2], here.pinned)
-        along = direction(problem, there, last.along)
-        return None if along is None else (there, along)
-
-    a, fa, b = 0.0, last.along.value / problem.width, reach
-    ahead = at(b)
-    if ahead is None or ahead[1].value * fa >= 0:
+    found = _turning(problem, here, last, reach)
+    if found is None:
         return None
-    fb, best, before = ahead[1].value / problem.width, ahead, last.value
-    slope_a, slope_b = fa, fb
-    for _ in range(_BISECTIONS):
-        s = (a * slope_b - b * slope_a) / (slope_b - slope_a)
-        found = at(s)
-        if found is None:
-            return None
-        before, best = best[0].value, found
-        f = found[1].value / problem.width
-        if abs(f) < _LEVEL or abs(b - a) < 1e-14 * reach:
-            break
-        if f * slope_b < 0:
-            a, slope_a = b, slope_b
-        else:
-            slope_a /= 2
-        b, slope_b = s, f
-    there = best[0]
+    there, before = found
     modes = leading_modes(problem, there, setting.seed)
     crossing, lattice = _crossing(modes, there.pinned)
     error = abs(there.value - before) + 8 * np.finfo(float).eps * abs(there.value)
     arclength = last.arclength + side * length(problem, there.state - here.state, there.value - here.value)
     return Fold(there.state, there.value, arclength, float(error), crossing, lattice)
+
+
+def _turning(problem: Problem, here: Place, last: PatternPoint, reach: float) -> tuple[Place, float] | None:
+    """Where dλ/ds = 0, by the Illinois method, and the parameter's value before the last iteration.
+
+    The parameter's error is of second order in the arclength's, so that it is round-off where dλ/ds is 1e-12.
+    """
+
+    def at(s: float) -> tuple[Place, float] | None:
+        found = corrected(problem, here, last.along, s)
+        there = None if found is None else place(problem, *found[:2], here.pinned)
+        along = None if there is None else direction(problem, there, last.along)
+        return None if there is None or along is None else (there, along.value / problem.width)
+
+    a, b, slope_a = 0.0, reach, last.along.value / problem.width
+    found, before = at(b), last.value
+    if found is None or found[1] * slope_a >= 0:
+        return None
+    slope_b = found[1]
+    for _ in range(_BISECTIONS):
+        s = (a * slope_b - b * slope_a) / (slope_b - slope_a)
+        before = found[0].value
+        found = at(s)
+        if found is None:
+            return None
+        slope = found[1]
+        if abs(slope) < _LEVEL or abs(b - a) < 1e-14 * reach:
+            break
+        if slope * slope_b < 0:
+            a, slope_a = b, slope_b
+        else:
+            slope_a /= 2
+        b, slope_b = s, slope
+    return found[0], before
 
 
 def _passed(

@@ -6,18 +6,23 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-import scipy.sparse.linalg as sla
 from jaxtyping import Complex, Float
 
 from ..simulation.multifrontal import one_thread
+from .block_arnoldi import largest
 from .pattern_problem import Problem
 from .pattern_steps import Place
 
 DENSE = 400  # unknowns up to which all eigenvalues are computed
 _POLE = 1 - np.sqrt(0.5)  # γ: R(z) = (1 + (1 − 2γ) z) / (1 − γ z)² is A-stable, and 0 at infinity
 _FREQUENCY, _GROWTH = 1.5, 2.0  # |Im hμ| and Re hμ at most, where |R| rises with Re μ
-_FIRST, _MOST = 12, 48  # eigenvalues that are asked for; twice as many until all that could grow are among them
-_CLOSE = 1e-9  # of Arnoldi's method
+_SLOW, _SHOWN = 16, 8  # eigenvalues near zero that are looked for first; of largest |R|, that are found at least
+_NEAR = 2e-3  # of the largest slope of the kinetics: the shift near zero
+_BLOCK = 16  # vectors that a solve takes at once: four times the time of one
+_TURNS = 0.05  # sine of the angle of R(hμ), above which μ counts as oscillating
+_SEEN, _VAGUE = 4, 0.02  # leading eigenvalues that oscillate and decay that are looked at; their residuals, of them
+_ROUNDS = 9  # of blocks at least, in which what grows and is not near zero shows up
+_CLOSE, _CLEAR = 1e-10, 1e-8  # residuals of eigenpairs of the two operators, of their eigenvalue: near zero, elsewhere
 _SLOWEST = 0.02  # frequency that is looked for at least, of the largest slope
 _RIGHT = 1e-6  # residual of an eigenpair, of the largest slope of the kinetics
 _NEUTRAL = 1e-9  # of the largest slope: growth rates below are neither growth nor decay
@@ -55,54 +60,61 @@ class Modes:
 def leading_modes(problem: Problem, at: Place, seed: int = 0) -> Modes:
     """The rightmost eigenvalues of J at a pattern at rest, translations apart.
 
-    Arnoldi's method (ARPACK: R. B. Lehoucq, D. C. Sorensen, C. Yang, ARPACK Users' Guide, SIAM 1998) on R(hJ), with R
-    the stability function of the two-stage SDIRK method of order 2 (E. Hairer, G. Wanner, Solving Ordinary Differential
-    Equations II (2nd ed.), table 6.3): near e^{hμ}, so that the eigenvalues of largest modulus are those that grow
-    fastest, oscillating ones among them, whereas shift-and-invert finds those near the shift. Every μ that grows and
-    oscillates no faster than ω has |R(hμ)| ≥ |R(ihω)|, so that none of these is left once a smaller modulus is found.
-    ω is the fastest that any cell would oscillate by itself, h = 1.5/ω. Up to 400 unknowns all are computed instead.
+    Arnoldi's method with blocks (`block_arnoldi.largest`), twice. Shift and invert finds those nearest to zero, which
+    crowd there where spots lie far apart. Then on R(hJ), beginning with these, with R the stability function of the
+    two-stage SDIRK method of order 2 (E. Hairer, G. Wanner, Solving Ordinary Differential Equations II (2nd ed.), table
+    6.3): near e^{hμ}, so that the eigenvalues of largest modulus are those that grow fastest, oscillating ones among
+    them. Every μ that grows and oscillates no faster than ω has |R(hμ)| ≥ |R(ihω)|; `complete` says that all of these
+    were found, and that the next ones that oscillate were seen to be less. ω is the fastest that any cell would
+    oscillate by itself, h = 1.5/ω. Up to 400 unknowns all are computed instead.
 
-    Two ways to miss one: oscillations faster than those of every cell by itself, and copies of an eigenvalue that
-    symmetry repeats, which a Krylov space may not see.
+    Two ways to miss one: oscillations faster than those of every cell by itself, and more than 16 copies of an
+    eigenvalue, as of a lattice of many equal spots.
     """
     top = max(float(np.abs(at.slopes).max()), 1e-12)
     if problem.size <= DENSE:
         with one_thread():
             values, vectors = np.linalg.eig(at.jacobian.toarray())
         return _sorted(problem, at, values.astype(complex), vectors.astype(complex), _NEUTRAL * top, True)
-    for count in (_FIRST, 2 * _FIRST, _MOST):
-        values, vectors, complete = _rightmost(problem, at, count, seed, top)
-        if complete:
-            break
+    with one_thread():
+        values, vectors, complete = _rightmost(problem, at, np.random.default_rng(seed), top)
     return _sorted(problem, at, values, vectors, _NEUTRAL * top, complete)
 
 
-def _rightmost(problem: Problem, at: Place, count: int, seed: int, top: float) -> tuple[Any, Any, bool]:
+def _slow(problem: Problem, at: Place, rng: np.random.Generator, top: float) -> Float[np.ndarray, "N K"]:
+    """Vectors that span the eigenvectors of the eigenvalues nearest to zero, by shift and invert."""
+    factor = problem.shifted(at.jacobian, _NEAR * top)
+    begin = rng.standard_normal((problem.size, _BLOCK))
+    _, vectors, _ = largest(factor.solve, begin, _BLOCK, lambda values, sizes: _SLOW, _CLOSE)
+    turning = np.imag(vectors)
+    return np.hstack([np.real(vectors), turning[:, np.abs(turning).max(0) > 0]])
+
+
+def _rightmost(problem: Problem, at: Place, rng: np.random.Generator, top: float) -> tuple[Any, Any, bool]:
     """Eigenvalues and vectors of the largest |R(hμ)|, and whether all that could grow are there."""
     growth, frequency = _reach(at.slopes)
     h = 1 / max(frequency / _FREQUENCY, growth / _GROWTH, _SLOWEST * top)
     factor = problem.shifted(at.jacobian, 1 / (_POLE * h))
     h = 1 / (_POLE * float((at.jacobian.diagonal() - factor.matrix.diagonal()).max()))  # of the shift that was taken
+    least = abs(_response(1j * h * frequency))
 
     def times(x: np.ndarray) -> np.ndarray:
         first = factor.solve(x + (1 - 2 * _POLE) * h * (at.jacobian @ x))
         return factor.solve(first) / (_POLE * h) ** 2
 
-    start = np.random.default_rng(seed).standard_normal(problem.size)
-    operator = sla.LinearOperator((problem.size, problem.size), matvec=times, dtype=float)
-    try:
-        with one_thread():
-            _, vectors = sla.eigs(operator, count, v0=start, ncv=max(2 * count, 48), tol=_CLOSE, maxiter=60)
-        whole = True
-    except sla.ArpackNoConvergence as error:
-        vectors, whole = error.eigenvectors, False
+    def enough(values: np.ndarray, sizes: np.ndarray) -> int | None:
+        """All of modulus `least` and above, and `_SHOWN`, once the leading ones that oscillate are known to be less."""
+        size, turning = np.abs(values), np.flatnonzero(np.abs(np.imag(values)) > _TURNS * np.abs(values))
+        needed, first = max(int((size >= least).sum()), _SHOWN), turning[size[turning] < least][:_SEEN]
+        vague = (sizes[first] > _VAGUE * size[first]).any() or (size[first] + sizes[first] >= least).any()
+        return None if vague or len(size) <= needed else needed
+
+    begin = np.hstack([_slow(problem, at, rng, top), rng.standard_normal((problem.size, _BLOCK))])
+    _, vectors, whole = largest(times, begin, _BLOCK, enough, _CLEAR, _ROUNDS)
     image = at.jacobian @ vectors
     values = (vectors.conj() * image).sum(0) / (np.abs(vectors) ** 2).sum(0)
     right = np.linalg.norm(image - values * vectors, axis=0) <= _RIGHT * top * np.linalg.norm(vectors, axis=0)
-    values, vectors = values[right], vectors[:, right]
-    least = abs(_response(1j * h * frequency))
-    complete = whole and bool(right.all()) and bool(np.abs(_response(h * values)).min(initial=np.inf) < least)
-    return values, vectors, complete
+    return values[right], vectors[:, right], whole and bool(right.all())
 
 
 def _response(z: Any) -> Any:

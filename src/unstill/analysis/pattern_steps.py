@@ -96,28 +96,13 @@ def corrected(
     `None` where Newton's method does not converge.
     """
     state, value = near.state + distance * along.state.reshape(near.state.shape), near.value + distance * along.value
-    speeds, N, last = np.zeros(near.held.shape[1]), problem.size, False
-    inverse: Inverse | None = None
-    factor, gone, left = near.factor, 0.0, _EXACT if near.pinned else _INEXACT
+    speeds, gone, last = np.zeros(near.held.shape[1]), 0.0, False
+    solver = _Solver(problem, near)
     for count in range(_ITERATIONS):
-        jacobian, slopes = problem.jacobian(state, value)
-        slope, open_ = problem.slope(state, value), problem.rates(state, value) + near.held @ speeds
-        if not (np.isfinite(slopes).all() and np.isfinite(open_).all() and np.isfinite(slope).all()):
-            return None
-        matrix = _matrix(problem, jacobian, slope, near.held, along)
-        away = Direction((state - near.state).ravel(), value - near.value)
-        rest = [distance - dot(problem, along, away), *(-near.held.T @ (problem.weights * away.state))]
-        rhs = np.concatenate([-open_ / matrix.units, rest])
-        step = None if inverse is None else gmres(matrix, inverse, rhs, left)
-        if step is None:
-            try:
-                factor = near.factor if inverse is None and count == 0 else problem.factor(jacobian, slopes)
-            except SingularMatrix:
-                return None
-            inverse = Inverse(factor, matrix)
-            step = gmres(matrix, inverse, rhs, left)
+        step = solver.step(along, distance, state, value, speeds)
         if step is None:
             return None
+        N = problem.size
         state, value, speeds = state + step[:N].reshape(state.shape), value + step[N], speeds + step[N + 1 :]
         far = length(problem, step[:N], step[N])
         gone += far
@@ -127,6 +112,38 @@ def corrected(
             return state, float(value), count + 1
         last = far < _CLOSE
     return None
+
+
+class _Solver:
+    """Newton steps near a place, with its LU as long as that helps GMRES, then with that of where they have come."""
+
+    def __init__(self, problem: Problem, near: Place):
+        self._problem, self._near = problem, near
+        self._inverse: Inverse | None = None
+        self._left = _EXACT if near.pinned else _INEXACT
+
+    def step(
+        self, along: Direction, distance: float, state: np.ndarray, value: float, speeds: np.ndarray
+    ) -> np.ndarray | None:
+        """Of the state, the parameter and the speeds; `None` where the numbers or the matrix allow none."""
+        problem, near = self._problem, self._near
+        jacobian, slopes = problem.jacobian(state, value)
+        slope, open_ = problem.slope(state, value), problem.rates(state, value) + near.held @ speeds
+        if not (np.isfinite(slopes).all() and np.isfinite(open_).all() and np.isfinite(slope).all()):
+            return None
+        matrix = _matrix(problem, jacobian, slope, near.held, along)
+        away = Direction((state - near.state).ravel(), value - near.value)
+        rest = [distance - dot(problem, along, away), *(-near.held.T @ (problem.weights * away.state))]
+        rhs = np.concatenate([-open_ / matrix.units, rest])
+        begun = self._inverse is not None
+        step = gmres(matrix, self._inverse, rhs, self._left) if self._inverse is not None else None
+        if step is not None:
+            return step
+        try:
+            self._inverse = Inverse(problem.factor(jacobian, slopes) if begun else near.factor, matrix)
+        except SingularMatrix:
+            return None
+        return gmres(matrix, self._inverse, rhs, self._left)
 
 
 def settled(problem: Problem, near: Place, value: float) -> tuple[Float[np.ndarray, "C H W"], float] | None:

@@ -27,18 +27,21 @@ def progress_bar(given: Given, label: str) -> Iterator[Tell]:
 
 
 def _lines(label: str) -> Tell:
-    """A line every `EVERY` seconds: for logs of schedulers."""
+    """A line every `EVERY` seconds, and where something else is done (`doing`): for logs of schedulers."""
     begun = told = time.monotonic()
+    last = None
 
     def tell(done: int, total: int | None, entry: Mapping[str, Any]) -> None:
-        nonlocal told
-        now = time.monotonic()
-        if now - told < EVERY:
+        nonlocal told, last
+        now, doing = time.monotonic(), entry.get("doing")
+        if now - told < EVERY and doing in (None, last):
             return
-        told = now
+        told, last = now, doing
         of = f" of {total:,} ({done / total:.0%})" if total else ""
+        seconds = f"{now - begun:.0f} s"
+        line = f"{doing}, after {seconds}" if doing else f"{done:,}{of} {label} in {seconds}"
         with contextlib.suppress(OSError):  # who read this has gone: no reason to end the work
-            print(f"unstill: {done:,}{of} {label} in {now - begun:.0f} s", file=sys.stderr, flush=True)
+            print(f"unstill: {line}", file=sys.stderr, flush=True)
 
     return tell
 
@@ -49,11 +52,13 @@ def _bar(label: str) -> Iterator[Tell]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn(label),
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),  # bears a total that is not known yet
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=None)
-        yield lambda done, total, entry: bar.update(task, completed=done, total=total)
+        yield lambda done, total, entry: bar.update(
+            task, completed=done, total=total, description=entry.get("doing", label)
+        )

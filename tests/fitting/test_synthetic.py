@@ -176,7 +176,8 @@ def test_it_does_not_find_what_is_not_there():
         ({"warm_start": "yes"}, "warm_start"), ({"warm_start": "atlas", "window": 4}, "window"),
         ({"warm_start": "atlas", "batch": 3}, "batch"), ({"warm_start": "atlas", "constraint": "range"}, "constraint"),
         ({"strategy": "synthetic-likelihood"}, "start"), ({"warm_start": "atlas", "horizon": 9}, "horizon"),
-        ({"strategy": "synthetic-likelihood", "warm_start": "recover"}, "warm_start"), ({"warm_start": "atlas", "loss": "pixel"}, "loss"),
+        ({"strategy": "synthetic-likelihood", "warm_start": "recover"}, "warm_start"),
+        ({"warm_start": "atlas", "loss": "pixel"}, "loss"),
         ({"strategy": "synthetic-likelihood", "start": {**TRUTH, "Du": 0.3}}, "start"),
     ],
 )  # fmt: skip

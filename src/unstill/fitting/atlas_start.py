@@ -13,7 +13,13 @@ SHIPPED = "atlas"  # the word for the atlas that comes with the package
 
 
 def atlas_starts(task: Task, where: str) -> list[dict[str, float]]:
-    """Parameter sets of the nearest cells, those that are known replaced; `where`: `atlas`, or a run folder of survey.
+    """Parameter sets of the nearest cells, those that are known replaced; raises `BadInput` as `open_atlas` does."""
+    cells = similar_parameters(open_atlas(task, where), task.pictures, task.grid)
+    return [{**cell, **task.fix} for cell in cells]
+
+
+def open_atlas(task: Task, where: str) -> Atlas:
+    """The shipped one, where that is the word, or that of a run folder of survey.
 
     Raises `BadInput` where there is no such atlas, or it is of another system.
     """
@@ -29,5 +35,4 @@ def atlas_starts(task: Task, where: str) -> list[dict[str, float]]:
         raise BadInput("warm_start", "must be recover, atlas, or a run folder of survey", where) from error
     if atlas.setting.cls is not task.system:
         raise BadInput("warm_start", f"must be an atlas of {name}", f"one of {system_name(atlas.setting.cls)}")
-    cells = similar_parameters(atlas, task.pictures, task.grid)
-    return [{**cell, **task.fix} for cell in cells]
+    return atlas

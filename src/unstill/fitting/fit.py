@@ -11,6 +11,7 @@ from .._progress import AbstractCheckpoint, Progress, silent
 from ..observations.task import Pictures, Task, check, named_fields, system_class
 from ..simulation import Grid
 from ..systems import AbstractSystem
+from .atlas_start import open_atlas
 from .journal import Journal
 from .minimisations import Run, run_starts
 from .plan import Plan
@@ -105,6 +106,8 @@ def fit(
     plan, started = Plan(locals()), clock.perf_counter()
     named, told = named_fields(system_class(system), pictures, observe)
     task = check(system, named, observe=observe, grid=grid, fix=fix)
+    if plan.warm_start not in (None, "recover"):
+        open_atlas(task, plan.warm_start)  # before anything is written
     if plan.is_synthetic:
         return fit_statistics(task, plan, told=told, progress=progress, resume=resume, started=started)
     roads, journal = prepare(task, plan), Journal(resume, progress)

@@ -56,7 +56,7 @@ def fit_statistics(
     uniform = is_uniform(ensemble.statistics.targets)
     _check_targets(ensemble, uniform)
     check_start(task.system, task.grid, ensemble.dt, plan.start)
-    search, rows = _begun(ensemble, plan, kept)
+    search, rows = _begun(Search.around(*_first_box(ensemble, plan), _width(ensemble)), kept)
     ended = Status.NOT_CONVERGED
     try:
         while not (uniform or search.ended or search.generation >= (plan.iterations or ITERATIONS)):
@@ -93,15 +93,16 @@ def _check_targets(ensemble: Ensemble, uniform: bool) -> None:
         raise BadInput("pictures", rule, f"a uniform one, sample {int(np.argmax(blank))}", "Leave it out.")
 
 
-def _begun(ensemble: Ensemble, plan: Plan, kept: AbstractCheckpoint) -> tuple[Search, list[dict[str, Any]]]:
-    """The search where an earlier call left it, with the log up to there, or a new one."""
+def _width(ensemble: Ensemble) -> int:
+    """How many statistics there are."""
+    return ensemble.statistics.of_targets.shape[1]
+
+
+def _begun(new: Search, kept: AbstractCheckpoint) -> tuple[Search, list[dict[str, Any]]]:
+    """The search where an earlier call left it, with the log up to there, or the new one."""
     arrays = kept.kept("state-0")
-    if arrays is not None:
-        search = Search.of(arrays)
-        rows = kept.log()[: search.generation]
-    else:
-        middle, half = _first_box(ensemble, plan)
-        search, rows = Search.around(middle, half, ensemble.statistics.of_targets.shape[1]), []
+    search = new if arrays is None else Search.of(arrays)
+    rows = kept.log()[: search.generation]
     kept.write_log(rows)
     return search, rows
 

@@ -158,6 +158,8 @@ def test_interrupted_and_resumed_it_ends_on_the_same_bits(monkeypatch):
     assert {n: float(v) for n, v in again.values.items()} == {n: float(v) for n, v in whole.values.items()}
     assert [row["parameters"] for row in again.history] == [row["parameters"] for row in whole.history]
     assert np.array_equal(again.states, whole.states)
+    with pytest.raises(BadInput, match="other pictures"):
+        fit("gray-scott", {"v": spots()[:3]}, **few, resume=kept)
 
 
 def test_it_does_not_find_what_is_not_there():

@@ -11,7 +11,6 @@ from .._progress import AbstractCheckpoint, Progress, silent
 from ..observations.task import Pictures, Task, check, named_fields, system_class
 from ..simulation import Grid
 from ..systems import AbstractSystem
-from .atlas_start import open_atlas
 from .journal import Journal
 from .minimisations import Run, run_starts
 from .plan import Plan
@@ -106,13 +105,11 @@ def fit(
     plan, started = Plan(locals()), clock.perf_counter()
     named, told = named_fields(system_class(system), pictures, observe)
     task = check(system, named, observe=observe, grid=grid, fix=fix)
-    if plan.warm_start not in (None, "recover"):
-        open_atlas(task, plan.warm_start)  # before anything is written
     if plan.is_synthetic:
         return fit_statistics(task, plan, told=told, progress=progress, resume=resume, started=started)
     roads, journal = prepare(task, plan), Journal(resume, progress)
+    first = first_start(task, roads[0].problem.dt, plan)  # may refuse: before anything is written
     journal.take_up(roads, plan)
-    first = first_start(task, roads[0].problem.dt, plan)
     best, runs = run_starts(task, roads, plan, first, journal)
     history = [*journal.before, *(row for run in runs for row in run.rows)]
     return _result(best, task, history, told, clock.perf_counter() - started)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time as clock
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,7 @@ from ..._result import plain
 from ..._types import Status
 from ...observations.steadiness import is_uniform
 from ...observations.task import Task
+from ...systems.same_call import fingerprint
 from ..atlas_start import atlas_starts
 from ..plan import SYNTHETIC, Plan
 from ..result import Fit
@@ -56,7 +58,8 @@ def fit_statistics(
     uniform = is_uniform(ensemble.statistics.targets)
     _check_targets(ensemble, uniform)
     check_start(task.system, task.grid, ensemble.dt, plan.start)
-    search, rows = _begun(Search.around(*_first_box(ensemble, plan), _width(ensemble)), kept)
+    word = _fingerprint(ensemble, plan)
+    search, rows = _begun(Search.around(*_first_box(ensemble, plan), _width(ensemble)), word, kept)
     ended = Status.NOT_CONVERGED
     try:
         while not (uniform or search.ended or search.generation >= (plan.iterations or ITERATIONS)):
@@ -64,7 +67,7 @@ def fit_statistics(
             alive = search.advance(ensemble)
             rows.append(_row(ensemble, search, alive, clock.perf_counter() - began))
             kept.append_log(rows[-1])
-            kept.keep("state-0", **search.arrays())
+            kept.keep("state-0", call=word, **search.arrays())
             progress(len(rows), None, rows[-1])
         shown = _shown(ensemble, search) if not uniform else None
     except KeyboardInterrupt:
@@ -98,10 +101,22 @@ def _width(ensemble: Ensemble) -> int:
     return ensemble.statistics.of_targets.shape[1]
 
 
-def _begun(new: Search, kept: AbstractCheckpoint) -> tuple[Search, list[dict[str, Any]]]:
-    """The search where an earlier call left it, with the log up to there, or the new one."""
+def _fingerprint(ensemble: Ensemble, plan: Plan) -> np.ndarray:
+    """What all numbers of a call depend on, but for how long it may go on."""
+    facts = {name: getattr(ensemble, name) for name in ("dt", "init", "horizon", "seed")}
+    seen = hashlib.sha256(np.ascontiguousarray(ensemble.statistics.targets)).hexdigest()
+    asked = {"grid": ensemble.task.grid, "fix": dict(ensemble.task.fix), "start": plan.start, "from": plan.warm_start}
+    return fingerprint(ensemble.task.system, targets=seen, observed=ensemble.observed, **facts, **asked)
+
+
+def _begun(new: Search, word: np.ndarray, kept: AbstractCheckpoint) -> tuple[Search, list[dict[str, Any]]]:
+    """The search where an earlier call left it, with the log up to there, or the new one; raises `BadInput` where that
+    was another call."""
     arrays = kept.kept("state-0")
-    search = new if arrays is None else Search.of(arrays)
+    if arrays is not None and str(arrays.get("call")) != str(word):
+        rule = "must hold an interrupted call like this one"
+        raise BadInput("resume", rule, "other pictures, settings or version", "Use another folder.")
+    search = new if arrays is None else Search.of({n: v for n, v in arrays.items() if n != "call"})
     rows = kept.log()[: search.generation]
     kept.write_log(rows)
     return search, rows

@@ -67,7 +67,7 @@ def _of_run(given: Given) -> dict[str, Any]:
 def _of_file(given: Given) -> dict[str, Any]:
     """The states of a file of all fields; raises `BadInput`."""
     from ..files import load
-    from ..systems import Grid, ReactionDiffusion, find_system
+    from ..systems import ReactionDiffusion, find_system
 
     cls = find_system(given.system)
     if not issubclass(cls, ReactionDiffusion):
@@ -81,5 +81,5 @@ def _of_file(given: Given) -> dict[str, Any]:
         rule = f"must hold all fields of {cls.name}, {', '.join(cls.fields)}"
         raise BadInput("source", rule, given.source, "`unstill recover` finds a hidden one.") from error
     known = pictures.known_grid()
-    grid = Grid(known.shape, known.dx if given.dx is None else given.dx, given.boundary or known.boundary)
+    grid = known.restated(given.dx, given.boundary)
     return {"dynamics": system, "state": pictures.states(cls.fields), "grid": grid}

@@ -10,12 +10,14 @@ from .signatures import options_of
 from .tokens import parameter_sets
 
 BOUNDARIES = ("periodic", "no-flux")
+SCHEMES = ("five-point", "nine-point", "spectral")
 SYSTEM = option("system", "gray-scott", "A system's name, or file.py:NAME.", metavar="SYSTEM")
 FIRST_SYSTEM = positional("system", "gray-scott", SYSTEM.meaning)
 CELLS = (
     option("dx", None, "Side of a cell (default: the source's, or 1).", kind="Positive"),
     option("boundary", None, "Boundary (default: the source's, or periodic).", choices=BOUNDARIES),
 )
+LAPLACIAN = option("laplacian", None, "Laplacian (default: the source's, or five-point).", choices=SCHEMES)
 SETS = (
     option("preset", "", "Start from a preset's parameters."),
     assignments("set", "Parameters; given again, another set; LOW:HIGH:COUNT makes COUNT sets."),
@@ -52,15 +54,15 @@ def build_state(cls, systems, given: Given):
         _refuse_grid(cls, given)
         return None, None
     if given.init in INITIAL_STATES or not _is_path(given.init):
-        grid = Grid(given.size or (128, 128), 1.0 if given.dx is None else given.dx, given.boundary or "periodic")
+        grid = Grid(given.size or (128, 128)).restated(given.dx, given.boundary, getattr(given, "laplacian", None))
         return initial_states(systems, grid, init=given.init, samples=given.samples, seed=given.seed), grid
     state, grid = _loaded(cls, given)
     return initial_states(systems, grid, state=state), grid
 
 
 def _refuse_grid(cls, given: Given) -> None:
-    for name in ("size", "dx", "boundary"):
-        if getattr(given, name) is not None:
+    for name in ("size", "dx", "boundary", "laplacian"):
+        if getattr(given, name, None) is not None:
             raise BadInput(name, f"must be left out: {cls.name} has no grid", given.told(name))
     if given.init != "square":
         raise BadInput("init", f"must be left out: {cls.name} starts near its state of rest", given.init)
@@ -69,7 +71,6 @@ def _refuse_grid(cls, given: Given) -> None:
 def _loaded(cls, given: Given) -> tuple[Any, Any]:
     """States and grid from a file or a run folder."""
     from ..files import load
-    from ..simulation import Grid
 
     with naming("init"):
         snapshots = load(given.init, observe=cls.fields)
@@ -79,8 +80,8 @@ def _loaded(cls, given: Given) -> tuple[Any, Any]:
     if given.size not in (None, snapshots.shape):
         raise BadInput("size", f"must be left out: {given.init} has {snapshots.shape}", given.size)
     known = snapshots.known_grid()
-    dx = known.dx if given.dx is None else given.dx
-    return snapshots.states(cls.fields), Grid(known.shape, dx, given.boundary or known.boundary)
+    grid = known.restated(given.dx, given.boundary, getattr(given, "laplacian", None))
+    return snapshots.states(cls.fields), grid
 
 
 def _is_path(text: str) -> bool:

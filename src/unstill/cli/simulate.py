@@ -11,7 +11,7 @@ import dataclasses
 
 from .._errors import BadInput
 from .arguments import Given, option
-from .dynamics import FIRST_SYSTEM, MOTION, STOPS, build_state, build_systems
+from .dynamics import FIRST_SYSTEM, LAPLACIAN, MOTION, STOPS, build_state, build_systems
 from .progress import progress_bar
 from .runs import ARRAYS, Run, known_arguments, say, show
 
@@ -20,6 +20,7 @@ ARGUMENTS = known_arguments(
     MOTION,
     STOPS,
     (
+        LAPLACIAN,
         option("normalize", False, "Write normalised.npz too: final states from the fields' range to [-1, 1]."),
         option("well", False, "Write well.hdf5 too: the frames in the layout of The Well; needs `save_every`."),
         option("reuse", False, "Where the run folder holds the finished run of this very command, leave it."),

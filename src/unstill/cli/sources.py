@@ -21,13 +21,11 @@ def reading(given: Given) -> dict:
 def pictures_and_grid(given: Given, source: str | None = None):
     """The pictures of a source, and their grid with what `--dx` and `--boundary` say of it; raises `BadInput`."""
     from ..files import load
-    from ..systems import Grid
 
     where = given.source if source is None else source
     pictures = load(where, observe=given.observe or None, **reading(given))
     known = pictures.known_grid()
-    dx = known.dx if given.dx is None else given.dx
-    return pictures, Grid(known.shape, dx, given.boundary or known.boundary)
+    return pictures, known.restated(given.dx, given.boundary)
 
 
 def each_source(given: Given) -> tuple[str, ...]:

@@ -11,7 +11,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from .._errors import BadInput
+from ..observations.spectrum import inverse, transform
 from ..simulation import Grid
+from ..systems.grid import FIVE_POINT
 from .equation_text import right_hand_sides
 from .library import Library, Term, find_library, latex_name
 
@@ -73,6 +75,8 @@ class FieldLibrary:
 
 def laplacian(grid: Grid, c: Float[np.ndarray, "*B H W"]) -> Float[np.ndarray, "*B H W"]:
     """`Grid.laplacian` in NumPy: one picture of its own a call is too little work for JAX."""
+    if grid.scheme != FIVE_POINT:
+        return inverse(grid, grid.symbol * transform(grid, c))
     mode = "wrap" if grid.boundary == "periodic" else "edge"
     wide = np.pad(c, [(0, 0)] * (c.ndim - 2) + [(1, 1)] * 2, mode=mode)
     around = wide[..., 1:-1, :-2] + wide[..., 1:-1, 2:] + wide[..., :-2, 1:-1] + wide[..., 2:, 1:-1]

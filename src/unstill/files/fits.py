@@ -59,12 +59,11 @@ def _asked(folder: str | os.PathLike) -> dict[str, Any]:
 
 def _task(source: str, asked: dict[str, Any], plan: Plan) -> Task:
     from ..observations.task import check
-    from ..systems import Grid, find_system
+    from ..systems import find_system
 
     observe = asked.get("observe") or None
     reading = {name: asked[name] for name in _READING if asked.get(name) is not None}
     pictures = load(source, observe=observe, **reading)
     known = pictures.known_grid()
-    dx = known.dx if asked.get("dx") is None else asked["dx"]
-    grid = Grid(known.shape, dx, asked.get("boundary") or known.boundary)
+    grid = known.restated(asked.get("dx"), asked.get("boundary"))
     return check(find_system(asked.get("system", "gray-scott")), pictures, observe=observe, grid=grid, fix=plan.fix)

@@ -43,7 +43,6 @@ def load_pictures(
     """Pictures (M, H, W) by field of all sources together, their grid, the frames in order of time or None, and what of
     it the files state, in words. `reading` is what `load` takes besides."""
     from ..observations import Ordered
-    from ..systems import Grid
 
     several = [load(source, observe=observe, **reading) for source in sources]
     first = several[0]
@@ -52,7 +51,7 @@ def load_pictures(
             what = f"{', '.join(other.fields)} of {other.shape} in {other.source}"
             raise BadInput("source", f"must all hold {', '.join(first.fields)} of {first.shape}", what)
     known = first.known_grid()
-    grid = Grid(known.shape, known.dx if dx is None else dx, boundary or known.boundary)
+    grid = known.restated(dx, boundary)
     fields = {name: np.concatenate([one.fields[name] for one in several]) for name in first.fields}
     frames, told = None, [first.measures.cells()] if dx is None and first.grid is None else []
     if ordered:

@@ -7,7 +7,7 @@ import dataclasses
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -186,10 +186,10 @@ def _load_run(folder: Path, file: Path, names: tuple[str, ...] | None) -> Snapsh
     # What the run used counts more than what was asked for; a run without either is a folder made by hand.
     asked = read_run(folder).get("config") if (folder / RUN).exists() else None
     used = read_result(folder) if (folder / RESULT).exists() else None
-    known = {"dx": 1.0, "boundary": "periodic"}
+    known: dict[str, Any] = {"dx": 1.0, "boundary": "periodic", "laplacian": None}
     for source in (asked, used):
         known |= {key: source[key] for key in known if isinstance(source, dict) and source.get(key) is not None}
-    grid = _grid(arrays, known["dx"], known["boundary"], folder)
+    grid = _grid(arrays, folder, **known)
     return _restricted(arrays, grid, folder, names)
 
 
@@ -214,9 +214,8 @@ def _load_npz(path: Path, names: tuple[str, ...] | None) -> Snapshots:
         arrays = read_npz(path, _field_names(headers, names, path))
     grid = None
     if "dx" in headers:
-        extras = read_npz(path, [n for n in ("dx", "boundary") if n in headers])
-        boundary = str(extras.get("boundary", "periodic"))
-        grid = _grid(arrays, extras["dx"], boundary, path)
+        extras = read_npz(path, [n for n in ("dx", "boundary", "laplacian") if n in headers])
+        grid = _grid(arrays, path, **{"boundary": "periodic", **extras})
     return _restricted(arrays, grid, path, names)
 
 
@@ -262,11 +261,11 @@ def _restricted(arrays, grid: Grid | None, path: Path, names: tuple[str, ...] | 
     return snapshots if names is None else snapshots.select(names)
 
 
-def _grid(arrays: Mapping[str, np.ndarray], dx, boundary, path: Path) -> Grid:
+def _grid(arrays: Mapping[str, np.ndarray], path: Path, *, dx: Any, boundary: Any, laplacian: Any = None) -> Grid:
     shape = next((tuple(a.shape[-2:]) for a in arrays.values() if a.ndim >= 2), None)
     if shape is None:
         raise BadInput("path", "must hold arrays (H, W) or (M, H, W)", path)
-    return grid_of(shape, dx, boundary)
+    return grid_of(shape, dx, boundary, laplacian)
 
 
 def _patterned(snapshots: Snapshots) -> Snapshots:

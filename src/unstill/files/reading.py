@@ -174,12 +174,13 @@ def _of_samples(value: float | tuple[float, ...], samples: Sequence[int]) -> flo
     return chosen[0] if len(set(chosen)) == 1 else chosen
 
 
-def grid_of(shape: tuple[int, int], dx: Any, boundary: Any) -> Grid:
-    """The grid that a file states; raises `BadInput`."""
+def grid_of(shape: tuple[int, int], dx: Any, boundary: Any, laplacian: Any = None) -> Grid:
+    """The grid that a file states, with the five-point Laplacian where it states none; raises `BadInput`."""
     from ..systems import Grid
+    from ..systems.grid import FIVE_POINT
 
     try:
         dx = float(dx)
     except (TypeError, ValueError) as error:
         raise BadInput("dx", "must be one number", f"{dx!r}") from error
-    return Grid(shape, dx, str(boundary))
+    return Grid(shape, dx, str(boundary), str(laplacian or FIVE_POINT))

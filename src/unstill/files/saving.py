@@ -43,7 +43,7 @@ def save(path: str | os.PathLike, states: Snapshots | Trajectory | Mapping[str, 
     snapshots = _as_snapshots(states)
     if suffix == ".npz":
         grid = snapshots.grid
-        extras = {} if grid is None else {"dx": np.array(grid.dx), "boundary": np.array(grid.boundary)}
+        extras = {} if grid is None else _stated(grid)
         with replacing(path) as part:
             write_npz(part, {**snapshots.fields, **extras, **_frames(states)})
     elif suffix == ".png":
@@ -53,6 +53,14 @@ def save(path: str | os.PathLike, states: Snapshots | Trajectory | Mapping[str, 
             write_png(part, picture, stated)
     else:
         raise BadInput("path", "must end in .npz, .hdf5 or .png", path)
+
+
+def _stated(grid) -> dict[str, np.ndarray]:
+    """What a file says of a grid; a Laplacian where it is not that of five points."""
+    from ..systems.grid import FIVE_POINT
+
+    scheme = {} if grid.scheme == FIVE_POINT else {"laplacian": np.array(grid.scheme)}
+    return {"dx": np.array(grid.dx), "boundary": np.array(grid.boundary), **scheme}
 
 
 def _frames(states) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ import numpy as np
 from .._errors import BadInput
 from .._types import Status
 from .array_files import arrays_path, read_arrays
+from .reading import grid_of
 from .runs import read_result
 
 if TYPE_CHECKING:  # the rest of this room does without JAX
@@ -28,7 +29,6 @@ def load_trajectory(path: str | os.PathLike) -> Trajectory:
 
     Raises `BadInput` for a folder of another kind, or with damaged or missing files.
     """
-    from ..simulation import Grid
     from ..systems import find_system
     from .models import is_rule  # its rooms import JAX, which reading a file does not need
 
@@ -40,7 +40,8 @@ def load_trajectory(path: str | os.PathLike) -> Trajectory:
         raise BadInput("path", "must be a run folder of simulate or recover", folder, "This one names no system.")
     try:
         cls = find_system(result["system"])
-        grid = Grid(_shape(folder, cls), result["dx"], result["boundary"]) if result.get("dx") else None
+        stated = {key: result.get(key) for key in ("dx", "boundary", "laplacian")}
+        grid = grid_of(_shape(folder, cls), **stated) if result.get("dx") else None
         if arrays_path(folder, "fields"):
             return _recovered(folder, result, cls, grid)  # pyright: ignore[reportArgumentType]
         return _simulated(folder, result, cls, grid)

@@ -51,7 +51,7 @@ def estimate_noise(grid: Grid, pictures: Float[np.ndarray, "M H W"]) -> Noise:
     Medians of the periodogram, divided by the exponential law's ln 2 (by its χ²₁ counterpart for the DCT). Fails on
     patterns with structure of one or two cells, whose own power fills the corner: the result is then an upper bound.
     """
-    share = grid.symbol / grid.symbol.min()
+    share = grid.five_point.symbol / grid.five_point.symbol.min()
     # The median of |normal|², complex in the FFT and real in the DCT, and the scatter of a cell's.
     median, scatter = (np.log(2.0), 1.0) if grid.boundary == "periodic" else (0.4549, 2.0)
     power = np.abs(transform(grid, pictures)) ** 2
@@ -71,7 +71,7 @@ def white_noise_level(grid: Grid, c: Float[np.ndarray, "M H W"]) -> float:
     the power in the outermost ring, or within four standard errors of 0.
     """
     power = (np.abs(transform(grid, c)) ** 2).mean(0)
-    radius = -grid.symbol * grid.dx**2
+    radius = -grid.five_point.symbol * grid.dx**2
     members = [(radius >= a) & (radius < b) for a, b in itertools.pairwise(_RINGS)]
     members = [ring for ring in members if ring.any()]
     mean, middle, size = (np.array([f(ring) for ring in members]) for f in (
@@ -97,7 +97,7 @@ def white_noise_levels(grid: Grid, states: Float[np.ndarray, "M C H W"]) -> Floa
     Noise of different fields is independent, while the finest detail of a pattern, which may look flat too, stands in
     all its fields: where the corner of the spectrum is coherent with another field's, it is no noise.
     """
-    corner = -grid.symbol * grid.dx**2 >= _RINGS[-4]
+    corner = -grid.five_point.symbol * grid.dx**2 >= _RINGS[-4]
     c_hat = transform(grid, states)[..., corner]
     cross = np.abs(np.einsum("mak,mbk->ab", c_hat, c_hat.conj())) ** 2
     power = np.sqrt(np.diag(cross))
@@ -112,10 +112,10 @@ def denoise(grid: Grid, c: Float[np.ndarray, "M H W"], noise: float) -> Float[np
         return c
     c_hat = transform(grid, c)
     power = (np.abs(c_hat) ** 2).mean(0)
-    radius = np.sqrt(np.maximum(-grid.symbol, 0)) * grid.dx
+    radius = np.sqrt(np.maximum(-grid.five_point.symbol, 0)) * grid.dx
     shell = np.rint(radius * np.sqrt(radius.size) / (2 * np.pi)).astype(int)
     shell[shell == 0] = 1
     mean = np.bincount(shell.ravel(), power.ravel()) / np.maximum(np.bincount(shell.ravel()), 1)
     gain = np.maximum(1 - noise**2 / np.maximum(mean[shell], 1e-300), 0)
-    gain[grid.symbol > -1e-12] = 1.0  # the mean of a picture is never noise
+    gain[grid.five_point.symbol > -1e-12] = 1.0  # the mean of a picture is never noise
     return inverse(grid, gain * c_hat)

@@ -14,6 +14,7 @@ from ..observations.independence import distinct_pictures
 from ..observations.plausible import is_stretched, refuse_negative
 from ..observations.task import Task
 from ..systems import Grid
+from ..systems.grid import FIVE_POINT
 from .ties import Tie
 
 
@@ -60,6 +61,15 @@ def refuse_window(window: bool) -> None:
         raise BadInput("pictures", rule, "opposite borders that do not meet", remedy)
 
 
+def refuse_scheme(grid: Grid, *, window: bool, film: bool) -> None:
+    """Raise `BadInput` for a Laplacian that windows or films do not know."""
+    if grid.scheme == "spectral" and window:
+        rule = "must see the whole domain: the pictures are cut from larger ones"
+        raise BadInput("laplacian", rule, grid.scheme, "Take nine-point, or state the boundary where there is one.")
+    if grid.scheme != FIVE_POINT and film:
+        raise BadInput("laplacian", "must be five-point of a film", grid.scheme, "Leave it out.")
+
+
 def camera_of(named: Any, task: Task, gain, offset, gamma) -> tuple[Camera, str]:
     """What is known of the camera, and what was assumed of it, for the message."""
     (name,) = task.pictures
@@ -93,5 +103,5 @@ def cut_from_larger(task: Task, window: bool, stated: bool) -> tuple[Task, bool,
     seems = not window and not stated and looks_cut(pictures)
     if not (window or seems):
         return task, False, ""
-    free = dataclasses.replace(task, grid=Grid(task.grid.shape, task.grid.dx, "no-flux"))
+    free = dataclasses.replace(task, grid=dataclasses.replace(task.grid, boundary="no-flux"))
     return free, True, "opposite borders do not meet: taken as a window; " if seems else ""

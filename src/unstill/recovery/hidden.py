@@ -14,7 +14,7 @@ from ..observations.steadiness import ALL_NOISE, UNEXPLAINED, contrast_floor, is
 from ..observations.steadiness import contrast as contrast_of
 from ..simulation.jacobian import drift_of, rms_drift
 from ..systems import ReactionDiffusion
-from ..systems.grid import Grid
+from ..systems.grid import FIVE_POINT, Grid
 from .causes import likeliest_cause
 from .hidden_combinations import combinations, determined_products, null_directions
 from .hidden_elimination import choose_route
@@ -203,8 +203,10 @@ class _Recovery:
         )
 
     def _best(self, clean: np.ndarray) -> Fitted | None:
-        """The best end of the search, carried on with all cells of all pictures."""
-        few = Balance(self.problem, self.route, clean[:SEARCHED])
+        """The best end of the search, carried on with all cells of all pictures and the grid's own Laplacian: the
+        search does with five points, whose solves are direct."""
+        rough = dataclasses.replace(self.problem, grid=self.problem.grid.five_point)
+        few = Balance(rough, self.route, clean[:SEARCHED])
         if min(clean.shape[1:]) > ENOUGH:
             found = self._of_a_part(clean, few)
             if found is not None and np.sqrt(2 * found.cost) <= UNEXPLAINED:
@@ -222,8 +224,8 @@ class _Recovery:
         return None if at is None else descend(few, self.scaling, at, LAST_DESCENT)
 
     def _with_all(self, clean: np.ndarray, found: Fitted) -> Fitted | None:
-        """The search's end, carried on with all pictures where it saw only the first few."""
-        if len(clean) <= SEARCHED:
+        """The search's end, carried on where it saw only the first few pictures or another Laplacian."""
+        if len(clean) <= SEARCHED and self.problem.grid.scheme == FIVE_POINT:
             return found
         every = Balance(self.problem, self.route, clean)
         at = evaluate(every, self.scaling, found.q)

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._jax import enable_x64
-from ..simulation.jacobian import drift_of, jacobian_pattern, kinetic_slopes
+from ..simulation.corrected import Corrected, Part, sparse_grid
+from ..simulation.jacobian import drift_of, kinetic_slopes
 from ..simulation.multifrontal import Factorisation, SingularMatrix, elimination
 from ..systems import ReactionDiffusion
 from ..systems.grid import OnGrid
@@ -97,13 +98,13 @@ def solve_hidden(
         start = np.broadcast_to(
             np.array([abs(float(system.rest()[i])) + 0.1 for i in hidden])[:, None, None], (len(hidden), *picture.shape)
         )
-    h, plan = np.array(start), elimination(problem.grid, len(hidden), 1)
+    h, plan = np.array(start), elimination(sparse_grid(problem.grid), len(hidden), 1)
     matrix = None
     for _ in range(1 if route.linear else NEWTON):
         state = problem.state(picture, h)
         matrix, rates = _hidden_matrix(problem, route, system, state), drift_of(system, problem.grid, state)
         try:
-            factor = _factorise(plan, matrix)
+            factor = _factorise(plan, *matrix)
         except SingularMatrix as error:
             raise Unsolvable(str(error)) from error
         change = -factor.solve(np.einsum("ec,chw->ehw", solve, rates).ravel()).reshape(h.shape)
@@ -117,7 +118,7 @@ def solve_hidden(
             raise Unsolvable("Newton's method for the hidden field did not converge")
     if not route.linear:
         try:
-            factor = _factorise(plan, _hidden_matrix(problem, route, system, problem.state(picture, h)))
+            factor = _factorise(plan, *_hidden_matrix(problem, route, system, problem.state(picture, h)))
         except SingularMatrix as error:
             raise Unsolvable(str(error)) from error
     return h, factor
@@ -145,25 +146,29 @@ class _Pointwise:
         return (rhs.T / self._diagonal).T
 
 
-def _factorise(plan, matrix):
+def _factorise(plan, matrix, operator):
     """By Cholesky where there is one hidden field (then D∇² + diag is symmetric) and it is negative definite."""
     if plan.fields == 1:
         diagonal = matrix.diagonal()
         if np.abs(matrix.data).sum() == np.abs(diagonal).sum():
             return _Pointwise(diagonal)
         try:
-            return _Negative(plan, matrix)
+            factor = _Negative(plan, matrix)
+            return factor if operator is matrix else Corrected(operator, factor, definite=True)
         except SingularMatrix:
             pass
-    return Factorisation(plan, matrix)
+    factor = Factorisation(plan, matrix)
+    return factor if operator is matrix else Corrected(operator, factor, definite=False)
 
 
 def _hidden_matrix(problem, route, system, state):
-    """∂(solve @ drift)/∂(hidden fields), sparse."""
+    """∂(solve @ drift)/∂(hidden fields): its sparse part, and the whole."""
     hidden, solve = problem.hidden, np.array(route.solve)
     slopes = np.einsum("ec,ckhw->ekhw", solve, kinetic_slopes(system, state)[1][:, hidden])
-    spread = solve[:, hidden] @ np.diag([float(system.diffusivities()[i]) for i in hidden])
-    return jacobian_pattern(problem.grid, len(hidden)).matrix(np.diag(spread), slopes)
+    spread = np.diag(solve[:, hidden] @ np.diag([float(system.diffusivities()[i]) for i in hidden]))
+    part = Part.of(problem.grid, state[problem.observed])
+    sparse = part.sparse(spread, slopes)
+    return sparse, part.whole(sparse, spread)
 
 
 def hidden_slopes(route: Route, factor, direct: np.ndarray):

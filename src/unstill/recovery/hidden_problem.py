@@ -5,11 +5,13 @@ import functools
 from collections.abc import Mapping
 
 import numpy as np
+import scipy.sparse as sp
 from jaxtyping import Float
 from scipy.stats import qmc
 
 from ..observations.camera import ABSOLUTE, GAMMAS, Camera
-from ..simulation.jacobian import parameter_slopes
+from ..simulation.corrected import Operator, Part
+from ..simulation.jacobian import kinetic_slopes, parameter_slopes
 from ..systems import ReactionDiffusion
 from ..systems.grid import Grid
 from .ties import Tie
@@ -92,6 +94,13 @@ class Problem:
         parameters, slopes = self.parameters(values)
         by_parameter = parameter_slopes(self.system(values), self.grid, tuple(parameters), state)
         return np.tensordot(slopes, by_parameter, 1)
+
+    def jacobian(self, system: ReactionDiffusion, state: np.ndarray) -> tuple[sp.csr_array, Operator]:
+        """∂(drift)/∂(fields): its sparse part, and the whole."""
+        diffusivities = [float(D) for D in system.diffusivities()]
+        part = Part.of(self.grid, state[self.observed])
+        sparse = part.sparse(diffusivities, kinetic_slopes(system, state)[1])
+        return sparse, part.whole(sparse, diffusivities)
 
     def completed(self, states: Float[np.ndarray, "M C H W"]) -> Float[np.ndarray, "M C H W"]:
         """Fitted states whose hidden fields at a window's border, and beside it, where hardly an equation determines

@@ -4,8 +4,9 @@ import dataclasses
 
 import numpy as np
 
+from ..simulation.corrected import normal_solve, sparse_grid
 from ..simulation.jacobian import drift_of, jacobian_pattern, kinetic_slopes
-from ..simulation.multifrontal import Factorisation, SingularMatrix, elimination
+from ..simulation.multifrontal import SingularMatrix, elimination
 from ..training import damped
 from .hidden_problem import Problem, Scaling
 
@@ -54,8 +55,8 @@ class Penalty:
         self, problem: Problem, scaling: Scaling, pictures: np.ndarray, noise: float, states: np.ndarray, q, null=None
     ):
         self.problem, self.scaling, self.pictures, self.noise = problem, scaling, pictures, noise
-        self.pattern = jacobian_pattern(problem.grid, states.shape[1])
-        self.plan = elimination(problem.grid, states.shape[1], 2)
+        self.pattern = jacobian_pattern(sparse_grid(problem.grid), states.shape[1])
+        self.plan = elimination(sparse_grid(problem.grid), states.shape[1], 2)
         self.across = complement(np.zeros((len(q), 0)) if null is None else null)
         self.held = np.concatenate(states, 1)  # (C, M·H, W)
         self.share = noise / float(pictures.std((1, 2)).mean())
@@ -121,7 +122,7 @@ class Penalty:
         problem, values, P, n = self.problem, self.scaling.values(q), len(q), self.pattern.n
         drift, misfit = (part.ravel() for part in self.parts(q, state, picture))
         system, o = problem.system(values), slice(problem.observed * n, (problem.observed + 1) * n)
-        J = self.pattern.matrix([float(D) for D in system.diffusivities()], kinetic_slopes(system, state)[1])
+        sparse, J = problem.jacobian(system, state)
         direct = problem.drift_slopes(values, state).reshape(P, -1).T * self.scaling.slope(values)
         direct -= drift[:, None] * np.repeat(units[1], n, axis=0)
         weights = (problem.inside / (level * units[0][:, None, None]) ** 2).ravel()
@@ -135,8 +136,7 @@ class Penalty:
         gradient, B = J.T @ (weights * drift), J.T @ (weights[:, None] * direct)
         gradient[o] += seen * misfit
         B[o] += seen[:, None] * shown
-        matrix = self.pattern.normal(J, weights, soft)
-        X = Factorisation(self.plan, matrix, symmetric=True).solve(np.column_stack([B, gradient]))
+        X = normal_solve(self.plan, self.pattern, sparse, J, weights, soft, np.column_stack([B, gradient]))
         own = direct.T @ (weights[:, None] * direct) + shown.T @ shown / self.noise**2
         slope = direct.T @ (weights * drift) + shown.T @ misfit / self.noise**2
         return own - B.T @ X[:, :P], slope - B.T @ X[:, P], X
@@ -158,7 +158,9 @@ def refine(
     kept: Refined | None = None
     history: list[dict] = []
     systematic, exhausted = np.zeros((len(q), len(q))), False
-    for level in LEVELS:
+    # The sharpest level takes a spectral Laplacian's conjugate gradients hundreds of steps and moves nothing further.
+    levels = LEVELS[:-1] if penalty.problem.grid.scheme == "spectral" else LEVELS
+    for level in levels:
         q, states, iterations = _descend(penalty, q, states, level)
         exhausted |= iterations >= PER_LEVEL
         drift, misfit = (np.array(parts) for parts in penalty.all_parts(q, states))

@@ -6,7 +6,6 @@ import numpy as np
 from scipy.optimize import lsq_linear
 
 from ..observations.spectrum import inverse, transform
-from ..simulation.jacobian import jacobian_pattern, kinetic_slopes
 from ..training import damped
 from .hidden_elimination import Route, Unsolvable, hidden_slopes, solve_hidden, test_residual
 from .hidden_problem import Problem, Scaling
@@ -58,8 +57,7 @@ class Balance:
         if len(seen_slopes):
             system, camera = problem.system(values), slice(len(problem.names), None)
             tangents[camera, problem.observed] = seen_slopes
-            diffusivities = [float(D) for D in system.diffusivities()]
-            J = jacobian_pattern(problem.grid, len(state)).matrix(diffusivities, kinetic_slopes(system, state)[1])
+            J = problem.jacobian(system, state)[1]
             direct[camera] += (J @ tangents[camera].reshape(len(seen_slopes), -1).T).T.reshape(-1, *state.shape)
         tangents[:, problem.hidden] = hidden_slopes(self.route, factor, direct)
         return tangents

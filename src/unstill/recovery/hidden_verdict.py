@@ -44,7 +44,7 @@ class Goodness:
     def of(cls, grid: Grid, misfit: Float[np.ndarray, "M H W"], noise: Noise, degrees: float = 1.0) -> Goodness:
         """Of a fit's misfits, which keep this share of the noise's degrees of freedom."""
         power = np.abs(transform(grid, misfit)) ** 2 / noise.std**2
-        share = grid.symbol / grid.symbol.min()
+        share = grid.five_point.symbol / grid.five_point.symbol.min()
         which = np.minimum((_RINGS * np.sqrt(share)).astype(int), _RINGS - 1)
         members = [which == r for r in range(_RINGS) if (which == r).any()]
         # modes of an FFT come in mirrored pairs, whose powers are the same

@@ -3,7 +3,7 @@
 import dataclasses
 import time as clock
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from .._result import Estimate, plain
 from .._types import Status
 from ..observations.camera import Camera
 from ..observations.plausible import refuse_negative, refuse_stretched
+from ..observations.snapshots import Snapshots
 from ..observations.task import Pictures, Task, check, named_fields, system_class
 from ..systems import AbstractSystem, Grid
 from .assumptions import (
@@ -22,6 +23,7 @@ from .assumptions import (
     noise_levels,
     of_file,
     refuse_one_field_options,
+    refuse_scheme,
     refuse_window,
     without_copies,
 )  # fmt: skip
@@ -31,13 +33,14 @@ from .movie import recover_movie
 from .result import Recovery
 from .ties import known_of
 from .weak import WeakResult, recover_weak
+from .which_laplacian import best_laplacian
 from .which_system import best_of_all, one_picture_set
 
 _METHODS = {
     recover_hidden: "hidden-field elimination, constrained Gauss–Newton",
     recover_movie: "hidden fields that follow the film, multiple shooting",
 }
-EVERY = "all"
+EVERY, UNKNOWN = "all", "unknown"
 # Intervals hold where the method's assumptions do: a recovery that ended otherwise keeps its values, without them.
 DONE = (Status.CONVERGED, Status.UNIDENTIFIABLE)
 
@@ -49,6 +52,7 @@ def recover(
     *,
     observe: Names | None = None,
     grid: Grid | None = None,
+    laplacian: Literal["five-point", "nine-point", "spectral", "unknown"] | None = None,
     window: bool = False,
     start: Values | None = None,
     fix: Values | None = None,
@@ -76,6 +80,8 @@ def recover(
             (M, C, H, W), else of the field that `observe` names, by default v, or the system's last field.
         observe: Fields that are seen, such as v or u,v; one or all (default: all that the pictures hold).
         grid: Cell size `dx` and boundary (default: the pictures' own, else dx = 1, and periodic where borders meet).
+        laplacian: What made the pictures (see `Grid`); or unknown: a fit of each, see `best_laplacian` (default: the
+            grid's own, five-point where none is stated). A spectral one knows no windows, and no films.
         window: The pictures are cut from larger ones: nothing is assumed at their borders (default: so where no
             boundary is stated and the borders do not meet). One field seen only.
         start: Where the search starts, besides its own starts.
@@ -97,29 +103,46 @@ def recover(
     Raises `BadInput`.
     """
     kept = Memory() if resume is None else resume
-    options = {"grid": grid, "window": window, "gain": gain, "offset": offset, "gamma": gamma, "progress": progress}
+    options = dict[str, Any](grid=grid, laplacian=laplacian, window=window, gain=gain, offset=offset, gamma=gamma)
+    options |= {"noise": noise, "progress": progress}
     if system == EVERY:
-        if fix or start or dt is not None or frames_dt is not None:
-            given = {"fix": fix, "start": start, "dt": dt, "frames_dt": frames_dt}
-            name, value = next((name, value) for name, value in given.items() if value or value == 0)
+        unknown = laplacian if laplacian == UNKNOWN else None
+        _refuse(fix=fix, start=start, dt=dt, frames_dt=frames_dt, laplacian=unknown)
+        return _of_every_system(one_picture_set(pictures, observe), kept, options)
+    options |= {"observe": observe, "start": start, "fix": fix, "frames_dt": frames_dt, "dt": dt}
+    if laplacian == UNKNOWN:
+        # With memories of their own: what is reached under one Laplacian is no start for another.
+        asked = {name: value for name, value in options.items() if name != "laplacian"}
+        return best_laplacian(
+            lambda scheme: _of_one_system(system, pictures, Memory(), explain=False, laplacian=scheme, **asked)
+        )
+    return _of_one_system(system, pictures, kept, **options)
+
+
+def _refuse(**given: Any) -> None:
+    """Raise `BadInput` for what cannot be said where every system is tried."""
+    for name, value in given.items():
+        if value or value == 0:
             raise BadInput(name, "must be left out where every system is tried", value)
-        seen = one_picture_set(pictures, observe)
 
-        def each(cls: type[AbstractSystem], renamed: Pictures) -> Recovery:
-            known = noise
-            if isinstance(noise, Mapping):
-                known = dict.fromkeys(renamed.fields, next(iter(noise.values()))) if noise else None
-            # With a memory of its own: what another system's fit has reached is no start for this one.
-            return _of_one_system(cls, renamed, Memory(), noise=known, explain=False, **options)
 
-        return best_of_all(seen, each, kept)
-    asked = {"observe": observe, "start": start, "fix": fix, "noise": noise, "frames_dt": frames_dt, "dt": dt}
-    return _of_one_system(system, pictures, kept, **asked, **options)
+def _of_every_system(seen: Snapshots, kept: AbstractCheckpoint, options: dict[str, Any]) -> Recovery:
+    noise = options.pop("noise")
+
+    def each(cls: type[AbstractSystem], renamed: Pictures) -> Recovery:
+        known = noise
+        if isinstance(noise, Mapping):
+            known = dict.fromkeys(renamed.fields, next(iter(noise.values()))) if noise else None
+        # With a memory of its own: what another system's fit has reached is no start for this one.
+        return _of_one_system(cls, renamed, Memory(), explain=False, noise=known, **options)
+
+    return best_of_all(seen, each, kept)
 
 
 def _of_one_system(
-    system, pictures, kept: AbstractCheckpoint, *, progress: Progress, observe=None, grid=None, window=False,
-    start=None, fix=None, noise=None, gain=None, offset=None, gamma=None, frames_dt=None, dt=None, explain=True,
+    system, pictures, kept: AbstractCheckpoint, *, progress: Progress, observe=None, grid=None, laplacian=None,
+    window=False, start=None, fix=None, noise=None, gain=None, offset=None, gamma=None, frames_dt=None, dt=None,
+    explain=True,
 ) -> Recovery:  # fmt: skip
     """`recover` for one system; with `explain`, the likeliest cause of a misfit is looked for."""
     started, cls = clock.perf_counter(), system_class(system)
@@ -127,6 +150,8 @@ def _of_one_system(
     single, ties = known_of(cls, fix or {})
     levels = noise if isinstance(noise, Mapping) else None
     task = check(system, named, observe=observe, grid=grid, start=start, fix=single, noise=levels)
+    if laplacian is not None:
+        task = dataclasses.replace(task, grid=dataclasses.replace(task.grid, scheme=laplacian))
     told += of_file(named, task.grid, frames_dt)
     if frames_dt is None:
         task, of_copies = without_copies(task)
@@ -143,6 +168,7 @@ def _of_one_system(
         stated = grid or getattr(named, "grid", None)
         camera, of_camera = camera_of(named, task, gain, offset, gamma)
         task, window, of_window = cut_from_larger(task, window, stated is not None)
+        refuse_scheme(task.grid, window=window, film=frames_dt is not None)
         told += of_camera + of_window
         if frames_dt is None:
             method, question = recover_hidden, {"window": window, "explain": explain}

@@ -83,6 +83,7 @@ class Recovery(Result):
             "drift_per_time": plain(self.drift_per_time),
             "dx": self.grid.dx,
             "boundary": self.grid.boundary,
+            "laplacian": self.grid.scheme,
             "samples": len(self.fields),
             "seconds": self.seconds,
         }

@@ -20,6 +20,7 @@ import numpy as np
 
 from .._arguments import listed
 from .._errors import BadInput, nearest
+from ..systems.grid import FIVE_POINT
 
 NEIGHBOURHOODS = ("laplacian", "biharmonic", "gradient")
 
@@ -40,6 +41,8 @@ class Neighbourhood:
         for kind in kinds:
             if kind not in NEIGHBOURHOODS:
                 raise BadInput("neighbourhood", "must be a known one", repr(kind), nearest(kind, NEIGHBOURHOODS))
+        if grid.scheme != FIVE_POINT:
+            raise BadInput("pictures", "must be of a five-point Laplacian", grid.scheme)
         return cls(tuple(fields), kinds, float(grid.dx), grid.boundary)
 
     @property

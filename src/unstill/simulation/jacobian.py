@@ -134,7 +134,7 @@ def jacobian_pattern(grid: Grid, fields: int) -> JacobianPattern:
 
 
 def _laplacian(grid: Grid) -> sp.csr_array:
-    """∇² of the five-point stencil as a CSR matrix, from one-dimensional second differences."""
+    """∇² of a five- or nine-point stencil as a CSR matrix, from one-dimensional second differences."""
 
     def second_difference(n: int) -> sp.csr_array:
         out = sp.lil_array(-2 * np.eye(n) + np.eye(n, k=1) + np.eye(n, k=-1))
@@ -146,4 +146,6 @@ def _laplacian(grid: Grid) -> sp.csr_array:
 
     rows, columns = (second_difference(n) for n in grid.shape)
     eye_rows, eye_columns = (sp.eye_array(n, format="csr") for n in grid.shape)
-    return sp.csr_array((sp.kron(rows, eye_columns) + sp.kron(eye_rows, columns)) / grid.dx**2)
+    along = sp.kron(rows, eye_columns) + sp.kron(eye_rows, columns)
+    crossed = sp.kron(rows, columns) / 6 if grid.scheme == "nine-point" else 0 * along
+    return sp.csr_array((along + crossed) / grid.dx**2)

@@ -15,7 +15,8 @@ import scipy.sparse as sp
 from scipy.linalg import blas, lapack
 from threadpoolctl import ThreadpoolController
 
-from ..systems.grid import Grid
+from .._errors import BadInput
+from ..systems.grid import FIVE_POINT, Grid
 
 LEAF_CELLS = 64  # measured at 128²: smaller blocks pay in Python, larger ones in arithmetic
 
@@ -52,7 +53,7 @@ class Elimination:
     """The symbolic half: an order of elimination for one sparsity pattern, reused by every numeric factorisation.
 
     Unknown (field c, cell i) has the number c·n + i. `reach` is the stencil's radius in cells: 1 for a Jacobian,
-    2 for products of two.
+    2 for products of two. Lines of that width part stencils of nine points as well as those of five.
     """
 
     def __init__(self, grid: Grid, pattern: sp.csr_array, reach: int):
@@ -68,9 +69,7 @@ class Elimination:
         columns = rows.tocsc()
         self.fronts: list[_Front] = []
         self.nnz, start = pattern.nnz, 0
-        offsets = [
-            (a, b) for a in range(-reach, reach + 1) for b in range(-reach, reach + 1) if abs(a) + abs(b) <= reach
-        ]
+        offsets = _offsets(grid, reach)
         for block, below in zip(blocks, children, strict=True):
             end = start + len(block)
             near = place[_neighbours(grid, block, offsets)]
@@ -111,6 +110,14 @@ def _dissect(grid: Grid, width: int) -> tuple[list[np.ndarray], list[list[int]]]
     else:
         cut(box)
     return blocks, children
+
+
+def _offsets(grid: Grid, reach: int) -> list[tuple[int, int]]:
+    """Where the stencil of the grid's Laplacian reaches, applied `reach` times: a diamond of five points, a square of
+    nine."""
+    span = range(-reach, reach + 1)
+    diamond = grid.scheme == FIVE_POINT
+    return [(a, b) for a in span for b in span if not diamond or abs(a) + abs(b) <= reach]
 
 
 def _neighbours(grid: Grid, cells: np.ndarray, offsets: list[tuple[int, int]]) -> np.ndarray:
@@ -222,14 +229,18 @@ _TRANSPOSED = (
 
 @functools.lru_cache(maxsize=8)
 def elimination(grid: Grid, fields: int, reach: int) -> Elimination:
-    """The plan for the full pattern of `fields` fields coupled within `reach` cells of the five-point stencil."""
+    """The plan for the full pattern of `fields` fields coupled within `reach` cells of the grid's stencil."""
     return Elimination(grid, stencil_pattern(grid, fields, reach), reach)
 
 
 def stencil_pattern(grid: Grid, fields: int, reach: int) -> sp.csr_array:
-    """Ones where A = B₁…B_reach of five-point operators on `fields` fully coupled fields can be non-zero."""
+    """Ones where A = B₁…B_reach of operators of the grid's stencil on `fields` fully coupled fields can be non-zero.
+
+    Raises `BadInput` for a spectral Laplacian, which is not sparse."""
+    if grid.scheme == "spectral":
+        raise BadInput("laplacian", "must be sparse for what solves for a steady state", grid.scheme)
     n = grid.shape[0] * grid.shape[1]
-    offsets = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if abs(a) + abs(b) <= 1]
+    offsets = _offsets(grid, 1)
     near = _neighbours(grid, np.arange(n), offsets)
     one = sp.csr_array((np.ones(len(near)), (np.tile(np.arange(n), len(offsets)), near)), (n, n))
     power = one

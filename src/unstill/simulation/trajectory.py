@@ -138,6 +138,7 @@ class Trajectory(Result):
             "dt": self.dt,
             "dx": self.grid.dx if self.grid else None,
             "boundary": self.grid.boundary if self.grid else None,
+            "laplacian": self.grid.scheme if self.grid else None,
             "seconds": self.seconds,
         }
 

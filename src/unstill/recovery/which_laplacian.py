@@ -1,0 +1,81 @@
+"""`recover` with `laplacian="unknown"`: which Laplacian made the pictures, and what that is worth to the intervals."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from .._result import Estimate
+from .._types import Status
+from ..systems.grid import SCHEMES
+from .result import Recovery
+from .which_system import FITS, STRONG
+
+_TWICE = 2.0  # what stays unexplained of pictures without noise: less than half of it decides
+
+
+def best_laplacian(each: Callable[[str], Recovery]) -> Recovery:
+    """The recovery under the Laplacian that explains the pictures best, from one recovery `each` scheme.
+
+    Fits that are accepted come first. With noise they are compared by χ², which must differ by `STRONG`; without, by
+    what stays unexplained of the contrast, or, where all fields are seen at rest, by the drift that is left, of which
+    one must leave less than half. Schemes that explain the pictures alike are not chosen between: the intervals are
+    widened by the distances of their estimates, and what not all of them determine is dropped. Moving pictures of all
+    fields tell nothing of the scheme, so that all that fit are alike. Ctrl-C ends it with the interrupted recovery.
+    """
+    found: dict[str, Recovery] = {}
+    for scheme in SCHEMES:
+        found[scheme] = each(scheme)
+        if found[scheme].interrupted or found[scheme].status is Status.DEAD:
+            return found[scheme]
+    fits = {scheme: one for scheme, one in found.items() if one.status in FITS}
+    best, *others = sorted(fits or found, key=lambda scheme: _unexplained(found[scheme])[0])
+    if not fits:
+        told = f"No Laplacian of {', '.join(SCHEMES)} explains the pictures; the nearest is {best}. "
+        return dataclasses.replace(found[best], message=told + found[best].message)
+    alike = [scheme for scheme in others if _alike(found[best], found[scheme])]
+    chosen = _widened(found[best], [found[scheme] for scheme in alike])
+    told = f"{best} Laplacian" + (f", or as well {' or '.join(alike)}: intervals hold each. " if alike else " found. ")
+    return dataclasses.replace(chosen, message=told + chosen.message)
+
+
+def _unexplained(found: Recovery) -> tuple[float, bool]:
+    """What the fit leaves, the less the better, and whether it is a χ²."""
+    if found.goodness is not None and found.misfit is not None:
+        return float((found.misfit**2).sum()), True
+    if found.misfit is not None and found.misfit.size:
+        return float(np.sqrt((found.misfit**2).mean())), False
+    return (np.inf if found.drift_per_time is None else found.drift_per_time), False
+
+
+def _alike(best: Recovery, other: Recovery) -> bool:
+    if best.misfit is None and "ensemble" in best.method:
+        return True
+    (least, noisy), (left, also) = _unexplained(best), _unexplained(other)
+    return left < least + STRONG if noisy and also else left < _TWICE * least
+
+
+def _widened(best: Recovery, others: list[Recovery]) -> Recovery:
+    if not others:
+        return best
+    parameters = {name: _hold(one, [o.parameters[name] for o in others]) for name, one in best.parameters.items()}
+    shared = {name for name in best.combinations if all(name in other.combinations for other in others)}
+    combinations = {name: _hold(best.combinations[name], [o.combinations[name] for o in others]) for name in shared}
+    camera = {name: _hold(one, [o.camera[name] for o in others]) for name, one in best.camera.items()}
+    free = any(each.value is None for each in parameters.values())
+    return dataclasses.replace(
+        best, parameters=parameters, combinations=combinations, camera=camera,
+        status=Status.UNIDENTIFIABLE if free else best.status,
+    )  # fmt: skip
+
+
+def _hold(best: Estimate, others: list[Estimate]) -> Estimate:
+    """An estimate whose standard deviation holds the others'; free where one of them is."""
+    if best.value is None or any(other.value is None for other in others):
+        return Estimate(None)
+    if best.std == 0 or best.std is None:
+        return best
+    far = max(float(np.hypot(other.value - best.value, other.std or 0.0)) for other in others if other.value)
+    return Estimate.normal(best.value, float(np.hypot(best.std, far)))

@@ -148,10 +148,12 @@ def thinned(
     """The field of the set of least (1), 1 at the pinned term, that is found from e; t = `units` e are coordinates in
     the columns of Q. Only all sets would be sure to hold the least."""
     size = np.linalg.norm(units, axis=0)
-    units, e = units / size, e * size
+    units, whole = units / size, e * size / (e[pinned] * size[pinned])
     every = np.delete(np.arange(len(e)), pinned)
-    best = _Thinning(rows, units, pinned, price, _RIDGES[0]).descent(e / e[pinned], every)
+    best = _Thinning(rows, units, pinned, price, _RIDGES[0]).descent(whole, every)
     for ridge in _RIDGES:
         thinning = _Thinning(rows, units, pinned, price, ridge)
-        best = thinning.exchanged(thinning.fit(best.e, best.terms), every)
+        # Under sharper weights the thin field may turn out to be wrong: then all terms are cheaper.
+        starts = (thinning.fit(best.e, best.terms), thinning.fit(whole, every, 1))
+        best = thinning.exchanged(min(starts, key=lambda fit: fit.total), every)
     return best.e / size * size[pinned]

@@ -172,6 +172,10 @@ class WeakForm:
         x = np.concatenate([self._z, conditions], 1) * self.basis.scale + self.basis.mean
         return self.functionals.averages(self._z, self.basis.library.evaluate(x))
 
+    @functools.cached_property
+    def _slopes(self):
+        return tuple(self.functionals.slopes(some) for some, _, _ in self._samples)
+
     def contributions(
         self, coefficients: Float[np.ndarray, " P"], *, fine: bool = True
     ) -> tuple[Float[np.ndarray, "m K"], Float[np.ndarray, " m"]]:
@@ -179,7 +183,7 @@ class WeakForm:
         to 20,000 points, or (not `fine`) twelve a row."""
         some, psi, weight = self._samples[int(fine)]
         D, L = self.dimension, psi.shape[1]
-        rates = self.functionals.gradients(some, psi @ coefficients[: D * L].reshape(D, L).T)
+        rates = self._slopes[int(fine)](psi @ coefficients[: D * L].reshape(D, L).T)
         if self.stochastic:
             S = np.zeros((D, D))
             for (a, b), value in zip(pairs(D), coefficients[D * L :], strict=True):
@@ -203,7 +207,7 @@ class WeakForm:
         the two arrays' entries (m, k) and (m, l)."""
         some, psi, _ = self._samples[int(fine)]
         for direction in np.eye(self.dimension):
-            yield self.functionals.gradients(some, np.broadcast_to(direction, some.shape)), psi
+            yield self._slopes[int(fine)](np.broadcast_to(direction, some.shape)), psi
         for a, b in pairs(self.dimension) if self.stochastic else []:
             S = np.zeros((self.dimension, self.dimension))
             S[a, b] = S[b, a] = 1

@@ -5,22 +5,22 @@ import itertools
 import numpy as np
 import pytest
 
-from unstill.discovery.sparse import _Search, eliminate
+from unstill.discovery.sparse import Search, eliminate
 
 TERMS = 7
 
 
-def _search(seed: int) -> _Search:
+def _search(seed: int) -> Search:
     """Best subsets of least squares: seven columns that nearly stand for one another, three of which make up the pinned
     eighth with noise."""
     rng = np.random.default_rng(seed)
     columns = rng.normal(size=(60, TERMS)) + 3 * rng.normal(size=(60, 3)) @ rng.normal(size=(3, TERMS))
     target = columns[:, 0] - columns[:, 3] + columns[:, 5] + 3 * rng.normal(size=60)
     A = np.concatenate([columns, target[:, None]], 1)
-    return _Search(A.T @ A, np.diag([0.0] * TERMS + [1.0]), TERMS, 90.0)
+    return Search(A.T @ A, np.diag([0.0] * TERMS + [1.0]), TERMS, 90.0)
 
 
-def _least(search: _Search) -> float:
+def _least(search: Search) -> float:
     subsets = (s for n in range(TERMS + 1) for s in itertools.combinations(range(TERMS), n))
     return min(search.total(np.array(s, int)) for s in subsets)
 

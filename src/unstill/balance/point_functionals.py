@@ -18,8 +18,10 @@ variable by variable with G_0 = 1; at k = 0 the G are Hermite's. Exact for polyn
 
 import abc
 import dataclasses
+import functools
 import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -107,6 +109,10 @@ class AbstractPointFunctionals(abc.ABC):
     def gradients(self, z: Float[np.ndarray, "M D"], v: Float[np.ndarray, "M D"]) -> Float[np.ndarray, "M K"]:
         """∇φ·v, point by point."""
 
+    def slopes(self, z: Float[np.ndarray, "M D"]) -> Callable[[Float[np.ndarray, "M D"]], Float[np.ndarray, "M K"]]:
+        """`gradients` at points that many v are asked for."""
+        return functools.partial(self.gradients, z)
+
     @abc.abstractmethod
     def curvatures(self, z: Float[np.ndarray, "M D"], S: Float[np.ndarray, "D D"]) -> Float[np.ndarray, "M K"]:
         """½ S:∇∇φ, point by point, for a constant symmetric S."""
@@ -184,9 +190,16 @@ class FourierFunctionals(AbstractPointFunctionals):
         return np.concatenate(self._waves(z), 1)
 
     def gradients(self, z, v):
+        return self.slopes(z)(v)
+
+    def slopes(self, z):
         cos, sin = self._waves(z)
-        rate = v @ self.k.T
-        return np.concatenate([-sin * rate, cos * rate], 1)
+
+        def along(v):
+            rate = v @ self.k.T
+            return np.concatenate([-sin * rate, cos * rate], 1)
+
+        return along
 
     def curvatures(self, z, S):
         cos, sin = self._waves(z)

@@ -101,6 +101,15 @@ class Rows:
         whitened = [half @ A for half, A in zip(halves, self.A, strict=True)]
         return sum((B.T @ B for B in whitened), np.zeros((self.Q.shape[1],) * 2))
 
+    def halves(self, covariances: Sequence[np.ndarray], ridge: float) -> list[np.ndarray]:
+        """H with HᵀH = C⁻¹ under a ridge on the correlations."""
+        return [_half(C, ridge) for C in covariances]
+
+    def scatter(self, halves: Sequence[np.ndarray]) -> Float[np.ndarray, "p p"]:
+        """What `normal` would be in the mean if A were scatter of independent points only."""
+        parts = (form.scatter(half) for form, half in zip(self.forms, halves, strict=True))
+        return sum((self.Q.T @ S @ self.Q for S in parts), np.zeros((self.Q.shape[1],) * 2))
+
     def normal_at(self, t: Float[np.ndarray, " p"]) -> Float[np.ndarray, "p p"]:
         """Σ Aᵀ C⁻¹ A with C that of independent points at t."""
         return self.normal([_half(C, _RIDGE) for C in self.covariances(t, False)])

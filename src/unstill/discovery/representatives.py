@@ -12,11 +12,11 @@ from jaxtyping import Bool, Float
 from .nullspace import NullSpace, Rows
 from .point_problem import Problem
 from .sparse import balanced, eliminate, pivots
+from .thinning import price_of_a_term, thinned
 from .updating import Updating
 from .weak_form import pairs
 
 _LEAST_PRICE = 10.0
-_PASSES = 4
 _FEW_RUNS = 5.0  # the ends of a few runs scatter like no Gaussian: their price is too low
 
 
@@ -63,7 +63,7 @@ def members(problem: Problem, space: NullSpace, rows: Rows) -> list[Member]:
     price = max(_LEAST_PRICE, math.log(sum(form.count for form in problem.forms)))
     price *= _FEW_RUNS if space.telescopes else 1.0
     if len(marks) == 1 and space.dimension == 1 and not space.telescopes:
-        found = [_single(problem, rows, normal, marks[0], price)]
+        found = [_single(problem, rows, space, marks[0])]
     else:
         found = [_one_of(problem, rows, normal, marks, mark, price) for mark in marks]
     if problem.has_known:
@@ -85,23 +85,17 @@ def _one_of(problem: Problem, rows: Rows, normal: np.ndarray, marks: Sequence[in
     return _scaled(problem, vector, spread, mark)
 
 
-def _single(problem: Problem, rows: Rows, normal: np.ndarray, mark: int, price: float) -> Member:
-    """The one field of independent points. Terms are taken out by `normal` first, then by their distance from 0 as seen
-    from the updated estimate, which is made anew until the terms stay the same. Without a minimum the first answer
-    stands, without deviations: its own are too small."""
+def _single(problem: Problem, rows: Rows, space: NullSpace, mark: int) -> Member:
+    """The one field of independent points: its terms by `thinned`, its numbers by `Updating`. Without a minimum there
+    the thinned field stands, without deviations."""
     T = problem.triangle
-    gram, every, updating = T.T @ T, np.ones(len(T), bool), Updating(rows)
-    first, spread = eliminate(normal, gram, every, mark, price)
-    vector, found, before = first, None, every
-    for _ in range(_PASSES):
-        kept = vector != 0
-        if found is not None and (kept == before).all():
-            break
-        found, before = updating.minimum(T @ vector, np.linalg.qr(T[:, kept])[0]), kept
-        if found is None:
-            return dataclasses.replace(_scaled(problem, first, spread, mark), std=None)
-        vector, _ = eliminate(T.T @ updating.normal_at(found[0]) @ T, gram, every, mark, price)
-    return _scaled(problem, *_pinned(found, T, before, mark), mark)
+    price = price_of_a_term(len(T), space.verdicts[0].statistic)
+    vector = thinned(rows, T, np.linalg.solve(T, space.vectors[:, 0]), mark, price)
+    kept = vector != 0
+    found = Updating(rows).minimum(T @ vector, np.linalg.qr(T[:, kept])[0])
+    if found is None:
+        return dataclasses.replace(_scaled(problem, vector, np.zeros_like(T), mark), std=None)
+    return _scaled(problem, *_pinned(found, T, kept, mark), mark)
 
 
 def _pinned(found, T: Float[np.ndarray, "p p"], kept: Bool[np.ndarray, " p"], mark: int):

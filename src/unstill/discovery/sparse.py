@@ -28,7 +28,7 @@ def eliminate(
     unit = np.sqrt(np.diag(gram))
     N, G = normal / unit / unit[:, None], gram / unit / unit[:, None]
     values = scipy.linalg.eigh(N, G, eigvals_only=True)
-    search = _Search(N - values[0] * G + 1e-12 * values[-1] * G, G, pinned, price)
+    search = Search(N - values[0] * G + 1e-12 * values[-1] * G, G, pinned, price)
     free = np.array(allowed)
     free[pinned] = False
     terms = search.exchanged(search.eliminated(np.flatnonzero(free)), np.flatnonzero(free))
@@ -37,7 +37,7 @@ def eliminate(
 
 
 @dataclasses.dataclass(frozen=True)
-class _Search:
+class Search:
     """Sets of terms beside the pinned one, and what they cost."""
 
     H: Float[np.ndarray, "p p"]
@@ -62,13 +62,17 @@ class _Search:
         e = np.append(-np.linalg.solve(H[:-1, :-1], H[:-1, -1]), 1.0)
         return float((e @ H @ e) / (e @ G @ e)) + self.price * len(terms)
 
+    def without_cheapest(self, terms: np.ndarray, kept: int = -1) -> np.ndarray:
+        """Without the term whose loss costs least, e_j²/Var(e_j), of all but `kept`."""
+        e, spread = self.best_on(terms)
+        cost = e[terms] ** 2 / np.maximum(np.diag(spread)[terms], 1e-300)
+        return np.delete(terms, np.argmin(np.where(terms == kept, np.inf, cost)))
+
     def eliminated(self, terms: np.ndarray, kept: int = -1) -> np.ndarray:
         """The best set on the way of backward elimination, in which `kept` stays."""
         best = (self.total(terms), terms)
-        while len(rest := np.flatnonzero(terms != kept)):
-            e, spread = self.best_on(terms)
-            cost = e[terms] ** 2 / np.diag(spread)[terms]
-            terms = np.delete(terms, rest[np.argmin(cost[rest])])
+        while (terms != kept).any():
+            terms = self.without_cheapest(terms, kept)
             best = min(best, (self.total(terms), terms), key=lambda one: one[0])
         return best[1]
 

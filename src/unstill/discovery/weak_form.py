@@ -172,6 +172,10 @@ class WeakForm:
         x = np.concatenate([self._z, conditions], 1) * self.basis.scale + self.basis.mean
         return self.functionals.averages(self._z, self.basis.library.evaluate(x))
 
+    @functools.cached_property
+    def _slopes(self):
+        return tuple(self.functionals.slopes(some) for some, _, _ in self._samples)
+
     def contributions(
         self, coefficients: Float[np.ndarray, " P"], *, fine: bool = True
     ) -> tuple[Float[np.ndarray, "m K"], Float[np.ndarray, " m"]]:
@@ -179,7 +183,7 @@ class WeakForm:
         to 20,000 points, or (not `fine`) twelve a row."""
         some, psi, weight = self._samples[int(fine)]
         D, L = self.dimension, psi.shape[1]
-        rates = self.functionals.gradients(some, psi @ coefficients[: D * L].reshape(D, L).T)
+        rates = self._slopes[int(fine)](psi @ coefficients[: D * L].reshape(D, L).T)
         if self.stochastic:
             S = np.zeros((D, D))
             for (a, b), value in zip(pairs(D), coefficients[D * L :], strict=True):
@@ -188,12 +192,22 @@ class WeakForm:
         rates -= weight @ rates
         return rates, weight
 
-    def columns(self) -> Iterator[tuple[Float[np.ndarray, "m K"], Float[np.ndarray, "m L"]]]:
+    def scatter(self, half: Float[np.ndarray, "K K"]) -> Float[np.ndarray, "P P"]:
+        """E[δAᵀ HᵀH δA] for A = `matrix` of independent points, from up to twelve points a row."""
+        weight = self._samples[0][2]
+        blocks = [(G @ half.T, factor) for G, factor in self.columns(fine=False)]
+        grid: list[list[np.ndarray]] = [[np.zeros(0)] * len(blocks) for _ in blocks]
+        for (i, (G, left)), (j, (other, right)) in itertools.combinations_with_replacement(enumerate(blocks), 2):
+            grid[i][j] = left.T @ ((weight * np.einsum("mk,mk->m", G, other))[:, None] * right)
+            grid[j][i] = grid[i][j].T
+        return np.block(grid) / self.count
+
+    def columns(self, *, fine: bool = True) -> Iterator[tuple[Float[np.ndarray, "m K"], Float[np.ndarray, "m L"]]]:
         """What single points add to `matrix`, block by block of its columns: entry (k, l) of point m is the product of
         the two arrays' entries (m, k) and (m, l)."""
-        some, psi, _ = self._samples[1]
+        some, psi, _ = self._samples[int(fine)]
         for direction in np.eye(self.dimension):
-            yield self.functionals.gradients(some, np.broadcast_to(direction, some.shape)), psi
+            yield self._slopes[int(fine)](np.broadcast_to(direction, some.shape)), psi
         for a, b in pairs(self.dimension) if self.stochastic else []:
             S = np.zeros((self.dimension, self.dimension))
             S[a, b] = S[b, a] = 1

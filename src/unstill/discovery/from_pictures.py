@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .._errors import BadInput
+from .._numbers import real_numbers
 from ..observations import Ordered
 from ..observations.independence import distinct_pictures, effective_number
 from ..observations.noise import denoise
@@ -103,11 +104,11 @@ def _moving(problem: PictureProblem, resting: Discovery) -> Discovery:
 def _checked(pictures: Pictures | Mapping[str, np.ndarray], grid: Grid | None):
     """Fields' names, states (M, C, H, W) in an order that does not depend on theirs, and the grid."""
     fields = pictures.fields if isinstance(pictures, Pictures) else pictures
-    arrays = {str(name): np.asarray(values) for name, values in fields.items()}
+    arrays = {str(name): real_numbers(str(name), values) for name, values in fields.items()}
     if not arrays:
         raise BadInput("pictures", "must hold at least one field")
     for name, values in arrays.items():
-        if values.dtype.kind not in "fiub" or values.ndim not in (2, 3) or values.size == 0:
+        if values.ndim not in (2, 3) or values.size == 0:
             raise BadInput("pictures", "must be real arrays (H, W) or (M, H, W)", f"{name}: {values.shape}")
         if values.shape != next(iter(arrays.values())).shape:
             raise BadInput("pictures", "must all have one shape", {n: v.shape for n, v in arrays.items()})

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._errors import BadInput, nearest
+from .._numbers import real_numbers
 
 if TYPE_CHECKING:  # importing Grid imports JAX, which reading a file does not need
     from ..systems import Grid
+
+LEAST_CELLS = 8  # a side; less holds no pattern
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,15 +149,22 @@ class Snapshots:
 
 def as_samples(name: str, values) -> np.ndarray:
     """`values` (H, W) or (M, H, W) as float64 (M, H, W); raises `BadInput` for other shapes and for complex numbers."""
-    values = np.asarray(values)
-    if values.dtype.kind not in "fiub":
-        raise BadInput(name, "must hold real numbers", f"dtype {values.dtype}")
+    values = real_numbers(name, values)
     if values.ndim == 2:
         values = values[None]
     if values.ndim != 3 or values.size == 0:
         raise BadInput(name, "must have the shape (H, W) or (M, H, W) and hold values", f"shape {values.shape}")
+    refuse_channels_last(name, values.shape)
     with np.errstate(over="ignore"):  # a long double beyond float64 becomes inf, and is then refused as such
         return values.astype(np.float64, copy=False)
+
+
+def refuse_channels_last(name: str, shape: Sequence[int]) -> None:
+    """Raise `BadInput` for (H, W, channels), which would be taken for H pictures of a few columns each."""
+    if shape[-1] < LEAST_CELLS <= min(shape[-3:-1]):
+        rule = "must have the shape (H, W) or (M, H, W), not channels or one more axis behind the columns"
+        remedy = "Pass one channel, x[..., 0], or np.moveaxis(x, -1, 0) for one picture a channel."
+        raise BadInput(name, rule, f"shape {tuple(shape)}", remedy)
 
 
 def _check_finite(name: str, values: np.ndarray) -> None:

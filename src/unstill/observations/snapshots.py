@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # importing Grid imports JAX, which reading a file does not n
     from ..systems import Grid
 
 LEAST_CELLS = 8  # a side; less holds no pattern
+_LARGEST = 1e100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +91,7 @@ class Snapshots:
             raise BadInput("fields", "must all have one shape", shapes)
         for name, values in fields.items():
             _check_finite(name, values)
+            refuse_extreme(name, values)
         object.__setattr__(self, "fields", fields)
         if self.grid is not None and tuple(self.grid.shape) != self.shape:
             raise BadInput("grid", f"must have the fields' shape {self.shape}", self.grid.shape)
@@ -165,6 +167,14 @@ def refuse_channels_last(name: str, shape: Sequence[int]) -> None:
         rule = "must have the shape (H, W) or (M, H, W), not channels or one more axis behind the columns"
         remedy = "Pass one channel, x[..., 0], or np.moveaxis(x, -1, 0) for one picture a channel."
         raise BadInput(name, rule, f"shape {tuple(shape)}", remedy)
+
+
+def refuse_extreme(name: str, values: np.ndarray) -> None:
+    """Raise `BadInput` for values whose squares leave the floats, and for denormal ones, which have lost their digits."""
+    largest = float(np.abs(values).max())
+    if largest > _LARGEST or 0 < largest < 1 / _LARGEST:
+        rule = f"must be between {1 / _LARGEST:g} and {_LARGEST:g} in size: squares of others leave the floats"
+        raise BadInput(name, rule, f"up to {largest:.3g}", "Take another unit.")
 
 
 def _check_finite(name: str, values: np.ndarray) -> None:

@@ -12,7 +12,7 @@ from .._errors import BadInput, nearest
 from .._numbers import real_numbers
 from ..systems import AbstractSystem, Grid, ReactionDiffusion, find_system
 from .noise import known_noise
-from .snapshots import refuse_channels_last
+from .snapshots import refuse_channels_last, refuse_extreme
 
 
 @runtime_checkable
@@ -100,6 +100,7 @@ def _arrays(pictures, observe, grid, cls) -> tuple[dict[str, np.ndarray], Grid]:
         if not np.isfinite(array).all():
             count = int((~np.isfinite(array)).sum())
             raise BadInput("pictures", "must be finite", f"{name} with {count} values that are not")
+        refuse_extreme(name, array)
     (shape,) = shapes
     grid = grid or known or Grid(shape[1:], getattr(getattr(pictures, "measures", None), "dx", None) or 1.0)
     if tuple(grid.shape) != shape[1:]:

@@ -8,10 +8,8 @@ from ._errors import BadInput
 
 
 def real_numbers(argument: str, values: Any) -> np.ndarray:
-    """`values` as an array of their own real dtype; raises `BadInput` for what NumPy would turn into numbers in silence.
-
-    That is: the values below a mask, the imaginary part of complex numbers, texts, dates and Python objects.
-    """
+    """`values` as an array of their own real dtype; raises `BadInput` for what NumPy would turn into them in silence:
+    the values below a mask, the imaginary part of complex numbers, texts, dates and Python objects."""
     if np.ma.isMaskedArray(values) and np.ma.is_masked(values):
         rule = "must not hold masked values: what lies below the mask is no measurement"
         raise BadInput(argument, rule, f"{np.ma.count_masked(values)} of {values.size} masked", "Cut them out.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
 from collections.abc import Callable, Mapping
 
@@ -117,6 +118,7 @@ def _checked(pictures: Pictures | Mapping[str, np.ndarray], grid: Grid | None):
         real = values.astype(float)
         if (contrast(real) <= contrast_floor(real)).any():
             raise BadInput("pictures", "must vary from cell to cell", f"{name} is uniform in one", "Leave it out.")
+    _refuse_twins(arrays)
     states = np.stack([v.astype(float).reshape(-1, *v.shape[-2:]) for v in arrays.values()], 1)
     known = pictures.grid if isinstance(pictures, Pictures) else None
     grid = grid or known or Grid(states.shape[-2:])
@@ -124,6 +126,17 @@ def _checked(pictures: Pictures | Mapping[str, np.ndarray], grid: Grid | None):
         raise BadInput("grid", f"must have the pictures' shape {states.shape[-2:]}", grid.shape)
     marks = np.concatenate([states.mean((2, 3)), states.var((2, 3))], 1)
     return tuple(arrays), states[np.lexsort(marks.T)], grid
+
+
+def _refuse_twins(arrays: Mapping[str, np.ndarray]) -> None:
+    """Raises `BadInput` for two fields that are one but for gain and offset: every term would stand for another."""
+    flat = {name: values.astype(float).ravel() for name, values in arrays.items()}
+    unit = {name: (c - c.mean()) / max(float(c.std()), 1e-300) for name, c in flat.items()}
+    for a, b in itertools.combinations(unit, 2):
+        if min(np.abs(unit[a] - unit[b]).max(), np.abs(unit[a] + unit[b]).max()) < 1e-9:
+            raise BadInput(
+                "pictures", "must not hold a field twice, in another scale or not", f"{a} and {b}", "Leave one out."
+            )
 
 
 def _frames(ordered: Ordered | np.ndarray, states: Float[np.ndarray, "M C H W"]) -> Ordered:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -28,11 +29,20 @@ from .result import Discovery
 from .size import judge_points
 
 Heap = Points | np.ndarray
+
+
+@runtime_checkable
+class Table(Protocol):
+    """What NumPy can take: an array of JAX, a data frame, whose columns then have names."""
+
+    def __array__(self) -> np.ndarray: ...
+
+
 _OPEN, _CLEANER = 5.0, 0.2  # first statistic at which noise is suspected; what is left of it if it was noise
 
 
 def discover_points(
-    points: Heap | Sequence[Heap],
+    points: Heap | Table | Sequence[Heap],
     library: str | Mapping[str, Callable] = "poly2",
     *,
     fix: Values | None,
@@ -92,7 +102,7 @@ def _too_far(x: np.ndarray, names: Sequence[str]) -> BadInput:
     return BadInput("points", rule, told, "Subtract its mean, or leave it out where it hardly varies.")
 
 
-def _around(points: Heap | Sequence[Heap], periodic: Values | None) -> tuple[Sequence[Heap], dict[str, float]]:
+def _around(points: Heap | Table | Sequence[Heap], periodic: Values | None) -> tuple[Sequence[Heap], dict[str, float]]:
     """The heaps with their periodic variables within one period, and the periods."""
     heaps = [each if isinstance(each, Points) else Points(real_numbers("points", each)) for each in _listed(points)]
     if not periodic or not heaps:
@@ -101,18 +111,18 @@ def _around(points: Heap | Sequence[Heap], periodic: Values | None) -> tuple[Seq
     return [dataclasses.replace(each, x=wrapped(each.x, each.names, periods)) for each in heaps], periods
 
 
-def _listed(points: Heap | Sequence[Heap]) -> Sequence[Heap]:
+def _listed(points: Heap | Table | Sequence[Heap]) -> Sequence[Heap]:
     """Heaps as a sequence; one table alone, whatever library it comes from, is one heap."""
     if isinstance(points, Points):
         return [points]
-    if hasattr(points, "__array__"):
+    if isinstance(points, Table):
         x, columns = real_numbers("points", points), getattr(points, "columns", None)  # of a data frame
         return [x if columns is None else Points(x, tuple(map(str, columns)))]
     rows = [np.ndim(row) == 1 and not isinstance(row, Points) for row in points]
     return [real_numbers("points", points)] if rows and all(rows) else points
 
 
-def _first(points: Heap | Sequence[Heap]) -> Points:
+def _first(points: Heap | Table | Sequence[Heap]) -> Points:
     """The first heap, for figures."""
     one = _listed(points)[0]
     return one if isinstance(one, Points) else Points(one)

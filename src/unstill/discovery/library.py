@@ -94,7 +94,7 @@ def latex_name(name: str) -> str:
     """x5 → x_{5}; a Greek name such as rho → \\rho."""
     match = re.fullmatch(r"([A-Za-z]+)_?(\d*)", name)
     if match is None:
-        return rf"\mathrm{{{re.sub("[_%#&$]", lambda found: chr(92) + found[0], name)}}}"
+        return rf"\mathrm{{{re.sub('[_%#&$]', lambda found: chr(92) + found[0], name)}}}"
     letters, digits = match.groups()
     greek = {
         "alpha",

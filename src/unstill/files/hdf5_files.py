@@ -69,9 +69,11 @@ def _datasets(group: Any, h5py: Any) -> list[tuple[str, Any]]:
 def _refuse_kinds(path: Path, file: Any, h5py: Any) -> None:
     """Raise `BadInput` that names what a file holds instead of real numbers of two axes."""
     held: list[str] = []
-    file.visititems(lambda name, each: held.append(f"{name} {each.shape} {each.dtype}") if hasattr(each, "dtype") else 0)
+    file.visititems(
+        lambda name, each: held.append(f"{name} {each.shape} {each.dtype}") if hasattr(each, "dtype") else 0
+    )
     if held:
-        rule = "must hold an array of real numbers of two axes or more"
+        rule = "must hold an array of numbers of two axes or more"
         raise BadInput("path", rule, f"{', '.join(held[:4])[:120]} in {path}")
 
 
@@ -83,7 +85,9 @@ def _refuse_unwritten(dataset: Any) -> None:
     written = dataset.id.get_num_chunks()
     if written < count:
         told = f"{written} of {count} chunks of {dataset.name}"
-        raise BadInput("path", "must hold all its values", told, "The program that wrote it ended early: write it again.")
+        raise BadInput(
+            "path", "must hold all its values", told, "The program that wrote it ended early: write it again."
+        )
 
 
 def _refuse_elsewhere(dataset: Any) -> None:

@@ -149,7 +149,7 @@ def positive(value: Any) -> float | None:
 def in_one_unit(sides: Sequence[float | None], units: Sequence[str]) -> tuple[float, float]:
     """The (rows', columns') side of a pixel in the columns' unit; raises `BadInput` for two that nobody can compare."""
     rows, columns = (float(side or 0) for side in sides)
-    if units[0] == units[1]:
+    if units[0] == units[1] or not all(units):  # an axis without a unit has the other's
         return rows, columns
     if units[0] not in _METRES or units[1] not in _METRES:
         told = f"{rows:g} {units[0]} × {columns:g} {units[1]}"

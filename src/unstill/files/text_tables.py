@@ -1,4 +1,4 @@
-"""Tables of numbers as text, `.csv`, however a spreadsheet, NumPy or pandas wrote them; what reads two ways is refused."""
+"""Tables of numbers as text, `.csv`, as spreadsheets, NumPy and pandas write them; what reads two ways is refused."""
 
 from __future__ import annotations
 

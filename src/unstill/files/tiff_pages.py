@@ -60,7 +60,7 @@ class Meaning:
 
 
 def meaning_of(file: Any, series: Any, path: Path) -> Meaning:
-    """What the first page of a series says; raises `BadInput` for colours that are neither grey, RGB nor a palette's."""
+    """What the first page of a series says; raises `BadInput` for colours other than grey, RGB and a palette's."""
     page, tags = series.keyframe, series.keyframe.tags
     kind = int(page.photometric)
     if kind not in (_WHITE_IS_0, _GREY, _RGB, _PALETTE, _YCBCR) or (kind == _YCBCR and int(page.compression) == 1):

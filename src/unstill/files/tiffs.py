@@ -131,7 +131,7 @@ def _of_ome(file: Any) -> dict[str, Any]:
     found["time_unit"] = words.get("TimeIncrementUnit", "s") if found["interval"] else ""
     if all(sides):
         units = [words.get(f"PhysicalSize{letter}Unit", "µm") for letter in "YX"]
-        rows, columns = (_UNITS.get(unit, unit) for unit in units)
+        rows, columns = (_UNITS.get(str(unit), str(unit)) for unit in units)
         found |= {"pixel": in_one_unit(sides, (rows, columns)), "unit": columns}
     return found | ({"channels": tuple(names)} if len(set(names)) == len(names) else {})
 

@@ -8,7 +8,9 @@ from jaxtyping import Float
 
 _MOST = 16  # pictures that are looked at, evenly taken
 _HOT, _FEW = 6.0, 0.002  # times the 99th percentile of what cells differ from their neighbours; at most this share
-_SEAM = 15.0  # squared jump over those near it; patterns at rest have 9 at most, two columns cut out 20 and more
+# Squared jump over those near it, and its root over the contrast: patterns at rest have 16 and 0.2 at most, never both,
+# and two columns cut out 13 and 0.3 at least, but where the pattern has its crests there.
+_SEAM, _STEP = 12.0, 0.3
 _EQUAL = 1e-9  # of the contrast: copies up to rounding
 _FACTORS = (2, 3, 4)
 
@@ -51,7 +53,9 @@ def _single_cells(name: str, pictures: np.ndarray) -> list[str]:
         return []
     _, row, column = (int(i) for i in np.argwhere(hot)[0])
     cells = "a cell stands" if count == 1 else f"{count} cells stand"
-    return [f"{name} may have hot or dead pixels: {cells} out from all neighbours, at row {row + 1}, column {column + 1}"]
+    return [
+        f"{name} may have hot or dead pixels: {cells} out from all neighbours, at row {row + 1}, column {column + 1}"
+    ]
 
 
 def _seams(name: str, pictures: np.ndarray) -> list[str]:
@@ -64,8 +68,10 @@ def _seams(name: str, pictures: np.ndarray) -> list[str]:
         around = np.max([wide[k : k + len(jump)] for k in (0, 1, 5, 6)], axis=0)
         times = jump / np.maximum(around, max(float(np.median(jump)), 1e-300))
         at = int(np.argmax(times))
-        if times[at] > _SEAM:
-            found.append(f"{name} may have a seam between its {word} {at + 1} and {at + 2}: parts put together, or cut out")
+        if times[at] > _SEAM and np.sqrt(jump[at]) > _STEP * float(pictures.std()):
+            found.append(
+                f"{name} may have a seam between its {word} {at + 1} and {at + 2}: parts put together, or cut out"
+            )
     return found
 
 

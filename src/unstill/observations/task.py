@@ -38,6 +38,10 @@ def named_fields(cls: type[ReactionDiffusion], pictures: Any, observe: Names | N
             f"must be an array (H, W) or (M, H, W) of one field, (M, {len(cls.fields)}, H, W) of all, or arrays by name"
         )
         raise BadInput("pictures", rule, array.shape)
+    if array.ndim == 3 and len(array) == len(cls.fields) and not names:
+        fields = ", ".join(cls.fields)
+        rule = f"must tell pictures of one field from the fields {fields}, of which there are as many"
+        raise BadInput("pictures", rule, array.shape, f"Pass observe={cls.fields[-1]!r}, or x[None] for all fields.")
     seen = names[0] if names else "v" if "v" in cls.fields else cls.fields[-1]
     return {seen: array}, "" if names else f"taken as {seen} of {cls.name}; "
 

@@ -25,7 +25,7 @@ GREY = BYTES / 255
 class Case:
     """`act` makes the input in a folder and calls Unstill with it. Either what it returns is `right`, which raises
     where it is not, or it ends in a `BadInput` of this argument that names this cause. `difficulty` and `does` are the
-    row of docs/awkward.md; `fault` says what is wrong still."""
+    row of docs/awkward.md; `fault` says what is wrong still; `long` cases take seconds."""
 
     name: str
     difficulty: str
@@ -34,6 +34,7 @@ class Case:
     right: Callable[[Any], None] | None = None
     refused: tuple[str, str] | None = None
     fault: str = ""
+    long: bool = False
     kind: str = ""
 
 

@@ -1,9 +1,10 @@
 """Values and pictures: what cameras, units and programs do to a pattern, and heaps that are not what they seem."""
 
 import numpy as np
-from awkward_case import accepted, discover, ends, refused, says, spots
+from awkward_case import accepted, ends, refused, says, spots
 
 import unstill as us
+from unstill.discovery import discover
 from unstill.observations.task import check
 
 _RNG = np.random.default_rng(3)
@@ -102,7 +103,7 @@ VALUES = (
     ),
     accepted(
         "dead-cell", "one dead cell in a valley (`recover`)", "the truth, 1 % off, within its intervals",
-        _recover(_changed((6, 5), 0.0)), _holds_the_truth,
+        _recover(_changed((6, 5), 0.0)), _holds_the_truth, long=True,
     ),
     accepted(
         "saturated", "cut off at the brightest tenth", "`inspect` says so",
@@ -119,6 +120,7 @@ VALUES = (
     accepted(
         "percent", "v in per cent", "`no-fit`, and that an unknown gain would explain it", _recover(lambda: 100 * v()),
         ends("no-fit", "gain=unknown"), fault="recovery's is_flat gives NumPy's bool, which type checks refuse",
+        long=True,
     ),
     refused("denormal", "values of 1e-310", "they have lost their digits", _task(lambda: 1e-310 * v()), "v", "1e-100"),
     refused("enormous", "values of 1e300", "their squares are infinite", _inspect(lambda: 1e300 * v()), "v", "1e+100"),
@@ -131,8 +133,12 @@ VALUES = (
 SCENES = (
     accepted(
         "not-square", "24 rows of 40 columns", "the truth to 1 %", _recover(lambda: spots(24, 40)[1]), finds_the_truth,
+        long=True,
     ),
-    accepted("odd", "31 rows of 33 columns", "the truth to 1 %", _recover(lambda: spots(31, 33)[1]), finds_the_truth),
+    accepted(
+        "odd", "31 rows of 33 columns", "the truth to 1 %", _recover(lambda: spots(31, 33)[1]), finds_the_truth,
+        long=True,
+    ),
     refused("one-row", "a single row", "not a plane", _inspect(lambda: v()[:1]), "pictures", "8 × 8"),
     refused("tiny", "5 × 5 cells", "too few to hold a pattern", _inspect(lambda: v()[:5, :5]), "pictures", "8 × 8"),
     accepted(
@@ -153,11 +159,11 @@ SCENES = (
     ),
     accepted(
         "tiled", "2 × 2 copies of one picture (`recover`)", "the truth to 1 %", _recover(lambda: np.tile(v(), (2, 2))),
-        finds_the_truth,
+        finds_the_truth, long=True,
     ),
     accepted(
         "turned-copies", "a picture turned and mirrored, as four samples", "it counts once; the truth to 1 %",
-        _recover(lambda: np.stack([v(), v().T, v()[::-1], np.rot90(v())])), _finds_it_after_leaving_out(3),
+        _recover(lambda: np.stack([v(), v().T, v()[::-1], np.rot90(v())])), _finds_it_after_leaving_out(3), long=True,
     ),
     accepted(
         "frames-as-samples", "a film given as samples", "`inspect` says so", _inspect(_film),
@@ -165,7 +171,7 @@ SCENES = (
     ),
     accepted(
         "two-sets", "pictures of two parameter sets in one heap", "no number with an interval", _two_parameter_sets,
-        _nothing_is_said,
+        _nothing_is_said, long=True,
     ),
     accepted("noise", "nothing but noise (`recover`)", "`dead`", _recover(lambda: _NOISE), ends("dead")),
     accepted("noise-equations", "nothing but noise (`discover`)", "`no-fit`", _equations_of_noise, ends("no-fit")),
@@ -179,7 +185,7 @@ SCENES = (
     ),
     accepted(
         "checkerboard", "a checkerboard of single cells (`recover`)", "no parameter is determined",
-        _recover(lambda: _CHECKER), ends("unidentifiable", "leaves Du, Dv, F, k free"),
+        _recover(lambda: _CHECKER), ends("unidentifiable", "leaves Du, Dv, F, k free"), long=True,
     ),
     accepted(
         "two-wavelengths", "waves of 16 and of 4 cells", "`inspect` calls the short ones coarse",
@@ -187,7 +193,7 @@ SCENES = (
     ),
     accepted(
         "shaded", "a gain that rises by a fifth from left to right", "no number with an interval",
-        _recover(lambda: v() * (1 + 0.2 * _X / 32)), _nothing_is_said,
+        _recover(lambda: v() * (1 + 0.2 * _X / 32)), _nothing_is_said, long=True,
     ),
     refused(
         "fields-first", "one array (2, H, W) of u and v", "two pictures of v, or two fields",
@@ -195,7 +201,7 @@ SCENES = (
     ),
     accepted(
         "fields-of-samples", "one array (1, 2, H, W) of u and v", "the truth to 1 %",
-        lambda _: us.recover("gray-scott", spots()[None]), finds_the_truth,
+        lambda _: us.recover("gray-scott", spots()[None]), finds_the_truth, long=True,
     ),
     accepted(
         "checkerboard-equations", "a checkerboard as one of two fields (`discover`)",

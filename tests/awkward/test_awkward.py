@@ -16,9 +16,19 @@ def _marked(case):
     return pytest.param(case, id=case.name, marks=marks)
 
 
-@pytest.mark.parametrize("case", [_marked(case) for case in CASES])
+@pytest.mark.parametrize("case", [_marked(case) for case in CASES if not case.long])
 def test_right_or_refused_with_its_cause(case, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    _hold(case, tmp_path)
+
+
+@pytest.mark.parametrize("case", [_marked(case) for case in CASES if case.long])
+def test_right_or_refused_after_seconds(case, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _hold(case, tmp_path)
+
+
+def _hold(case, tmp_path):
     if case.refused is None:
         case.right(case.act(tmp_path))
         return

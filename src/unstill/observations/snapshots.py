@@ -170,10 +170,10 @@ def refuse_channels_last(name: str, shape: Sequence[int]) -> None:
 
 
 def refuse_extreme(name: str, values: np.ndarray) -> None:
-    """Raise `BadInput` for values whose squares leave the floats, and for denormal ones, short of digits."""
+    """Raise `BadInput` for values whose squares leave the floats. (Tiny ones are a pattern that died.)"""
     largest = float(np.abs(values).max())
-    if largest > _LARGEST or 0 < largest < 1 / _LARGEST:
-        rule = f"must be between {1 / _LARGEST:g} and {_LARGEST:g} in size: squares of others leave the floats"
+    if largest > _LARGEST:
+        rule = f"must be below {_LARGEST:g} in size: squares of larger ones leave the floats"
         raise BadInput(name, rule, f"up to {largest:.3g}", "Take another unit.")
 
 

@@ -10,7 +10,8 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "unstill"
 # A room may import rooms of lower rank, and its own.
 RANK = {
-    "_types": 0, "_errors": 0, "_files": 0, "_jax": 0, "_arguments": 0, "_progress": 0, "_result": 0, "_stopping": 0,
+    "_types": 0, "_errors": 0, "_files": 0, "_jax": 0, "_arguments": 0, "_numbers": 0, "_progress": 0, "_result": 0,
+    "_stopping": 0,
     "systems": 1, "observations": 2, "simulation": 3,
     "balance": 4, "analysis": 4, "training": 4,
     "atlas": 5, "recovery": 5, "discovery": 5, "fitting": 6, "flows": 7, "rules": 7, "field_flows": 8, "files": 9,

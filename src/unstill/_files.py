@@ -37,5 +37,6 @@ def _run(argument: str, path: Path) -> Any:
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # a script without a main guard may call sys.exit
-        raise BadInput(argument, f"cannot be imported: {type(error).__name__}: {error}", str(path)) from error
+        reason = str(error).rstrip(".") if isinstance(error, BadInput) else f"{type(error).__name__}: {error}"
+        raise BadInput(argument, f"cannot be imported: {reason}", str(path)) from error
     return module

@@ -186,7 +186,7 @@ HOSTILE = {
     "nan.csv": (b"x,y\n1,2\n3,nan\n", "must be finite"),
     "empty.csv": (b"\n\n", "lines of numbers"),
     "header.csv": (b"x,y\n", "below the header"),
-    "bytes.csv": (b"\xff\xfe\x00", "must be a whole .csv"),
+    "bytes.csv": (b"\xff\xfe\x00", "must be text in UTF-8"),
     "constant.csv": (b"x,y\n1,2\n1,3\n", "x = 1 everywhere"),
     "twice.csv": (b"x,y\n1,1\n2,2\n4,4\n", "variable twice"),
     "same.csv": (b"x,x\n1,1\n2,3\n", "name each"),

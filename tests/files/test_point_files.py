@@ -134,9 +134,9 @@ def test_other_endings_are_refused(tmp_path, rng, name):
 
 
 def test_a_huge_table_is_refused_before_it_is_read(tmp_path, monkeypatch):
-    from unstill.files import points
+    from unstill.files import text_tables
 
-    monkeypatch.setattr(points, "MOST_ELEMENTS", 10)
+    monkeypatch.setattr(text_tables, "MOST_ELEMENTS", 10)
     (tmp_path / "t.csv").write_text("1,2\n" * 100)
     with pytest.raises(BadInput, match="at most"):
         load_points(tmp_path / "t.csv")

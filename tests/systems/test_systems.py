@@ -148,7 +148,7 @@ INCOMPLETE = {
     "too few rates": ({"rule": "kinetics(self, u, v): return (u,)"}, "a rate for each field"),
     "a matrix for a rate": ({"rule": "kinetics(self, u, v): return u, v + jnp.ones((2, 2))"}, "a rate for each field"),
     "an unknown name": ({"rule": "kinetics(self, u, v): return w, v"}, "NameError"),
-    "an if on a value": ({"rule": "kinetics(self, u, v): return (u, v) if u > 0 else (v, u)"}, "Error"),
+    "an if on a value": ({"rule": "kinetics(self, u, v): return (u, v) if u > 0 else (v, u)"}, "Write jnp.where"),
     "too few numbers at rest": ({"rest": "(0.0,)"}, "must give 2 numbers"),
     "too long a drift": (ORDINARY_RULE | {"rule": "drift(self, x): return jnp.zeros(3)"}, "a rate for each field"),
 }

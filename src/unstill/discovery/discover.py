@@ -13,13 +13,13 @@ from ..observations import Ordered
 from ..observations.task import Pictures
 from ..simulation import Grid
 from .from_pictures import discover_pictures
-from .from_points import Heap, discover_points
+from .from_points import Heap, Table, discover_points
 from .result import Discovery
 
 
 @checked
 def discover(
-    points: Heap | Sequence[Heap] | Pictures | Mapping[str, np.ndarray],
+    points: Heap | Table | Sequence[Heap] | Pictures | Mapping[str, np.ndarray],
     library: str | Mapping[str, Callable] | None = None,
     *,
     fix: Values | None = None,
@@ -43,8 +43,8 @@ def discover(
     `discover_pictures`.
 
     Args:
-        points: `Points` or an array (M, D); several heaps under different `conditions`; or pictures: arrays (M, H, W)
-            by field, or what `load` returns.
+        points: `Points`, an array (M, D) or a data frame; several heaps under different `conditions`; or
+            pictures: arrays (M, H, W) by field, or what `load` returns.
         library: Terms: poly1, poly2, poly3, trig, file.py:NAME, or a mapping from terms to functions of the variables
             (default: poly2, of pictures poly3).
         fix: Known coefficients, as "x:y=10" for the term y in dx/dt; one that is not 0 fixes pace and arrow of time.

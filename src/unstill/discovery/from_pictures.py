@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
 from collections.abc import Callable, Mapping
 
@@ -10,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .._errors import BadInput
+from .._numbers import real_numbers
 from ..observations import Ordered
 from ..observations.independence import distinct_pictures, effective_number
 from ..observations.noise import denoise
@@ -103,11 +105,11 @@ def _moving(problem: PictureProblem, resting: Discovery) -> Discovery:
 def _checked(pictures: Pictures | Mapping[str, np.ndarray], grid: Grid | None):
     """Fields' names, states (M, C, H, W) in an order that does not depend on theirs, and the grid."""
     fields = pictures.fields if isinstance(pictures, Pictures) else pictures
-    arrays = {str(name): np.asarray(values) for name, values in fields.items()}
+    arrays = {str(name): real_numbers(str(name), values) for name, values in fields.items()}
     if not arrays:
         raise BadInput("pictures", "must hold at least one field")
     for name, values in arrays.items():
-        if values.dtype.kind not in "fiub" or values.ndim not in (2, 3) or values.size == 0:
+        if values.ndim not in (2, 3) or values.size == 0:
             raise BadInput("pictures", "must be real arrays (H, W) or (M, H, W)", f"{name}: {values.shape}")
         if values.shape != next(iter(arrays.values())).shape:
             raise BadInput("pictures", "must all have one shape", {n: v.shape for n, v in arrays.items()})
@@ -116,6 +118,7 @@ def _checked(pictures: Pictures | Mapping[str, np.ndarray], grid: Grid | None):
         real = values.astype(float)
         if (contrast(real) <= contrast_floor(real)).any():
             raise BadInput("pictures", "must vary from cell to cell", f"{name} is uniform in one", "Leave it out.")
+    _refuse_twins(arrays)
     states = np.stack([v.astype(float).reshape(-1, *v.shape[-2:]) for v in arrays.values()], 1)
     known = pictures.grid if isinstance(pictures, Pictures) else None
     grid = grid or known or Grid(states.shape[-2:])
@@ -123,6 +126,17 @@ def _checked(pictures: Pictures | Mapping[str, np.ndarray], grid: Grid | None):
         raise BadInput("grid", f"must have the pictures' shape {states.shape[-2:]}", grid.shape)
     marks = np.concatenate([states.mean((2, 3)), states.var((2, 3))], 1)
     return tuple(arrays), states[np.lexsort(marks.T)], grid
+
+
+def _refuse_twins(arrays: Mapping[str, np.ndarray]) -> None:
+    """Raises `BadInput` for two fields that are one but for gain and offset: every term would stand for another."""
+    flat = {name: values.astype(float).ravel() for name, values in arrays.items()}
+    unit = {name: (c - c.mean()) / max(float(c.std()), 1e-300) for name, c in flat.items()}
+    for a, b in itertools.combinations(unit, 2):
+        if min(np.abs(unit[a] - unit[b]).max(), np.abs(unit[a] + unit[b]).max()) < 1e-9:
+            raise BadInput(
+                "pictures", "must not hold a field twice, in another scale or not", f"{a} and {b}", "Leave one out."
+            )
 
 
 def _frames(ordered: Ordered | np.ndarray, states: Float[np.ndarray, "M C H W"]) -> Ordered:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
 from .._arguments import Values
 from .._errors import BadInput, nearest
+from .._numbers import real_numbers
 from ..observations import Ordered
 from ..observations.independence import distinct_points
 from ..observations.noise import known_noise
@@ -27,11 +29,20 @@ from .result import Discovery
 from .size import judge_points
 
 Heap = Points | np.ndarray
+
+
+@runtime_checkable
+class Table(Protocol):
+    """What NumPy can take: an array of JAX, a data frame, whose columns then have names."""
+
+    def __array__(self) -> np.ndarray: ...
+
+
 _OPEN, _CLEANER = 5.0, 0.2  # first statistic at which noise is suspected; what is left of it if it was noise
 
 
 def discover_points(
-    points: Heap | Sequence[Heap],
+    points: Heap | Table | Sequence[Heap],
     library: str | Mapping[str, Callable] = "poly2",
     *,
     fix: Values | None,
@@ -51,7 +62,7 @@ def discover_points(
 
     began = time.perf_counter()
     if ordered is not None and not isinstance(ordered, Ordered):
-        ordered = Ordered(np.asarray(ordered))
+        ordered = Ordered(ordered)
     if ordered is not None and (covariance is not None or any((fix or {}).values())):
         rule, pace = "cannot be combined with what fixes the pace already: `fix` or `covariance`", covariance or fix
         raise BadInput("ordered", rule, ", ".join(f"{term}={value}" for term, value in dict(pace or {}).items()))
@@ -71,7 +82,10 @@ def discover_points(
             ordered = Ordered(unwrapped(ordered.x, names, periods), ordered.interval)
         signs = known_signs(sign, problem.library, names)
         levels, rows, space = _cleaned(problem, noise)
-        basis = members(problem, space, rows)
+        try:
+            basis = members(problem, space, rows)
+        except np.linalg.LinAlgError as error:  # of a Gram matrix whose columns are equal but for rounding
+            raise _too_far(heaps[0], names) from error
     found = conclude(problem, space, basis, signs, ordered, levels, (fix, covariance), time.perf_counter() - began)
     given = sum(np.shape(getattr(p, "x", p))[0] for p in _listed(points))
     copies = given - found.count
@@ -79,23 +93,39 @@ def discover_points(
     return dataclasses.replace(found, message=told + found.message, source=_first(points), periodic=periods)
 
 
-def _around(points: Heap | Sequence[Heap], periodic: Values | None) -> tuple[Sequence[Heap], dict[str, float]]:
+def _too_far(x: np.ndarray, names: Sequence[str]) -> BadInput:
+    """Points so far from the origin, seen from their spread, that powers of a variable and 1 are one term in floats."""
+    away = np.abs(x.mean(0)) / np.maximum(x.std(0), 1e-300)
+    i = int(np.argmax(away[: len(names)]))
+    rule = "must be nearer to the origin: terms of the library cannot be told apart there in double precision"
+    told = f"{names[i]} around {x[:, i].mean():g}, with a spread of {x[:, i].std():g}"
+    return BadInput("points", rule, told, "Subtract its mean, or leave it out where it hardly varies.")
+
+
+def _around(points: Heap | Table | Sequence[Heap], periodic: Values | None) -> tuple[Sequence[Heap], dict[str, float]]:
     """The heaps with their periodic variables within one period, and the periods."""
-    heaps = [each if isinstance(each, Points) else Points(np.asarray(each)) for each in _listed(points)]
+    heaps = [each if isinstance(each, Points) else Points(real_numbers("points", each)) for each in _listed(points)]
     if not periodic or not heaps:
         return heaps, {}
     periods = known_periods(periodic, heaps[0].names)
     return [dataclasses.replace(each, x=wrapped(each.x, each.names, periods)) for each in heaps], periods
 
 
-def _listed(points: Heap | Sequence[Heap]) -> Sequence[Heap]:
-    return [points] if isinstance(points, (Points, np.ndarray)) else points
+def _listed(points: Heap | Table | Sequence[Heap]) -> Sequence[Heap]:
+    """Heaps as a sequence; one table alone, whatever library it comes from, is one heap."""
+    if isinstance(points, Points):
+        return [points]
+    if isinstance(points, Table):
+        x, columns = real_numbers("points", points), getattr(points, "columns", None)  # of a data frame
+        return [x if columns is None else Points(x, tuple(map(str, columns)))]
+    rows = [np.ndim(row) == 1 and not isinstance(row, Points) for row in points]
+    return [real_numbers("points", points)] if rows and all(rows) else points
 
 
-def _first(points: Heap | Sequence[Heap]) -> Points:
+def _first(points: Heap | Table | Sequence[Heap]) -> Points:
     """The first heap, for figures."""
     one = _listed(points)[0]
-    return one if isinstance(one, Points) else Points(np.asarray(one))
+    return one if isinstance(one, Points) else Points(one)
 
 
 def _cleaned(problem: Problem, noise: Values | str):
@@ -112,8 +142,7 @@ def _cleaned(problem: Problem, noise: Values | str):
 
 def _heaps(points, conditions, stochastic: bool):
     """Heaps as sorted arrays (M, D + conditions), the variables' names, and those of the conditions."""
-    several = isinstance(points, Sequence) and not isinstance(points, np.ndarray)
-    heaps = [p if isinstance(p, Points) else Points(np.asarray(p)) for p in (points if several else [points])]
+    heaps = [p if isinstance(p, Points) else Points(real_numbers("points", p)) for p in _listed(points)]
     if not heaps:
         raise BadInput("points", "must hold at least one heap")
     names = heaps[0].names

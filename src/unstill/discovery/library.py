@@ -49,7 +49,7 @@ class Library:
     def __call__(self, x: Float[Array, "*M V"]) -> Float[Array, "*M L"]:
         """θ(x), in JAX."""
         columns = [x[..., i] for i in range(len(self.variables))]
-        return jnp.stack([jnp.broadcast_to(term.function(*columns), x.shape[:-1]) for term in self.terms], -1)
+        return jnp.stack([_values(term, columns, x.shape[:-1]) for term in self.terms], -1)
 
     def evaluate(self, x: Float[np.ndarray, "M V"]) -> Float[np.ndarray, "M L"]:
         """θ(x) in float64 on the host. Raises `BadInput` for a term that is not finite on the points."""
@@ -72,6 +72,16 @@ class Library:
         raise BadInput(argument, "must name a term of the library", repr(name), nearest(name, self.names))
 
 
+def _values(term: Term, columns: Sequence[Array], shape: tuple[int, ...]) -> Array:
+    """One term on points; raises `BadInput` where a user's function fails or gives more than one number a point."""
+    try:
+        return jnp.broadcast_to(term.function(*columns), shape)
+    except Exception as error:  # whatever the user's code raises
+        rule = f"must hold functions of the {len(columns)} variables that give one number a point, in jax.numpy"
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:120]
+        raise BadInput("library", rule, f"{term.name!r}, which ends in {reason}") from error
+
+
 def _canonical(name: str) -> tuple[str, ...]:
     factors: list[str] = []
     for word in name.replace("*", " ").replace("²", "^2").replace("³", "^3").split():
@@ -84,7 +94,7 @@ def latex_name(name: str) -> str:
     """x5 → x_{5}; a Greek name such as rho → \\rho."""
     match = re.fullmatch(r"([A-Za-z]+)_?(\d*)", name)
     if match is None:
-        return rf"\mathrm{{{name}}}".replace("_", r"\_")
+        return rf"\mathrm{{{re.sub('[_%#&$]', lambda found: chr(92) + found[0], name)}}}"
     letters, digits = match.groups()
     greek = {
         "alpha",
@@ -168,8 +178,21 @@ def find_library(
         return own_library(variables, functions)
     if name not in LIBRARIES:
         raise BadInput("library", "must be a known library or file.py:NAME", repr(name), nearest(name, LIBRARIES))
-    if not periods:
-        return LIBRARIES[name](variables)
+    found = LIBRARIES[name](variables) if not periods else _of_angles(name, variables, periods)
+    _check_told_apart(found)
+    return found
+
+
+def _check_told_apart(library: Library) -> None:
+    """A variable called `x y` beside x and y would make an equation that reads two ways."""
+    names = [_canonical(name) for name in library.names]
+    for name, factors in zip(library.names, names, strict=True):
+        if names.count(factors) > 1:
+            rule = "must not be those of terms of the library"
+            raise BadInput("names", rule, f"{name!r} twice among the terms", "Rename the variable.")
+
+
+def _of_angles(name: str, variables: Sequence[str], periods: Mapping[str, float]) -> Library:
     from .periodic_library import periodic_polynomials, periodic_waves  # made of what stands here
 
     return (

@@ -101,8 +101,8 @@ def _single(problem: Problem, rows: Rows, space: NullSpace, mark: int) -> Member
 def _pinned(found, T: Float[np.ndarray, "p p"], kept: Bool[np.ndarray, " p"], mark: int):
     """A unit vector in the span of the kept columns of T and its covariance → coefficients with a 1 at `mark`, and
     theirs."""
-    back = np.zeros_like(T)
-    back[kept] = np.linalg.pinv(T[:, kept])
+    back, size = np.zeros_like(T), np.sqrt((T[:, kept] ** 2).sum(0))
+    back[kept] = np.linalg.pinv(T[:, kept] / size) / size[:, None]  # terms in units that differ by 10⁹ count alike
     vector = back @ found[0]
     jacobian = np.eye(len(T)) / vector[mark]
     jacobian[:, mark] -= vector / vector[mark] ** 2

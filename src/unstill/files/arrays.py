@@ -12,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from .._errors import BadInput
+from .signatures import disguised
 
 MOST_ELEMENTS = 2_000_000_000  # 16 GB of float64: more is a mistake or an attack
 FRAMES = "frames_"  # before a field's name: its frames in a file of states
@@ -42,8 +43,16 @@ def decoding(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise BadInput("path", "must exist", path) from error
     except Exception as error:  # decoders raise anything: struct.error, zlib.error, SyntaxError, MemoryError, …
+        refuse_disguised(path, f"must be a whole {path.suffix} file", error)
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:160]
         raise BadInput("path", f"must be a whole {path.suffix} file ({reason})", path, "Write it again.") from error
+
+
+def refuse_disguised(path: Path, rule: str, error: Exception | None = None) -> None:
+    """Raise `BadInput` for a file that its first bytes tell to be of another format than its suffix."""
+    if (found := disguised(path)) is not None:
+        remedy = f"Give it the suffix {found[1]}." if found[1] else "Save it as one of the formats of docs/files.md."
+        raise BadInput("path", rule, f"{path}, which is {found[0]}", remedy) from error
 
 
 def read_npz_headers(path: Path) -> dict[str, Header]:

@@ -11,7 +11,7 @@ from .stacks import LEAST_CELLS, LETTERS, TOLD, Stack
 
 Part = tuple[Stack, int | None]  # an array, and the place in its axis of fields or colours
 _CONVENTION = {1: ("v",), 2: ("u", "v"), 3: ("u", "v", "w")}
-_EXAMPLES = {3: ("TYX", "MYX", "CYX"), 4: ("TCYX", "MCYX", "CTYX"), 5: ("TCZYX", "MTCYX")}
+_EXAMPLES = {2: ("YX", "XY"), 3: ("TYX", "MYX", "CYX"), 4: ("TCYX", "MCYX", "CTYX"), 5: ("TCZYX", "MTCYX")}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,15 @@ def open_hdf5(path: Path) -> Iterator[list[Stack]]:
     h5py = needed("h5py", path)
     with h5py.File(path, "r") as file:
         if isinstance(file.get(GROUP, getlink=True), h5py.HardLink) and isinstance(file[GROUP], h5py.Group):
-            yield well_stacks(path, file, _datasets(file[GROUP], h5py))
+            fields = _datasets(file[GROUP], h5py)
+            for _, each in fields:
+                _refuse_unwritten(each)
+            yield well_stacks(path, file, fields)
         else:
-            yield [_plain(path, name, each) for name, each in _datasets(file, h5py)]
+            found = [_plain(path, name, each) for name, each in _datasets(file, h5py)]
+            if not found:
+                _refuse_kinds(path, file, h5py)
+            yield found
 
 
 @contextlib.contextmanager
@@ -59,6 +66,30 @@ def _datasets(group: Any, h5py: Any) -> list[tuple[str, Any]]:
     return found
 
 
+def _refuse_kinds(path: Path, file: Any, h5py: Any) -> None:
+    """Raise `BadInput` that names what a file holds instead of real numbers of two axes."""
+    held: list[str] = []
+    file.visititems(
+        lambda name, each: held.append(f"{name} {each.shape} {each.dtype}") if hasattr(each, "dtype") else 0
+    )
+    if held:
+        rule = "must hold an array of numbers of two axes or more"
+        raise BadInput("path", rule, f"{', '.join(held[:4])[:120]} in {path}")
+
+
+def _refuse_unwritten(dataset: Any) -> None:
+    """Raise `BadInput` for an array of which parts were never written: the library would fill them in."""
+    if dataset.chunks is None or dataset.size == 0:
+        return
+    count = math.prod(-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True))
+    written = dataset.id.get_num_chunks()
+    if written < count:
+        told = f"{written} of {count} chunks of {dataset.name}"
+        raise BadInput(
+            "path", "must hold all its values", told, "The program that wrote it ended early: write it again."
+        )
+
+
 def _refuse_elsewhere(dataset: Any) -> None:
     """Raise `BadInput` for values that lie in other files: a stranger's file does not say what else is read."""
     if dataset.is_virtual or dataset.external:
@@ -68,7 +99,7 @@ def _refuse_elsewhere(dataset: Any) -> None:
 def _plain(path: Path, name: str, dataset: Any) -> Stack:
     axes = axes_of_names([dim.label or next(iter(dim.keys()), "") for dim in dataset.dims])
     return Stack(
-        path, axes or axes_of_shape(dataset.shape), dataset.shape, dataset.dtype, lambda key: dataset[key], name=name,
+        path, axes or axes_of_shape(dataset.shape), dataset.shape, dataset.dtype, _whole(dataset), name=name,
         convention=not axes, chunk=chunks(axes or axes_of_shape(dataset.shape), dataset.chunks),
     )  # fmt: skip
 
@@ -78,8 +109,19 @@ def chunks(axes: str, lengths: Sequence[int] | None) -> dict[str, int]:
     return dict(zip(axes, lengths, strict=True)) if lengths and "?" not in axes else {}
 
 
+def _whole(dataset: Any):
+    """Reads parts of an array, all of which must have been written."""
+
+    def read(key: tuple[Any, ...]) -> np.ndarray:
+        _refuse_unwritten(dataset)
+        return dataset[key]
+
+    return read
+
+
 def _reversed(dataset: Any):
-    return lambda key: _turned(dataset[key[::-1]])
+    read = _whole(dataset)
+    return lambda key: _turned(read(key[::-1]))
 
 
 def _turned(values: np.ndarray) -> np.ndarray:

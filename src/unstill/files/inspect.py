@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._errors import BadInput
+from .._numbers import real_numbers
 from ..observations.inspection import Inspection, examine
 from ..observations.snapshots import Snapshots
 from .loading import load
@@ -39,6 +40,7 @@ def inspect(
         raise BadInput(name, "is for a file only", repr(reading[name]))
     if isinstance(pictures, Snapshots):
         return examine(pictures)
-    arrays = pictures if isinstance(pictures, Mapping) else {"v": np.asarray(pictures)}
-    whole = any(np.asarray(values).dtype.kind in "iu" for values in arrays.values())
+    given = pictures if isinstance(pictures, Mapping) else {"v": pictures}
+    arrays = {str(name): real_numbers(str(name), values) for name, values in given.items()}
+    whole = any(values.dtype.kind in "iu" for values in arrays.values())
     return examine(Snapshots(arrays, absolute=not whole))

@@ -18,7 +18,7 @@ from .arrays import FRAMES, Header, decoding, read_npz, read_npz_headers
 from .choosing import Choice, parts_of, relabelled
 from .formats import opener_of
 from .grey_scale import stated_scale
-from .pictures import PICTURE_SUFFIXES, decoded_pictures, open_picture, scale_integers
+from .pictures import PICTURE_SUFFIXES, bits_of, decoded_pictures, open_picture, scale_integers
 from .reading import colours, grid_of, read_snapshots
 from .runs import RESULT, RUN, read_result, read_run
 from .stacks import LEAST_CELLS
@@ -118,7 +118,8 @@ def _load_folder(folder: Path, names: tuple[str, ...] | None, colormap: str, cho
             folder,
             f"It holds no {' or '.join(f'{each}.npz' for each in _RUN_ARRAYS)}.",
         )
-    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in PICTURE_SUFFIXES and not f.name.startswith("."))
+    seen = (f for f in folder.iterdir() if f.is_file() and not f.name.startswith("."))
+    files = sorted(f for f in seen if f.suffix.lower() in PICTURE_SUFFIXES)
     if not files:
         raise BadInput("path", "must be a run folder or a folder with PNG, JPEG or TIFF pictures", folder)
     return _pictures(files, folder, names, colormap, choice)
@@ -138,6 +139,11 @@ def _pictures(
         if each.shape != read[0].shape:
             shapes = f"{read[0].shape} in {files[0].name} and {each.shape} in {file.name}"
             raise BadInput("path", "must hold pictures of one shape", shapes)
+    depths = [bits_of(file) for file in files] if len(files) > 1 else []
+    if len(set(depths)) > 1:
+        other = next(i for i, bits in enumerate(depths) if bits != depths[0])
+        told = f"{depths[0]} bits in {files[0].name} and {depths[other]} in {files[other].name}"
+        raise BadInput("path", "must hold pictures of one depth, whose levels mean the same", told, "Save them alike.")
     stated = [stated_scale(file) for file in files]
     if len(set(stated)) > 1:
         raise BadInput("path", "must hold pictures of one calibration", f"{stated[0]} and others in {source}")

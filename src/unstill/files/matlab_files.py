@@ -31,7 +31,13 @@ def open_matlab(path: Path) -> Iterator[list[Stack]]:
         return
     import scipy.io
 
-    arrays = [(name, shape, kind) for name, shape, kind in scipy.io.whosmat(path) if kind in _NUMBERS]
+    held = scipy.io.whosmat(path)
+    arrays = [(name, shape, kind) for name, shape, kind in held if kind in _NUMBERS]
+    if held and not arrays:
+        told = ", ".join(f"{name} {shape} {kind}" for name, shape, kind in held[:4])
+        raise BadInput(
+            "path", "must hold an array of numbers of two axes or more", f"{told} in {path}", "Save it full."
+        )
     for name, shape, _ in arrays:
         if math.prod(shape) > MOST_ELEMENTS:
             raise BadInput("path", f"must hold at most {MOST_ELEMENTS:.0e} values", f"{name} {shape} in {path}")

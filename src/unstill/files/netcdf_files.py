@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from .stacks import Stack, axes_of_names, needed, spacing
+from .._errors import BadInput
+from .stacks import Stack, axes_of_names, in_one_unit, needed, spacing
 
+_NEVER_WRITTEN = 9.969209968386869e36  # NetCDF's default, which xarray takes for a value where no attribute says it
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
@@ -56,11 +58,50 @@ def _stack(path: Path, name: str, variable: Any, data: Any) -> Stack:
     where = dict(zip(axes, dimensions, strict=True))
     apart = {letter: _apart(data, where.get(letter)) for letter in "TYX"}
     stated: dict[str, Any] = {"interval": apart["T"][0], "time_unit": apart["T"][1]}
-    if apart["Y"][0] and apart["X"][0] and "degree" not in apart["X"][1]:  # degrees are no lengths
-        stated |= {"pixel": (apart["Y"][0], apart["X"][0]), "unit": apart["X"][1]}
-    return Stack(
-        path, axes, variable.shape, variable.dtype, lambda key: np.asarray(variable[key].values), name=name, **stated
-    )
+    degrees = "degree" in apart["X"][1] or where.get("X", "").lower().startswith("lon")  # which are no lengths
+    if apart["Y"][0] and apart["X"][0] and not degrees:
+        sides = in_one_unit([apart[letter][0] for letter in "YX"], [apart[letter][1] for letter in "YX"])
+        stated |= {"pixel": sides, "unit": apart["X"][1]}
+    for letter in "" if degrees else "YX":
+        _refuse_uneven(path, data, where.get(letter))
+    return Stack(path, axes, variable.shape, variable.dtype, _reader(path, name, variable), name=name, **stated)
+
+
+def _reader(path: Path, name: str, variable: Any):
+    """Reads parts; raises `BadInput` for values that stand for none without an attribute that xarray heeds."""
+    limits = _limits(variable)
+
+    def read(key: Any) -> np.ndarray:
+        values = np.asarray(variable[key].values)
+        absent = values == np.asarray(_NEVER_WRITTEN, values.dtype) if values.dtype.kind == "f" else np.False_
+        if limits is not None:
+            absent = absent | (values < limits[0]) | (values > limits[1])
+        if np.any(absent):
+            told = f"{int(absent.sum())} cells of {name} that were never written, or are not valid, in {path}"
+            raise BadInput("path", "must hold a value in every cell", told, "Crop them away, or fill them.")
+        return values
+
+    return read
+
+
+def _limits(variable: Any) -> tuple[float, float] | None:
+    """The least and the greatest valid value that a variable states; of packed ones they are those before unpacking."""
+    told = variable.attrs
+    if "scale_factor" in variable.encoding or "add_offset" in variable.encoding:
+        return None
+    low, high = told.get("valid_range", (told.get("valid_min", -np.inf), told.get("valid_max", np.inf)))
+    found = float(low), float(high)
+    return found if np.isfinite(found).any() else None
+
+
+def _refuse_uneven(path: Path, data: Any, dimension: str | None) -> None:
+    """Raise `BadInput` for coordinates that are not equally far apart: a Laplacian of such cells is another."""
+    if dimension is None or dimension not in data.coords or len(data.coords[dimension]) < 3:
+        return
+    places = data.coords[dimension].values
+    if places.dtype.kind in "fiu" and spacing(places) is None:
+        rule = "must have cells of one size"
+        raise BadInput("path", rule, f"{dimension} not equally far apart in {path}", "Resample the pictures.")
 
 
 def _apart(data: Any, dimension: str | None) -> tuple[float | None, str]:

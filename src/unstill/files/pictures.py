@@ -10,7 +10,7 @@ import numpy as np
 
 from .._errors import BadInput
 from ..observations.snapshots import Palette
-from .arrays import decoding
+from .arrays import decoding, refuse_disguised
 from .grey_scale import GreyScale
 from .stacks import Stack, memory_stack
 from .tiffs import open_tiff
@@ -49,10 +49,11 @@ def open_picture(path: Path) -> Iterator[list[Stack]]:
             yield stacks
         return
     if not head.startswith((_PNG, _JPEG)):
+        refuse_disguised(path, "must be a PNG, JPEG or TIFF picture")
         raise BadInput("path", "must be a PNG, JPEG or TIFF picture", path)
     _refuse_deep_colour(head, path)
     values = _read_by_pillow(path)
-    if values.ndim == 3 and values.shape[-1] == 2:
+    if values.ndim == 3 and values.shape[-1] == 2 and _is_opaque(values):
         values = values[..., 0]  # grey with alpha
     yield [memory_stack(path, values, "YXS"[: values.ndim], grey=True)]
 
@@ -71,6 +72,17 @@ def read_colours(path: Path) -> np.ndarray:
         with Image.open(path, formats=("PNG",)) as image:
             clear = "A" in image.getbands() or "transparency" in image.info
             return np.asarray(image.convert("RGBA" if clear else "RGB")) / 255
+
+
+def bits_of(path: Path) -> int:
+    """Bits a channel of a picture of whole numbers, 8 for fewer, 0 for floats; of a TIFF, of its first page."""
+    with decoding(path):
+        with open(path, "rb") as stream:
+            head = stream.read(32)
+        if head[:4] in _TIFF:
+            with open_tiff(path) as (stack,):
+                return 0 if stack.dtype.kind == "f" else 8 * stack.dtype.itemsize
+        return 16 if head.startswith(_PNG) and len(head) > 25 and head[24] == 16 else 8
 
 
 def write_png(path: Path, values: np.ndarray, scale: GreyScale) -> None:
@@ -107,13 +119,27 @@ def _refuse_deep_colour(head: bytes, path: Path) -> None:
 
 
 def _read_by_pillow(path: Path) -> np.ndarray:
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     # The formats are named, since Pillow would start other programs for some. It refuses decompression bombs by itself.
-    with Image.open(path, formats=("PNG", "JPEG", "TIFF")) as image:
-        if image.mode in ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV"):
+    with Image.open(path, formats=("PNG", "JPEG")) as image:
+        count = int(getattr(image, "n_frames", 1)) if image.format == "PNG" else 1
+        if count > 1:
+            raise BadInput("path", "must be one picture, not an animation", f"{count} frames in {path}", "Save a GIF.")
+        ImageOps.exif_transpose(image, in_place=True)  # as every viewer shows it
+        clear = "transparency" in image.info
+        if clear and image.mode in ("P", "L", "RGB"):
+            return np.asarray(image.convert("LA" if image.mode == "L" else "RGBA"))
+        if image.mode == "PA":
+            return np.asarray(image.convert("RGBA"))
+        if image.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV"):
             return np.asarray(image.convert("RGB"))
         return np.asarray(image)
+
+
+def _is_opaque(values: np.ndarray) -> bool:
+    """Whether the last channel, alpha, is the same everywhere: then it says nothing."""
+    return bool((values[..., -1] == values.flat[values.shape[-1] - 1]).all())
 
 
 def grey_values(values: np.ndarray) -> np.ndarray:
@@ -132,6 +158,9 @@ def channels_of(values: np.ndarray, last: bool) -> np.ndarray:
         return values
     if values.shape[-1] not in (1, 2, 3, 4):
         raise BadInput("path", "must be grey, or colour with 3 or 4 channels", f"shape {values.shape}")
+    if values.shape[-1] in (2, 4) and not _is_opaque(values):
+        rule = "must be opaque: what is seen through has no value of its own"
+        raise BadInput("path", rule, "an alpha channel that varies", "Flatten it, or name one `channel`.")
     colour = values[..., : 1 if values.shape[-1] < 3 else 3]
     return colour[..., 0] if (colour == colour[..., :1]).all() else colour
 

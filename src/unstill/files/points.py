@@ -13,16 +13,16 @@ import numpy as np
 
 from .._errors import BadInput
 from .array_files import arrays_path, read_arrays, read_headers
-from .arrays import MOST_ELEMENTS, decoding, read_npy, write_npz
+from .arrays import read_npy, write_npz
 from .atomic import replacing
 from .runs import RESULT, read_result
+from .text_tables import is_number, read_table
 
 if TYPE_CHECKING:  # importing Points imports JAX, which reading a table does not need
     from ..observations.points import Points
 
 POINTS = "points"  # the file of a run folder, before its suffix
 _SUFFIXES = (".npy", ".npz", ".csv")
-_MOST_VARIABLES = 1000
 
 
 def load_points(path: str | os.PathLike) -> Points:
@@ -30,7 +30,8 @@ def load_points(path: str | os.PathLike) -> Points:
 
     - `.npy`: an array (M, D);
     - `.npz`: an array `x` (M, D) and, where present, `names` (D,); or one array (M,) a variable under its name;
-    - `.csv`: a header of names, or none; then one point a line. Commas, semicolons, tabs or spaces divide the columns.
+    - `.csv`: a header of names, or none; then one point a line. Commas, semicolons, tabs or spaces divide the columns;
+      lines that begin with # are remarks.
 
     Variables without names are x, y, z, w, x5, … The folder of a known set tells its true dynamics too, for comparison
     only.
@@ -98,7 +99,7 @@ def save_points(path: str | os.PathLike, points: Points) -> None:
 
 def _check_header(names: Sequence[str]) -> None:
     """Refuses names that a header cannot carry, since they would be read back as something else."""
-    if all(map(_is_number, names)):
+    if all(map(is_number, names)):
         raise BadInput("names", "must not all be numbers in a .csv", ", ".join(names), "Write a .npz instead.")
     for name in names:
         if not name.isprintable() or name != name.strip():
@@ -130,54 +131,3 @@ def _stacked(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         if values.dtype.kind not in "fiub":
             raise BadInput(name, "must hold real numbers", f"dtype {values.dtype}")
     return np.stack([values.astype(np.float64) for values in arrays.values()], 1)
-
-
-def read_table(file: Path) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The numbers of a `.csv` (M, D) and the names in its header, none where it has none; raises `BadInput`."""
-    if file.stat().st_size > 8 * MOST_ELEMENTS:
-        raise BadInput("points", f"must hold at most {MOST_ELEMENTS:.0e} values", file)
-    with decoding(file), open(file, encoding="utf-8-sig", newline="") as stream:
-        lines = [(number, line.rstrip("\r\n")) for number, line in enumerate(stream, 1) if line.strip()]
-    if not lines:
-        raise BadInput("points", "must hold lines of numbers", file)
-    divider = _divider(lines[-1][1])  # of a line of numbers: names may hold anything
-    with decoding(file):
-        cells = _cells(lines[0][1], divider)
-    header = not all(map(_is_number, cells))
-    if len(cells) > _MOST_VARIABLES:
-        raise BadInput("points", f"must have at most {_MOST_VARIABLES} columns", f"{len(cells)} in {file}")
-    if header and len(lines) == 1:
-        raise BadInput("points", "must hold lines of numbers below the header", file)
-    names = tuple(cells) if header else ()
-    return np.array([_row(file, n, line, divider, len(cells)) for n, line in lines[int(header) :]]), names
-
-
-def _divider(line: str) -> str | None:
-    """What stands between the columns; `None` for any white space. A single column has commas, too."""
-    return next((d for d in ",;\t" if d in line), "," if len(line.split()) == 1 else None)
-
-
-def _cells(line: str, divider: str | None) -> list[str]:
-    """The cells of one line, quoted or not."""
-    if divider is None:
-        return [word.strip("\"'") for word in line.split()]
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=divider, skipinitialspace=True, strict=True))]
-
-
-def _row(file: Path, number: int, line: str, divider: str | None, width: int) -> list[float]:
-    words = [word.strip().strip("\"'") for word in line.split(divider)]
-    if len(words) != width:
-        raise BadInput("points", f"must have {width} columns in every line", f"{len(words)} in line {number} of {file}")
-    try:
-        return [float(word) for word in words]
-    except ValueError:
-        bad = next(word for word in words if not _is_number(word))
-        raise BadInput("points", "must be numbers", f"{bad[:40]!r} in line {number} of {file}") from None
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True

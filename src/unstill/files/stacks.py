@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from .._errors import BadInput
+from ..observations.snapshots import LEAST_CELLS
 
 LETTERS = {
     "T": "time", "M": "samples", "C": "fields", "Z": "depth", "Y": "rows", "X": "columns", "S": "colours",
 }  # fmt: skip
 TOLD = ", ".join(f"{letter} {meaning}" for letter, meaning in LETTERS.items())
-LEAST_CELLS = 8  # a side; less holds no pattern
+_METRES = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "µm": 1e-6, "um": 1e-6, "nm": 1e-9, "pm": 1e-12, "Å": 1e-10, "km": 1e3}
 _BLOCK = 48_000_000  # bytes read at once, so that little is needed beyond what is kept
 _WORDS = {
     "T": ("t", "time", "frame", "frames", "step"),
@@ -143,6 +144,17 @@ def positive(value: Any) -> float | None:
     except (TypeError, ValueError):
         return None
     return number if math.isfinite(number) and number > 0 else None
+
+
+def in_one_unit(sides: Sequence[float | None], units: Sequence[str]) -> tuple[float, float]:
+    """The (rows', columns') side of a pixel in the columns' unit; raises `BadInput` for two that nobody can compare."""
+    rows, columns = (float(side or 0) for side in sides)
+    if units[0] == units[1] or not all(units):  # an axis without a unit has the other's
+        return rows, columns
+    if units[0] not in _METRES or units[1] not in _METRES:
+        told = f"{rows:g} {units[0]} × {columns:g} {units[1]}"
+        raise BadInput("path", "must state both sides of a pixel in one unit", told, "Resample the pictures.")
+    return rows * _METRES[units[0]] / _METRES[units[1]], columns
 
 
 def needed(package: str, path: Path) -> Any:

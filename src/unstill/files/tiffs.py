@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from .._errors import BadInput
-from .stacks import Stack, positive
+from .stacks import Stack, in_one_unit, positive
+from .tiff_pages import Meaning, meaning_of
 
 _KNOWN = "TCZYXS"
 _PIXELS = ("", "pixel", "pixels", "px")
@@ -32,10 +33,16 @@ def open_tiff(path: Path) -> Iterator[list[Stack]]:
         if series.dtype is None or len(series.shape) < 2:
             raise BadInput("path", "must hold pictures of two axes", f"shape {series.shape} in {path}")
         axes, shape = _axes(series.axes), tuple(int(n) for n in series.shape)
+        while shape[-1] == 1 and shape[-1 - series.keyframe.ndim : -1] == series.keyframe.shape:  # (H, W, 1)
+            axes, shape = axes[:-1], shape[:-1]
+        meaning = meaning_of(file, series, path)
         stated = _of_ome(file) if file.is_ome else _of_imagej(file) if file.is_imagej else {}
         if len(stated.get("channels", ())) != (shape[axes.index("C")] if "C" in axes else 0):
             stated.pop("channels", None)
-        yield [Stack(path, axes, shape, series.dtype, _reader(path, file, series, shape), grey=True, **stated)]
+        read, dtype = _reader(path, file, series, shape, meaning), series.dtype
+        if meaning.colours is not None:
+            shape, dtype = (*shape, 3), meaning.colours.dtype
+        yield [Stack(path, meaning.axes(axes), shape, dtype, read, grey=True, **stated)]
 
 
 def _axes(letters: str) -> str:
@@ -44,9 +51,10 @@ def _axes(letters: str) -> str:
     return axes.replace("?", "M") if axes.count("?") == 1 else axes
 
 
-def _reader(path: Path, file: Any, series: Any, shape: tuple[int, ...]):
+def _reader(path: Path, file: Any, series: Any, shape: tuple[int, ...], meaning: Meaning):
     """Reads parts page by page, from the file itself where the values lie bare."""
     page_shape = tuple(series.keyframe.shape)
+    rows = series.keyframe.axes.index("Y")
     lead = shape[: len(shape) - len(page_shape)]
     if shape[len(lead) :] != page_shape or math.prod(lead) not in (1, len(series.pages)):
         raise BadInput("path", "must hold one page for each picture", f"shape {shape}, {len(series.pages)} pages")
@@ -63,18 +71,19 @@ def _reader(path: Path, file: Any, series: Any, shape: tuple[int, ...]):
             return values.reshape(page_shape)
         if series.pages[index] is None:
             raise BadInput("path", "must hold all its pages", f"no page {index} in {path}")
-        return _decoded(path, series.pages[index], index).reshape(page_shape)
+        return _decoded(path, series.pages[index], index, meaning).reshape(page_shape)
 
     def read(key: tuple[Any, ...]) -> np.ndarray:
         numbers = np.arange(math.prod(lead)).reshape(lead)[key[: len(lead)]]
         inner = key[len(lead) :]
-        parts = [page(int(n))[inner] for n in np.ravel(numbers)]
+        parts = [meaning.values(page(int(n)), rows, path)[inner] for n in np.ravel(numbers)]
         return np.stack(parts).reshape(*np.shape(numbers), *parts[0].shape)
 
     return read
 
 
-def _decoded(path: Path, page: Any, index: int) -> np.ndarray:
+def _decoded(path: Path, page: Any, index: int, meaning: Meaning) -> np.ndarray:
+    """A page's values as they are stored."""
     try:
         return page.asarray()
     except ValueError as error:
@@ -84,7 +93,12 @@ def _decoded(path: Path, page: Any, index: int) -> np.ndarray:
 
     with Image.open(path, formats=("TIFF",)) as image:
         image.seek(index)
-        return np.asarray(image.convert("RGB") if image.mode in ("P", "CMYK", "YCbCr", "LAB") else image)
+        white = image.mode in ("1", "L") and int(page.photometric) == 0  # Pillow has black at 0 whatever is stored
+        values = np.asarray(image.convert("RGB") if image.mode in ("CMYK", "YCbCr", "LAB") else image)
+    values = meaning.as_stored(values)
+    if not white:
+        return values
+    return ~values if values.dtype.kind == "b" else np.iinfo(values.dtype).max - values
 
 
 def _of_imagej(file: Any) -> dict[str, Any]:
@@ -116,8 +130,9 @@ def _of_ome(file: Any) -> dict[str, Any]:
     found: dict[str, Any] = {"interval": positive(words.get("TimeIncrement"))}
     found["time_unit"] = words.get("TimeIncrementUnit", "s") if found["interval"] else ""
     if all(sides):
-        unit = words.get("PhysicalSizeXUnit", "µm")
-        found |= {"pixel": tuple(sides), "unit": _UNITS.get(unit, unit)}
+        units = [words.get(f"PhysicalSize{letter}Unit", "µm") for letter in "YX"]
+        rows, columns = (_UNITS.get(str(unit), str(unit)) for unit in units)
+        found |= {"pixel": in_one_unit(sides, (rows, columns)), "unit": columns}
     return found | ({"channels": tuple(names)} if len(set(names)) == len(names) else {})
 
 

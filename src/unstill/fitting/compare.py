@@ -12,6 +12,7 @@ from jaxtyping import Float
 from .._arguments import Count, Names, checked, listed
 from .._errors import BadInput, nearest
 from .._jax import enable_x64
+from .._numbers import real_numbers
 from .._progress import AbstractCheckpoint, Memory, Progress, silent
 from ..observations.task import Pictures
 from .comparison import Comparison, array_name
@@ -65,7 +66,7 @@ def _chosen(pictures: Any, observe: tuple[str, ...], samples: int | None) -> dic
     for name in observe:
         if name not in fields:
             raise BadInput("observe", "must name fields of the pictures", repr(name), nearest(name, fields))
-    chosen = {name: np.asarray(fields[name], float) for name in observe or fields}
+    chosen = {name: real_numbers(name, fields[name]).astype(float) for name in observe or fields}
     shapes = {array.shape for array in chosen.values()}
     if len(shapes) != 1 or len(next(iter(shapes))) != 3:
         raise BadInput("pictures", "must have one shape (M, H, W) for every field", shapes or "no field")
@@ -86,7 +87,7 @@ def _by_name(pictures: Any, observe: tuple[str, ...]) -> Mapping[str, Any]:
     """An array as pictures by field name; what has names stays as it is."""
     if isinstance(pictures, Mapping):
         return pictures
-    array, names = np.asarray(pictures), observe or ("v",)
+    array, names = real_numbers("pictures", pictures), observe or ("v",)
     if array.ndim == 3 and len(names) == 1:
         return {names[0]: array}
     if array.ndim != 4 or len(names) != array.shape[1]:

@@ -9,12 +9,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .._errors import BadInput
 from .._result import Result, plain
 from .._types import Status
 from ..systems.grid import Grid
 from .borders import MEETING
 from .likeness import Likeness, likeness
-from .snapshots import Snapshots
+from .oddities import oddities
+from .snapshots import LEAST_CELLS, Snapshots
 from .steadiness import ALL_NOISE, contrast_floor
 from .values import Look, look
 
@@ -104,6 +106,9 @@ def _in_words(each: Look) -> str:
 def examine(pictures: Snapshots) -> Inspection:
     """Look at pictures; nothing is changed, and nothing is assumed of a system."""
     began = clock.perf_counter()
+    if min(pictures.shape) < LEAST_CELLS:
+        told = "{} × {}".format(*pictures.shape)
+        raise BadInput("pictures", f"must have at least {LEAST_CELLS} × {LEAST_CELLS} cells to hold a pattern", told)
     walls = pictures.grid is not None and pictures.grid.boundary == "no-flux"
     fields: dict[str, Look] = {}
     for name, values in pictures.fields.items():
@@ -153,6 +158,7 @@ def _of_fields(pictures: Snapshots, fields: Mapping[str, Look]) -> list[str]:
             found.append(f"opposite borders of {name} do not meet: a window of a larger picture, or walls")
         if pictures.absolute and each.low < -_SIGMAS * each.noise:
             found.append(f"{name} falls to {each.low:.3g}: no concentration does")
+        found += oddities(name, pictures.fields[name])
     return found
 
 

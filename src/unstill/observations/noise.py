@@ -79,6 +79,7 @@ def white_noise_level(grid: Grid, c: Float[np.ndarray, "M H W"]) -> float:
     ))  # fmt: skip
     if not mean[-1] > 0:
         return 0.0
+    mean = np.maximum(mean, 1e-30 * mean.max())  # rings without any power, as of a checkerboard
     # Modes and their mirror images are one sample; 2 % because no pattern falls quite exponentially.
     weight = 1 / (mean * np.sqrt(2 / (len(c) * size) + 0.02**2))
     best = (np.inf, 0.0, np.inf)

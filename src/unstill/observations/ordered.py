@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .._errors import BadInput
+from .._numbers import real_numbers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Ordered:
     interval: float | None = None
 
     def __post_init__(self):
-        x = np.asarray(self.x, dtype=np.float64)
+        x = real_numbers("ordered", self.x).astype(np.float64)
         if x.ndim not in (2, 4) or len(x) < 2 or not np.isfinite(x).all():
             raise BadInput("ordered", "must hold at least two finite points, one a row, or two pictures", x.shape)
         if self.interval is not None and not (self.interval > 0 and np.isfinite(self.interval)):

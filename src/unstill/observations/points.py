@@ -10,11 +10,14 @@ import numpy as np
 from jaxtyping import Float
 
 from .._errors import BadInput
+from .._numbers import real_numbers
 
 if TYPE_CHECKING:
     from ..systems import Dynamics
 
 _NAMES = ("x", "y", "z", "w")
+_COUNTED = 8  # points: fewer may be evenly apart by chance
+_LEAST, _MOST = 1e-40, 1e40  # of a variable's range: squares of cubes are still floats
 
 
 def default_names(dimension: int) -> tuple[str, ...]:
@@ -38,9 +41,7 @@ class Points:
     source: str = "memory"
 
     def __post_init__(self):
-        x = np.asarray(self.x)
-        if x.dtype.kind not in "fiub":
-            raise BadInput("points", "must hold real numbers", f"dtype {x.dtype}")
+        x = real_numbers("points", self.x)
         if x.ndim != 2 or x.size == 0:
             raise BadInput("points", "must have the shape (M, D)", x.shape)
         x = x.astype(np.float64)
@@ -85,6 +86,15 @@ def _check_values(x: np.ndarray, names: Sequence[str]) -> None:
     for name, width, first in zip(names, spread, x[0], strict=True):
         if width <= 1e-13 * abs(first) or width == 0:
             raise BadInput("points", "must vary in every variable", f"{name} = {first:g} everywhere", "Leave it out.")
+        if not _LEAST < width < _MOST:
+            rule = f"must vary by {_LEAST:g} to {_MOST:g} in every variable: powers of others leave the floats"
+            raise BadInput("points", rule, f"{name} by {width:.3g}", "Take another unit.")
+    steps = np.diff(x, axis=0)
+    for name, each, (first, second) in zip(names, steps.T, x[:2].T, strict=True):
+        if len(x) >= _COUNTED and np.ptp(each) < 1e-6 * abs(each.mean()):
+            rule = "must be in no order: a variable that grows evenly from point to point is a row number or a time"
+            remedy = "Leave it out; points in order of time go to `ordered`."
+            raise BadInput("points", rule, f"{name} = {first:g}, {second:g}, …", remedy)
     unit = (x - x.mean(0)) / spread
     for i in range(len(names)):
         for j in range(i):

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._errors import BadInput, nearest
+from .._numbers import real_numbers
 
 if TYPE_CHECKING:  # importing Grid imports JAX, which reading a file does not need
     from ..systems import Grid
+
+LEAST_CELLS = 8  # a side; less holds no pattern
+_LARGEST = 1e100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +91,7 @@ class Snapshots:
             raise BadInput("fields", "must all have one shape", shapes)
         for name, values in fields.items():
             _check_finite(name, values)
+            refuse_extreme(name, values)
         object.__setattr__(self, "fields", fields)
         if self.grid is not None and tuple(self.grid.shape) != self.shape:
             raise BadInput("grid", f"must have the fields' shape {self.shape}", self.grid.shape)
@@ -146,15 +151,30 @@ class Snapshots:
 
 def as_samples(name: str, values) -> np.ndarray:
     """`values` (H, W) or (M, H, W) as float64 (M, H, W); raises `BadInput` for other shapes and for complex numbers."""
-    values = np.asarray(values)
-    if values.dtype.kind not in "fiub":
-        raise BadInput(name, "must hold real numbers", f"dtype {values.dtype}")
+    values = real_numbers(name, values)
     if values.ndim == 2:
         values = values[None]
     if values.ndim != 3 or values.size == 0:
         raise BadInput(name, "must have the shape (H, W) or (M, H, W) and hold values", f"shape {values.shape}")
+    refuse_channels_last(name, values.shape)
     with np.errstate(over="ignore"):  # a long double beyond float64 becomes inf, and is then refused as such
         return values.astype(np.float64, copy=False)
+
+
+def refuse_channels_last(name: str, shape: Sequence[int]) -> None:
+    """Raise `BadInput` for (H, W, channels), which would be taken for H pictures of a few columns each."""
+    if shape[-1] < LEAST_CELLS <= min(shape[-3:-1]):
+        rule = "must have the shape (H, W) or (M, H, W), not channels or one more axis behind the columns"
+        remedy = "Pass one channel, x[..., 0], or np.moveaxis(x, -1, 0) for one picture a channel."
+        raise BadInput(name, rule, f"shape {tuple(shape)}", remedy)
+
+
+def refuse_extreme(name: str, values: np.ndarray) -> None:
+    """Raise `BadInput` for values whose squares leave the floats. (Tiny ones are a pattern that died.)"""
+    largest = float(np.abs(values).max())
+    if largest > _LARGEST:
+        rule = f"must be below {_LARGEST:g} in size: squares of larger ones leave the floats"
+        raise BadInput(name, rule, f"up to {largest:.3g}", "Take another unit.")
 
 
 def _check_finite(name: str, values: np.ndarray) -> None:

@@ -9,8 +9,10 @@ import numpy as np
 
 from .._arguments import Names, listed
 from .._errors import BadInput, nearest
+from .._numbers import real_numbers
 from ..systems import AbstractSystem, Grid, ReactionDiffusion, find_system
 from .noise import known_noise
+from .snapshots import refuse_channels_last, refuse_extreme
 
 
 @runtime_checkable
@@ -28,7 +30,7 @@ def named_fields(cls: type[ReactionDiffusion], pictures: Any, observe: Names | N
     """One array as pictures by field name, and what was assumed of it, for the message; raises `BadInput`."""
     if not isinstance(pictures, (np.ndarray, list, tuple)) and not hasattr(pictures, "__array__"):
         return pictures, ""
-    array, names = np.asarray(pictures), listed(observe)
+    array, names = real_numbers("pictures", pictures), listed(observe)
     if array.ndim == 4 and array.shape[1] == len(cls.fields):
         return {name: array[:, i] for i, name in enumerate(cls.fields)}, ""
     if array.ndim not in (2, 3) or len(names) > 1:
@@ -36,6 +38,10 @@ def named_fields(cls: type[ReactionDiffusion], pictures: Any, observe: Names | N
             f"must be an array (H, W) or (M, H, W) of one field, (M, {len(cls.fields)}, H, W) of all, or arrays by name"
         )
         raise BadInput("pictures", rule, array.shape)
+    if array.ndim == 3 and len(array) == len(cls.fields) and not names:
+        fields = ", ".join(cls.fields)
+        rule = f"must tell pictures of one field from the fields {fields}, of which there are as many"
+        raise BadInput("pictures", rule, array.shape, f"Pass observe={cls.fields[-1]!r}, or x[None] for all fields.")
     seen = names[0] if names else "v" if "v" in cls.fields else cls.fields[-1]
     return {seen: array}, "" if names else f"taken as {seen} of {cls.name}; "
 
@@ -86,15 +92,19 @@ def _arrays(pictures, observe, grid, cls) -> tuple[dict[str, np.ndarray], Grid]:
             raise BadInput("observe", f"must name fields of {cls.name}", repr(name), nearest(name, cls.fields))
         if name not in fields:
             raise BadInput("observe", "must name fields of the pictures", repr(name), nearest(name, fields))
-    chosen = {name: np.asarray(fields[name], float) for name in cls.fields if name in names}
+    chosen = {name: real_numbers(name, fields[name]).astype(float) for name in cls.fields if name in names}
     chosen = {name: array[None] if array.ndim == 2 else array for name, array in chosen.items()}
     shapes = {array.shape for array in chosen.values()}
     if len(shapes) > 1 or any(len(shape) != 3 for shape in shapes):
         raise BadInput("pictures", "must have one shape (M, H, W) for every field", shapes)
     for name, array in chosen.items():
+        if not array.size:
+            raise BadInput("pictures", "must hold values", f"{name} of shape {array.shape}")
+        refuse_channels_last(name, array.shape)
         if not np.isfinite(array).all():
             count = int((~np.isfinite(array)).sum())
             raise BadInput("pictures", "must be finite", f"{name} with {count} values that are not")
+        refuse_extreme(name, array)
     (shape,) = shapes
     grid = grid or known or Grid(shape[1:], getattr(getattr(pictures, "measures", None), "dx", None) or 1.0)
     if tuple(grid.shape) != shape[1:]:

@@ -12,6 +12,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from .._errors import BadInput, nearest
+from .._numbers import real_numbers
 from .contract import lifted
 
 # A parameter: one number, one a sample (M,), or one a cell (H, W).
@@ -52,6 +53,8 @@ def parameter(
         symbol: How tables show it (default: the name).
         unit: Its unit.
     """
+    if len(range) != 2 or not float(range[0]) <= float(range[1]):
+        raise BadInput("range", "must be (low, high) with low ≤ high", range, "Exchange the two, or mend them.")
     info = ParameterInfo(symbol, float(range[0]), float(range[1]), unit, meaning)
     return eqx.field(default=default, metadata={"parameter": info})
 
@@ -78,8 +81,10 @@ class AbstractSystem(eqx.Module):
     def __check_init__(self):
         for name, info in self.parameters().items():
             value = getattr(self, name)
+            if isinstance(value, (str, bytes, complex, list, tuple)):
+                raise BadInput(name, f"must be a number or an array for {self.name}", repr(value))
             if _is_concrete(value):
-                value = np.asarray(value)
+                value = real_numbers(name, value)
                 if not (np.all(value >= info.low) and np.all(value <= info.high)):
                     bad = value if value.ndim == 0 else f"values from {value.min():g} to {value.max():g}"
                     raise BadInput(name, f"must lie in [{info.low:g}, {info.high:g}] for {self.name}", bad)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from .._errors import BadInput
 from .base import AbstractSystem, OrdinarySystem, ReactionDiffusion
-from .contract import check_contract
+from .contract import check_contract, in_words
 
 
 def check_complete(cls: type[AbstractSystem], place: str) -> None:
@@ -34,24 +34,28 @@ def check_complete(cls: type[AbstractSystem], place: str) -> None:
     except BadInput:  # a default outside its range
         raise
     except Exception as error:  # whatever the user's code raises
-        _refuse(cls, f"{type(error).__name__}: {error}", place)
+        _refuse(cls, *in_words(error), place)
     if shapes != [()] * len(cls.fields):
-        _refuse(cls, f"rates of shapes {shapes} for {len(cls.fields)} fields", place)
+        _refuse(cls, f"rates of shapes {shapes} for {len(cls.fields)} fields", "", place)
     check_contract(cls)
 
 
 def _rates(system: AbstractSystem) -> list[tuple[int, ...]]:
     """Shapes of the rates at rest, by tracing alone: () for each field."""
     count = len(system.fields)
-    if len(tuple(system.rest())) != count:  # pyright: ignore[reportAttributeAccessIssue]
+    rest = system.rest()  # pyright: ignore[reportAttributeAccessIssue]
+    if len(tuple(rest)) != count or any(isinstance(c, (str, bytes)) for c in rest):
         raise ValueError(f"rest() must give {count} numbers")
     one, all_of_them = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((), (count,)))
     if isinstance(system, OrdinarySystem):
         found = jax.eval_shape(system.drift, all_of_them)
         return [()] * found.shape[0] if found.ndim == 1 else [found.shape]
-    return [tuple(rate.shape) for rate in jax.eval_shape(system.kinetics, *[one] * count)]  # pyright: ignore[reportAttributeAccessIssue]
+    found = jax.eval_shape(system.kinetics, *[one] * count)  # pyright: ignore[reportAttributeAccessIssue]
+    if not isinstance(found, (tuple, list)):
+        raise ValueError(f"{'one array' if hasattr(found, 'shape') else type(found).__name__}, not a tuple of {count}")
+    return [tuple(rate.shape) for rate in found]
 
 
-def _refuse(cls: type[AbstractSystem], reason: str, place: str) -> NoReturn:
+def _refuse(cls: type[AbstractSystem], reason: str, remedy: str, place: str) -> NoReturn:
     what = "drift" if issubclass(cls, OrdinarySystem) else "kinetics"
-    raise BadInput("system", f"must give a rate for each field from `{what}`", f"{reason} in {place}")
+    raise BadInput("system", f"must give a rate for each field from `{what}`", f"{reason} in {place}", remedy)

@@ -62,19 +62,29 @@ _KEEPS: set[type] = set()  # classes that were checked
 
 def _form(cls: type[OrdinarySystem], drift: Drift, system: OrdinarySystem) -> Literal["one", "many"]:
     """Whether a drift was written for one state or for many of them; raises `BadInput` where it is neither."""
-    system, D, reason = _example(cls) or system, len(cls.fields), ""
+    system, D, reason, remedy = _example(cls) or system, len(cls.fields), "", ""
     shapes: dict[Literal["one", "many"], tuple[int, ...]] = {"one": (D,), "many": (1, D)}
     for form, shape in shapes.items():
         try:
             found = jax.eval_shape(lambda x: drift(system, x), jax.ShapeDtypeStruct(shape, jnp.float32))
         except Exception as error:  # whatever the user's code raises
-            reason = reason or f"{type(error).__name__}: {error}"
+            reason, remedy = (reason, remedy) if reason else in_words(error)
             continue
         if getattr(found, "shape", None) == shape:
             return form
         reason = reason or f"{_shape(found)} for a state ({D},)"
     rule = f"must give a rate for each field from `drift`, of a state ({D},) or of states (M, {D})"
-    raise BadInput("system", rule, f"{reason} in {cls.__name__}", "See docs/own-system.md.")
+    raise BadInput("system", rule, f"{reason} in {cls.__name__}", remedy or "See docs/own-system.md.")
+
+
+def in_words(error: Exception) -> tuple[str, str]:
+    """What the user's code raised, in one line, and what to do about it."""
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    if isinstance(error, jax.errors.TracerBoolConversionError):
+        return "an `if` on the state", "Write jnp.where(condition, a, b): it is traced once for all cells."
+    if isinstance(error, (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError)):
+        return "a function of NumPy or math on the state", "Write it in jax.numpy."
+    return reason[:160], ""
 
 
 def _shape(found: Any) -> str:
@@ -139,6 +149,9 @@ def _check_pure(system: AbstractSystem, what: str, function: Callable, *args: An
 
 def _check_finite(system: AbstractSystem, what: str, rates: np.ndarray, places: np.ndarray) -> None:
     """`rates` and `places` (fields, points)."""
+    if np.iscomplexobj(rates):
+        rule = f"must have real rates from `{what}`"
+        raise BadInput("system", rule, f"{rates.dtype} in {_name(system, what)}", "Take jnp.real or jnp.abs.")
     bad = np.flatnonzero(~np.isfinite(rates).all(0))
     if len(bad):
         where = ", ".join(f"{f} = {x:g}" for f, x in zip(system.fields, places[:, bad[0]], strict=True))

@@ -92,7 +92,6 @@ def _refuses(cause):
 
 
 _STATE = np.ones((1, 2, 16, 16))
-_SIMULATION_ROOM = "simulation takes it as it is"
 
 SYSTEMS = (
     accepted(
@@ -175,11 +174,9 @@ SYSTEMS = (
     ),
     refused(
         "start-masked", "a masked initial state", "what lies below the mask is no value",
-        _start(np.ma.masked_greater(_STATE, 0.5)), "state", "masked", fault=_SIMULATION_ROOM,
+        _start(np.ma.masked_greater(_STATE, 0.5)), "state", "masked",
     ),
     refused(
-        "start-complex", "a complex initial state", "not real", _start(_STATE + 0j), "state", "complex",
-        fault=_SIMULATION_ROOM,
-    ),
+        "start-complex", "a complex initial state", "not real", _start(_STATE + 0j), "state", "complex"),
     accepted("start-large", "an initial state of 1e30", "`blow-up`", _start(_STATE * 1e30), _blown_up),
 )  # fmt: skip

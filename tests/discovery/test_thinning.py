@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
+from unstill.discovery import discover
 from unstill.discovery.library import find_library
 from unstill.discovery.nullspace import Rows, independent
 from unstill.discovery.point_problem import Problem
@@ -79,6 +80,17 @@ def test_false_terms_are_taken_out_from_a_field_that_is_off():
     start = rotation.ravel() + 0.05 * np.random.default_rng(0).standard_normal(12)
     found = thinned(rows_of(problem), problem.triangle, start, int(np.argmax(np.abs(start))), price_of_a_term(12, 1.0))
     np.testing.assert_array_equal(found != 0, rotation.ravel() != 0)
+
+
+@pytest.mark.parametrize("count", [1000, 4000])
+def test_a_turning_gaussian_has_no_false_terms(count):
+    """Where `Updating` has its minimum, the set is not searched: on these points the search kept every term."""
+    exact = [[False, False, True], [False, True, False]]
+    right = 0
+    for seed in range(5):
+        found = discover(np.random.default_rng(seed).standard_normal((count, 2)), "poly1", seed=0)
+        right += int((np.asarray(found.coefficients) != 0).tolist() == exact)
+    assert right >= 4  # each false term has a chance of about 1 %
 
 
 def test_the_price_is_that_of_a_family():

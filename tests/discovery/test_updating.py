@@ -79,6 +79,16 @@ def test_no_bias_is_left_in_its_own_deviations(draws):
     assert np.abs(np.mean(scores, 0)).max() < 4 / np.sqrt(len(draws))
 
 
+def test_the_distance_of_the_truth_is_that_of_the_covariance(draws):
+    """At the minimum `normal_at` measures eᵀNe = (e/tᵀe − t)ᵀ Cov⁺ (e/tᵀe − t), for any e with any length."""
+    for updating, t, covariance, truth in draws[:5]:
+        N = updating.normal_at(t)
+        expected = (truth - t) @ np.linalg.pinv(covariance, rcond=1e-9) @ (truth - t)
+        assert np.sqrt(truth @ N @ truth) == pytest.approx(np.sqrt(expected), abs=0.03)  # the last step was below 0.01
+        assert np.sqrt(max(t @ N @ t, 0)) < 0.03
+        assert np.linalg.eigvalsh(N)[0] > -1e-9 * np.trace(N)
+
+
 def test_scipy_finds_the_same_minimum():
     """½ rᵀΩ(t)⁻¹ r written out from the contributions of the points, with the same rows and ridge. What the weights
     that close the balances add is of higher order: a fraction of a standard deviation."""

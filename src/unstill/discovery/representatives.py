@@ -17,6 +17,7 @@ from .updating import Updating
 from .weak_form import pairs
 
 _LEAST_PRICE = 10.0
+_PASSES = 4
 _FEW_RUNS = 5.0  # the ends of a few runs scatter like no Gaussian: their price is too low
 
 
@@ -63,7 +64,7 @@ def members(problem: Problem, space: NullSpace, rows: Rows) -> list[Member]:
     price = max(_LEAST_PRICE, math.log(sum(form.count for form in problem.forms)))
     price *= _FEW_RUNS if space.telescopes else 1.0
     if len(marks) == 1 and space.dimension == 1 and not space.telescopes:
-        found = [_single(problem, rows, space, marks[0])]
+        found = [_single(problem, rows, space, normal, marks[0], price)]
     else:
         found = [_one_of(problem, rows, normal, marks, mark, price) for mark in marks]
     if problem.has_known:
@@ -85,17 +86,36 @@ def _one_of(problem: Problem, rows: Rows, normal: np.ndarray, marks: Sequence[in
     return _scaled(problem, vector, spread, mark)
 
 
-def _single(problem: Problem, rows: Rows, space: NullSpace, mark: int) -> Member:
-    """The one field of independent points: its terms by `thinned`, its numbers by `Updating`. Without a minimum there
-    the thinned field stands, without deviations."""
-    T = problem.triangle
-    price = price_of_a_term(len(T), space.verdicts[0].statistic)
-    vector = thinned(rows, T, np.linalg.solve(T, space.vectors[:, 0]), mark, price)
-    kept = vector != 0
-    found = Updating(rows).minimum(T @ vector, np.linalg.qr(T[:, kept])[0])
+def _single(problem: Problem, rows: Rows, space: NullSpace, normal: np.ndarray, mark: int, price: float) -> Member:
+    """The one field of independent points. Terms are taken out by `normal` first, then by their distance from 0 as seen
+    from the updated estimate, which is made anew until the terms stay the same. Where that finds no minimum, as among
+    many terms, the set is searched by `thinned`; without a minimum on it too, it stands without deviations."""
+    T, updating = problem.triangle, Updating(rows)
+    found = _updated(T, updating, normal, mark, price)
     if found is None:
-        return dataclasses.replace(_scaled(problem, vector, np.zeros_like(T), mark), std=None)
-    return _scaled(problem, *_pinned(found, T, kept, mark), mark)
+        dear = price_of_a_term(len(T), space.verdicts[0].statistic)
+        vector = thinned(rows, T, np.linalg.solve(T, space.vectors[:, 0]), mark, dear)
+        kept = vector != 0
+        minimum = updating.minimum(T @ vector, np.linalg.qr(T[:, kept])[0])
+        if minimum is None:
+            return dataclasses.replace(_scaled(problem, vector, np.zeros_like(T), mark), std=None)
+        found = minimum, kept
+    return _scaled(problem, *_pinned(found[0], T, found[1], mark), mark)
+
+
+def _updated(T: Float[np.ndarray, "p p"], updating: Updating, normal: np.ndarray, mark: int, price: float):
+    """The updated estimate on the terms that it leaves, and these; None where there is no minimum."""
+    gram, every = T.T @ T, np.ones(len(T), bool)
+    vector, found, before = eliminate(normal, gram, every, mark, price)[0], None, every
+    for _ in range(_PASSES):
+        kept = vector != 0
+        if found is not None and (kept == before).all():
+            break
+        found, before = updating.minimum(T @ vector, np.linalg.qr(T[:, kept])[0]), kept
+        if found is None:
+            return None
+        vector, _ = eliminate(T.T @ updating.normal_at(found[0]) @ T, gram, every, mark, price)
+    return None if found is None else (found, before)
 
 
 def _pinned(found, T: Float[np.ndarray, "p p"], kept: Bool[np.ndarray, " p"], mark: int):

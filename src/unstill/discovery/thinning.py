@@ -1,7 +1,7 @@
-"""Which terms the one field of independent points has: each set of terms is judged at its own best field.
+"""Which terms the one field of independent points has, where `Updating` finds no minimum to take them out by: each set
+of terms is judged at its own best field.
 
-Taking terms out under the weights of the field on all terms fails where these are many: that field is far off in the
-sharp directions, and so are its weights. Here a set S costs
+The field on all terms is then far off in the sharp directions, and so are its weights. Here a set S costs
 
     min_{c on S} T(c) + price · |S|,      T(c) = r(c)ᵀ C(c)⁻¹ r(c),  r = A c                        (1)
 
@@ -14,7 +14,9 @@ Near a field c₀, (1) is the ratio m · cᵀNc/cᵀSc with N = AᵀC₀⁻¹A, 
 alone, and m = c₀ᵀSc₀: limited-information maximum likelihood, robust to heteroscedasticity and many functionals
 (J. Hausman, W. Newey, T. Woutersen, J. Chao & N. Swanson, Quant. Econ. 3, 211 (2012), eq. 2.3). It proposes sets and
 fields; T at the proposed field decides. A coarse ridge on the correlations, under which C changes little from field to
-field, comes first, and all terms are thinned by a quarter at a time, with new weights in between.
+field, comes first, and all terms are thinned by a quarter at a time, with new weights in between. Fails where terms are
+few and points many and nearly Gaussian: a field of large scatter has a small ratio, and what it proposes is dear (on a
+turning Gaussian, 1,000 points, all terms stayed); there `Updating` has its minimum.
 """
 
 from __future__ import annotations

@@ -104,6 +104,15 @@ class Updating:
             t = _unit(t - B @ (U @ step) * min(1.0, _LONGEST / length))
         return None
 
+    def normal_at(self, t: Float[np.ndarray, " p"]) -> Float[np.ndarray, "p p"]:
+        """N such that eᵀNe is the squared distance of the direction e from the minimum on all terms, in its standard
+        deviations and as it looks from t: one Newton step, e/(tᵀe) − t + step in the covariance (1)."""
+        B, U, w, slope = self._newton(t, np.eye(len(t)))
+        w = np.maximum(w, _CURVED)
+        back = np.linalg.inv(U) * w[:, None]
+        half = back @ (B.T + np.outer(U @ (slope / w), t))
+        return half.T @ half
+
 
 def _unit(t: np.ndarray) -> np.ndarray:
     return t / np.linalg.norm(t)

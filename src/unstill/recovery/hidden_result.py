@@ -59,7 +59,7 @@ def is_flat(problem: Problem, pictures: np.ndarray, contrast: float) -> bool:
     """No pattern: uniform to round-off, or far fainter than what sets the system's patterns going (a dying field)."""
     base = problem.system_class(**problem.system_class.defaults())
     rest, patch = (float(state[problem.observed]) for state in (base.rest(), base.patch()))
-    return contrast <= max(contrast_floor(pictures), FADING * abs(patch - rest))
+    return bool(contrast <= max(contrast_floor(pictures), FADING * abs(patch - rest)))
 
 
 def numbers_of(problem: Problem, scaling: Scaling, q, covariance, null):

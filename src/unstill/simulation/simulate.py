@@ -10,6 +10,7 @@ import numpy as np
 
 from .._arguments import Count, Positive, Whole, checked
 from .._errors import BadInput
+from .._numbers import real_numbers
 from .._progress import AbstractCheckpoint, Memory, Progress, silent
 from .._stopping import shielded
 from .._types import Status
@@ -138,7 +139,7 @@ def _starting_state(dynamics, state, grid, init, samples, seed) -> np.ndarray:
             return rest + rng.standard_normal((samples, len(rest)))
         grid = grid or Grid((128, 128))
         return initial_state(dynamics, grid, init=init, samples=samples, seed=seed)
-    state = np.asarray(state)
+    state = real_numbers("state", state)
     if isinstance(dynamics, ReactionDiffusion):
         state = state[None] if state.ndim == 3 else state
         if state.ndim != 4 or state.shape[1] != len(dynamics.fields):
@@ -148,8 +149,6 @@ def _starting_state(dynamics, state, grid, init, samples, seed) -> np.ndarray:
             )
     elif state.ndim == 1:
         state = state[None]
-    if not np.issubdtype(state.dtype, np.number):
-        raise BadInput("state", "must be finite numbers", f"dtype {state.dtype}")
     if not np.all(np.isfinite(state)):
         raise BadInput("state", "must be finite numbers", f"{int((~np.isfinite(state)).sum())} that are not")
     return state

@@ -47,8 +47,8 @@ class Grid:
         if np.ndim(self.dx) > 0:
             rule = "must be one number: cells that are not square are not supported yet"
             raise BadInput("dx", rule, self.dx, "Resample to square cells.")
-        if not (np.isfinite(self.dx) and self.dx > 0):
-            raise BadInput("dx", "must be positive", self.dx)
+        if isinstance(self.dx, str) or not (np.isfinite(self.dx) and self.dx > 0):
+            raise BadInput("dx", "must be positive", repr(self.dx) if isinstance(self.dx, str) else self.dx)
         if self.boundary not in BOUNDARIES:
             raise BadInput("boundary", f"must be one of {', '.join(BOUNDARIES)}", repr(self.boundary))
         if self.scheme not in SCHEMES:

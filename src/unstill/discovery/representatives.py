@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from .nullspace import NullSpace, Rows
 from .point_problem import Problem
 from .sparse import balanced, eliminate, pivots
-from .thinning import price_of_a_term, thinned
+from .thinning import Thinning, price_of_a_term
 from .updating import Updating
 from .weak_form import pairs
 
@@ -87,14 +87,14 @@ def _one_of(problem: Problem, rows: Rows, normal: np.ndarray, marks: Sequence[in
 
 
 def _single(problem: Problem, rows: Rows, space: NullSpace, normal: np.ndarray, mark: int, price: float) -> Member:
-    """The one field of independent points. Terms are taken out by `normal` first, then by their distance from 0 as seen
-    from the updated estimate, which is made anew until the terms stay the same. Where that finds no minimum, as among
-    many terms, the set is searched by `thinned`; without a minimum on it too, it stands without deviations."""
+    """The one field of independent points, on the cheaper of two sets of terms by `Thinning.cost`: that on which the
+    updated estimate settles, if it does, and that of `thinned`. Numbers and deviations are those of the updated
+    estimate on the set; without a minimum there the field stands without deviations."""
     T, updating = problem.triangle, Updating(rows)
+    thinning = Thinning.of(rows, T, mark, price_of_a_term(len(T), space.verdicts[0].statistic))
     found = _updated(T, updating, normal, mark, price)
-    if found is None:
-        dear = price_of_a_term(len(T), space.verdicts[0].statistic)
-        vector = thinned(rows, T, np.linalg.solve(T, space.vectors[:, 0]), mark, dear)
+    vector = thinning.thinned(np.linalg.solve(T, space.vectors[:, 0]))
+    if found is None or thinning.cost(vector) < thinning.cost(_pinned(found[0], T, found[1], mark)[0]):
         kept = vector != 0
         minimum = updating.minimum(T @ vector, np.linalg.qr(T[:, kept])[0])
         if minimum is None:

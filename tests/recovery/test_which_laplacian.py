@@ -41,6 +41,12 @@ def test_five_points_do_not_explain_what_others_made():
     assert all(each.std is None for each in found.parameters.values())
 
 
+def test_nine_points_are_named_as_the_likeliest_cause():
+    found = us.recover("gray-scott", spots("nine-point").state[0, 1], grid=us.Grid((40, 40)))
+    assert found.status == "not-converged"
+    assert "With `laplacian=unknown`" in found.message
+
+
 def test_an_unknown_laplacian_is_found():
     noise = 0.01 * np.random.default_rng(0).standard_normal((40, 40)) * spots("nine-point").state[0, 1].std()
     found = us.recover("gray-scott", spots("nine-point").state[0, 1] + noise, laplacian="unknown")

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..observations.camera import Camera
-from ..systems.grid import Grid
+from ..systems.grid import FIVE_POINT, Grid
 from .hidden_elimination import Route
 from .hidden_problem import Problem, Scaling
 from .hidden_search import Balance, search
@@ -22,8 +22,8 @@ def likeliest_cause(problem: Problem, route: Route, pictures: Float[np.ndarray, 
     """A sentence that names what would explain the pictures much better, or nothing; `left` is what stays unexplained,
     as a share of the contrast.
 
-    The search is repeated on the middle of the first picture, as a window and with more of the camera unknown: more
-    freedom always leaves less, hence the factor `_EXPLAINS`.
+    The search is repeated on the middle of the first picture, with nine points in place of five, as a window, and with
+    more of the camera unknown: more freedom always leaves less, hence the factor `_EXPLAINS`.
     """
     middle = _middle(pictures[:1])
     best, words = _EXPLAINS * left, ""
@@ -43,7 +43,12 @@ def _middle(pictures: np.ndarray) -> np.ndarray:
 
 def _changed(problem: Problem, shape: tuple[int, ...]) -> Iterator[tuple[str, Problem]]:
     """What could be assumed besides, in words and as a problem; the simplest first."""
-    cut = dataclasses.replace(problem, grid=Grid((shape[0], shape[1]), problem.grid.dx, "no-flux"), window=True)
+    rows, columns = shape
+    cut = dataclasses.replace(problem, grid=Grid((rows, columns), problem.grid.dx, "no-flux"), window=True)
+    if problem.grid.scheme == FIVE_POINT:
+        # Of a picture that is tried as it is; else of a window, whose freedom comes on top.
+        seen = problem if (rows, columns) == problem.grid.shape else cut
+        yield "`laplacian=unknown`", dataclasses.replace(seen, grid=seen.grid.restated(scheme="nine-point"))
     if not problem.window:
         yield "`window=True`", cut
     unknown, known = problem.camera.unknown, "" if problem.window else "`window=True`, "

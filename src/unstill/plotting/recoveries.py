@@ -172,6 +172,8 @@ def _heading(recovery: Recovery) -> str:
 def _footer(recovery: Recovery) -> str:
     rows, columns = recovery.grid.shape
     parts = [f"{rows} × {columns} cells, dx = {recovery.grid.dx:g}, {recovery.grid.boundary}"]
+    if recovery.grid.scheme != "five-point":
+        parts.append(f"{recovery.grid.scheme} Laplacian")
     parts += [f"noise of {name}: {level:.2g}" for name, level in recovery.noise.items()]
     if recovery.drift_per_time is not None:
         parts.append(f"drift {recovery.drift_per_time:.1e} per unit time")

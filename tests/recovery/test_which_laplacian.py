@@ -9,6 +9,7 @@ import unstill as us
 from unstill._errors import BadInput
 from unstill._result import Estimate
 from unstill.recovery.which_laplacian import best_laplacian
+from unstill.simulation.multifrontal import SingularMatrix
 from unstill.systems.grid import SCHEMES
 
 TRUTH = {"Du": 0.16, "Dv": 0.08, "F": 0.035, "k": 0.065}
@@ -87,6 +88,21 @@ def test_schemes_that_explain_alike_are_not_chosen_between():
     assert found.parameters["k"].value is None
     assert found.combinations["F/Du"].value == 1.0
     assert found.status == "unidentifiable"
+    assert "Not each of them determines every parameter; of nine-point: As it is." in found.message
+
+
+def test_an_iteration_that_stalls_ends_without_confidence(monkeypatch):
+    """Conjugate gradients for a spectral Laplacian may not end: a status then, and no exception."""
+
+    def stalled(*_):
+        raise SingularMatrix("stalls")
+
+    monkeypatch.setattr("unstill.recovery.hidden_refinement.normal_solve", stalled)
+    seen = spots("nine-point").state[0, 1]
+    seen = seen + 0.02 * seen.std() * np.random.default_rng(0).standard_normal(seen.shape)
+    found = us.recover("gray-scott", seen, laplacian="nine-point")
+    assert found.status == "not-converged"
+    assert "No refinement: stalls" in found.message
 
 
 def test_a_scheme_that_leaves_half_is_found():

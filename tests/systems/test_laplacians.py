@@ -106,3 +106,5 @@ def test_what_needs_a_sparse_matrix_refuses_a_spectral_laplacian():
     grid = us.Grid((16, 16), scheme="spectral")
     with pytest.raises(BadInput, match="must be sparse"):
         us.polish(us.GrayScott(), grid, np.full((2, 16, 16), 0.5))
+    with pytest.raises(BadInput, match="`polish` needs a Laplacian that is sparse"):
+        us.simulate(us.GrayScott(), grid=grid, steps=1, polish=True)

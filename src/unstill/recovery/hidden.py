@@ -13,6 +13,7 @@ from ..observations.noise import Noise, denoise, estimate_noise
 from ..observations.steadiness import ALL_NOISE, UNEXPLAINED, contrast_floor, is_steady
 from ..observations.steadiness import contrast as contrast_of
 from ..simulation.jacobian import drift_of, rms_drift
+from ..simulation.multifrontal import SingularMatrix
 from ..systems import ReactionDiffusion
 from ..systems.grid import FIVE_POINT, Grid
 from .causes import likeliest_cause
@@ -120,7 +121,10 @@ class _Recovery:
 
     def run(self) -> HiddenResult:
         clean = denoise(self.problem.grid, self.pictures, self.noise.std) if self.noise.detected else self.pictures
-        found = self._fitted(clean)
+        try:
+            found = self._fitted(clean)
+        except SingularMatrix as error:
+            return empty(self.problem, self.scaling, self.noise, Status.NOT_CONVERGED, f"No refinement: {error}.")
         if self.explain and found.status in (Status.MOVING, Status.NO_FIT, Status.NOT_CONVERGED) and found.residual > 0:
             cause = likeliest_cause(self.problem, self.route, clean, found.residual)
             found = dataclasses.replace(found, message=found.message + cause)

@@ -158,14 +158,21 @@ def refine(
     kept: Refined | None = None
     history: list[dict] = []
     systematic, exhausted = np.zeros((len(q), len(q))), False
-    # The sharpest level takes a spectral Laplacian's conjugate gradients hundreds of steps and moves nothing further.
+    # The sharpest level takes a spectral Laplacian's conjugate gradients more steps than they have.
     levels = LEVELS[:-1] if penalty.problem.grid.scheme == "spectral" else LEVELS
     for level in levels:
         q, states, iterations = _descend(penalty, q, states, level)
         exhausted |= iterations >= PER_LEVEL
         drift, misfit = (np.array(parts) for parts in penalty.all_parts(q, states))
         chi2 = float((misfit**2).mean()) / penalty.noise**2
-        covariance = covariance_of(penalty.step(q, states, level, 0.0)[2], null)
+        try:
+            covariance = covariance_of(penalty.step(q, states, level, 0.0)[2], null)
+        except (
+            SingularMatrix
+        ):  # the iteration for a spectral Laplacian stalls: what a coarser level gave stands, unsure
+            if kept is None:
+                raise
+            return dataclasses.replace(kept, exhausted=True)
         values = dict(zip(penalty.problem.sought, penalty.scaling.values(q).tolist(), strict=True))
         history.append({"stage": "refine", "level": level, "chi2": chi2, "iterations": iterations, "values": values})
         report(history[-1])

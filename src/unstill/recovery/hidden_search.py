@@ -6,6 +6,7 @@ import numpy as np
 from scipy.optimize import lsq_linear
 
 from ..observations.spectrum import inverse, transform
+from ..simulation.multifrontal import SingularMatrix
 from ..training import damped
 from .hidden_elimination import Route, Unsolvable, hidden_slopes, solve_hidden, test_residual
 from .hidden_problem import Problem, Scaling
@@ -99,7 +100,7 @@ def evaluate(balance: Balance, scaling: Scaling, q: np.ndarray, starts=None) -> 
     values = scaling.values(q)
     try:
         residual, slopes, states = balance.residual(values, starts)
-    except Unsolvable:
+    except (Unsolvable, SingularMatrix):  # the latter of the iteration for a spectral Laplacian
         return None
     cost = 0.5 * float((residual**2).mean())
     if not np.isfinite(cost):

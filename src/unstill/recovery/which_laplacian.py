@@ -38,7 +38,9 @@ def best_laplacian(each: Callable[[str], Recovery]) -> Recovery:
     alike = [scheme for scheme in others if _alike(found[best], found[scheme])]
     chosen = _widened(found[best], [found[scheme] for scheme in alike])
     told = f"{best} Laplacian" + (f", or as well {' or '.join(alike)}: intervals hold each. " if alike else " found. ")
-    return dataclasses.replace(chosen, message=told + chosen.message)
+    lost = chosen.status is not found[best].status
+    last = f"Not each of them determines every parameter; of {best}: " if lost else ""
+    return dataclasses.replace(chosen, message=told + last + chosen.message)
 
 
 def _unexplained(found: Recovery) -> tuple[float, bool]:
@@ -77,5 +79,5 @@ def _hold(best: Estimate, others: list[Estimate]) -> Estimate:
         return Estimate(None)
     if best.std == 0 or best.std is None:
         return best
-    far = max(float(np.hypot(other.value - best.value, other.std or 0.0)) for other in others if other.value)
+    far = max(float(np.hypot(float(other.value or 0.0) - best.value, other.std or 0.0)) for other in others)
     return Estimate.normal(best.value, float(np.hypot(best.std, far)))

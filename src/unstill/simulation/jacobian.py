@@ -146,6 +146,7 @@ def _laplacian(grid: Grid) -> sp.csr_array:
 
     rows, columns = (second_difference(n) for n in grid.shape)
     eye_rows, eye_columns = (sp.eye_array(n, format="csr") for n in grid.shape)
-    along = sp.kron(rows, eye_columns) + sp.kron(eye_rows, columns)
-    crossed = sp.kron(rows, columns) / 6 if grid.scheme == "nine-point" else 0 * along
-    return sp.csr_array((along + crossed) / grid.dx**2)
+    stencil = sp.kron(rows, eye_columns) + sp.kron(eye_rows, columns)
+    if grid.scheme == "nine-point":
+        stencil = stencil + sp.kron(rows, columns) / 6
+    return sp.csr_array(stencil / grid.dx**2)

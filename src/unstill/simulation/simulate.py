@@ -99,6 +99,8 @@ def simulate(
     _check(moved, grid, state, dt, stepper, dtype)
     if polish and not isinstance(moved, ReactionDiffusion):
         raise BadInput("polish", "needs a reaction–diffusion system on a grid", type(moved).__name__)
+    if polish and grid is not None and grid.scheme == "spectral":  # before anything is moved
+        raise BadInput("polish", "needs a Laplacian that is sparse", "a spectral one")
     motion = Motion(moved, grid, state.shape, dt=dt, dtype=dtype, stepper=stepper, engine=engine, clip=clip)
     looks = _Looks(motion, state, total, until_drift, until_change, save_every, progress, resume)
     trajectory = looks.run()

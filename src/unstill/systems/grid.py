@@ -54,7 +54,7 @@ class Grid:
         if self.scheme not in SCHEMES:
             raise BadInput("laplacian", f"must be one of {', '.join(SCHEMES)}", repr(self.scheme))
 
-    @property
+    @functools.cached_property
     def five_point(self) -> "Grid":
         """The same cells with the five-point Laplacian."""
         return self if self.scheme == FIVE_POINT else dataclasses.replace(self, scheme=FIVE_POINT)

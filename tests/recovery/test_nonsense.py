@@ -13,6 +13,9 @@ from unstill.recovery.hidden_verdict import Ended, Goodness, objection
 
 GRID = us.Grid((40, 36))
 LEVEL = Noise(0.1, True, 0.0)
+ESTIMATED = Noise(0.1, True, 0.05)
+WAVE = np.sin(np.arange(36) * 2 * np.pi / 18)
+PATTERN = 5 * np.broadcast_to(WAVE + 0.3 * np.sin(np.arange(40) * 2 * np.pi / 10)[:, None], (2, *GRID.shape))
 
 
 QUICK = ("portrait", "random field, 20 % noise")  # all of them, in full: benchmarks/test_honesty.py
@@ -30,22 +33,60 @@ def white(level: float, seed: int = 0) -> np.ndarray:
     return level * np.random.default_rng(seed).standard_normal((2, *GRID.shape))
 
 
-def test_white_noise_of_its_level_is_noise():
-    assert all(Goodness.of(GRID, white(0.1, seed), LEVEL).is_noise for seed in range(100))
+def goodness(left: np.ndarray, level: Noise = LEVEL, grid: us.Grid = GRID) -> Goodness:
+    """Of what a fit of the pattern leaves."""
+    return Goodness.of(grid, left, level, PATTERN)
+
+
+@pytest.mark.parametrize("level", [LEVEL, ESTIMATED])
+def test_white_noise_of_its_level_is_noise(level):
     walls = us.Grid(GRID.shape, 1.0, "no-flux")
-    assert all(Goodness.of(walls, white(0.1, seed), LEVEL).is_noise for seed in range(100))
-    found = Goodness.of(GRID, white(0.1), LEVEL)
+    for seed in range(100):
+        for grid in (GRID, walls):
+            found = goodness(white(0.1, seed), level, grid)
+            assert found.is_noise
+            assert not found.is_coloured
+            assert found.colour < 1.3
+            assert found.excess < 20  # of 2,880 cells' noise
+    found = goodness(white(0.1))
+    assert found.reach < len(found.rings)
     assert found.chi2 == pytest.approx(1, abs=0.1)
     np.testing.assert_array_less(np.abs(found.rings - 1), 5 * found.deviations)
 
 
 @pytest.mark.parametrize(
     "left",
-    [white(0.15), white(0.1) + 0.1 * np.sin(np.arange(36) * 2 * np.pi / 18)],
-    ids=["too much", "a wave"],
+    [white(0.15), white(0.1) + 0.1 * WAVE, white(0.1) + 0.04 * WAVE],
+    ids=["too much", "a wave", "a weak wave"],
 )
 def test_what_is_not_noise_of_its_level_is_turned_away(left):
-    assert not Goodness.of(GRID, left, LEVEL).is_noise
+    assert not goodness(left).is_noise
+    assert not goodness(left).is_coloured
+
+
+def test_a_pattern_that_still_relaxes_widens_its_intervals_and_is_no_misfit():
+    """A wave far above chance, of a four hundredth of the contrast: half of what forbids to converge."""
+    faint = Noise(0.005, True, 0.05)
+    for share, structured in ((2.5e-3, False), (8e-3, True)):
+        left = white(0.005) + share * PATTERN.std() * np.sqrt(2) * WAVE
+        found = goodness(left, faint)
+        assert found.is_structured is structured
+        assert found.excess > 100
+        assert found.colour > 2
+
+
+def test_noise_stronger_than_in_the_corner_is_noise_where_the_pattern_is_not():
+    """What compression leaves: much between the pattern's wavelengths and the finest ones, little at either end."""
+    share = GRID.symbol / GRID.symbol.min()
+    band = (share > 0.3) & (share < 0.7)
+    rough = np.fft.ifft2(np.fft.fft2(white(0.1)) * np.where(band, 3.0, 1.0)).real
+    found = Goodness.of(GRID, rough, ESTIMATED, 2 * PATTERN)
+    assert found.is_coloured
+    assert not found.is_structured
+    assert found.colour > 1.3
+    assert not goodness(rough).is_coloured  # the level is known, so that this is something else
+    strong = Goodness.of(GRID, rough, ESTIMATED, 0.3 * PATTERN)
+    assert not strong.is_coloured  # a quarter of the contrast is no compression
 
 
 @pytest.mark.parametrize(
@@ -53,8 +94,8 @@ def test_what_is_not_noise_of_its_level_is_turned_away(left):
     [
         ({}, None, ""),
         ({"bounds": ["Du"]}, Status.NO_FIT, "range of Du"),
-        ({"goodness": Goodness.of(GRID, white(0.2), LEVEL)}, Status.NO_FIT, "not noise"),
-        ({"goodness": Goodness.of(GRID, white(0.05), LEVEL)}, Status.NOT_CONVERGED, "far less than the noise"),
+        ({"goodness": goodness(white(0.2))}, Status.NO_FIT, "not noise"),
+        ({"goodness": goodness(white(0.05))}, Status.NOT_CONVERGED, "far less than the noise"),
         ({"goodness": None}, None, ""),
         ({"goodness": None, "residual": 2e-3}, Status.NOT_CONVERGED, "not absolute"),
         ({"moving": True}, Status.MOVING, "drifts by"),
@@ -66,7 +107,7 @@ def test_what_is_not_noise_of_its_level_is_turned_away(left):
 def test_each_reason_alone_forbids_converged(worse, status, word):
     sound = {
         "system": "gray-scott", "residual": 1e-4, "drift": 1e-9, "moving": False, "bounds": [], "exhausted": False,
-        "noise": LEVEL, "noise_share": 0.1, "goodness": Goodness.of(GRID, white(0.1), LEVEL),
+        "noise": LEVEL, "noise_share": 0.1, "goodness": goodness(white(0.1)),
     }  # fmt: skip
     found = objection(Ended(**{**sound, **worse}))
     assert (found is None) == (status is None)

@@ -3,6 +3,7 @@
 unstill recover picture.png --out runs/r
 unstill recover photo.png --fix Du/Dv=2 --out runs/p
 unstill recover crop.npz --observe v --window --gain unknown --offset unknown --gamma unknown --out runs/q
+unstill recover photo.png --mask seen.png --out runs/p
 unstill recover screenshot.png --colormap viridis --out runs/r
 unstill recover runs/maze --observe v --out runs/r
 unstill recover film.npz --observe v --frames-dt 10 --out runs/f
@@ -19,11 +20,12 @@ from .arguments import Given, option, positional
 from .dynamics import CELLS, SYSTEM
 from .progress import progress_bar
 from .runs import ARRAYS, Run, known_arguments
-from .signatures import options_of
-from .sources import READING, each_source, one_set, pictures_and_window, tell_palette
+from .signatures import meanings, options_of
+from .sources import READING, each_source, one_picture, one_set, pictures_and_window, tell_palette
 from .tokens import share_or_levels, values_of
 
-_RECOVER = options_of("recovery.recover:recover", leave_out=("system", "pictures", "grid"))
+_FUNCTION = "recovery.recover:recover"
+_RECOVER = options_of(_FUNCTION, leave_out=("system", "pictures", "grid", "mask"))
 ARGUMENTS = known_arguments(
     (
         positional(
@@ -36,6 +38,7 @@ ARGUMENTS = known_arguments(
         SYSTEM,
     ),
     _RECOVER,
+    (option("mask", "", f"A picture or an array in a file. {meanings(_FUNCTION)['mask']}"),),
     READING,
     CELLS,
     (
@@ -57,7 +60,8 @@ def run(given: Given) -> int:
     from ..systems import find_system
 
     cls = given.system if given.system == "all" else find_system(given.system)
-    pictures, grid, window = pictures_and_window(given)
+    pictures, grid, window = pictures_and_window(given, gaps=bool(given.mask))
+    mask = one_picture("mask", given.mask) if given.mask not in ("", "nan") else given.mask or None
     for source in each_source(given):
         one_set(source)
     if given.frames_dt is not None and len(each_source(given)) > 1:
@@ -68,7 +72,7 @@ def run(given: Given) -> int:
     with progress_bar(given, "iterations") as progress:
         found = recover(
             cls, pictures, observe=given.observe or None, grid=grid, window=window, progress=progress, resume=command,
-            noise=share_or_levels(given), **values_of(given, "start", "fix"),
+            mask=mask, noise=share_or_levels(given), **values_of(given, "start", "fix"),
             **given.only(("dt", "frames_dt", "laplacian", "gain", "offset", "gamma")),
         )  # fmt: skip
     code = command.conclude(found)

@@ -29,7 +29,8 @@ ARRAYS = (
 )  # of a verb whose results hold arrays
 # Of this call, not of the computation: who computes changes no number.
 _OURS = {each.name for each in RUN} | {"workers", "cluster"}
-_INPUTS = ("source", "target", "init", "ordered", "score", "flows", "points", "known", "path", "icon")  # may be files
+# They may name files.
+_INPUTS = ("source", "target", "init", "ordered", "score", "flows", "points", "known", "path", "icon", "mask")
 
 
 def describe(given: Given, more: Mapping[str, Any] = {}) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from .arguments import Given, positional
 from .signatures import options_of
 
 POINTS = positional("source", ..., "points: .csv, .npz, .npy or a folder of `unstill points`")
-READING = options_of("files.loading:load", leave_out=("path", "observe"))
+READING = options_of("files.loading:load", leave_out=("path", "observe", "gaps"))
 
 
 def reading(given: Given) -> dict:
@@ -18,12 +18,12 @@ def reading(given: Given) -> dict:
     return given.only([each.name for each in READING if hasattr(given, each.name)])
 
 
-def pictures_and_grid(given: Given, source: str | None = None):
+def pictures_and_grid(given: Given, source: str | None = None, *, gaps: bool = False):
     """The pictures of a source, and their grid with what `--dx` and `--boundary` say of it; raises `BadInput`."""
     from ..files import load
 
     where = given.source if source is None else source
-    pictures = load(where, observe=given.observe or None, **reading(given))
+    pictures = load(where, observe=given.observe or None, gaps=gaps, **reading(given))
     known = pictures.known_grid()
     return pictures, known.restated(given.dx, given.boundary)
 
@@ -33,11 +33,22 @@ def each_source(given: Given) -> tuple[str, ...]:
     return (given.source,) if isinstance(given.source, str) else tuple(given.source)
 
 
-def pictures_and_window(given: Given):
+def one_picture(argument: str, source: str):
+    """The one picture of a file, (H, W), colours by their luminance; raises `BadInput`."""
+    from ..files import load
+
+    fields = load(source, colormap="grey").fields
+    (values, *others) = fields.values()
+    if others or len(values) > 1:
+        raise BadInput(argument, "must hold one picture", f"{len(values)} of {', '.join(fields)} in {source}")
+    return values[0]
+
+
+def pictures_and_window(given: Given, *, gaps: bool = False):
     """The pictures of a source, their grid as far as it is stated, and whether they are cut from larger ones."""
     from ..observations.borders import looks_cut
 
-    first, *others = (pictures_and_grid(given, source) for source in each_source(given))
+    first, *others = (pictures_and_grid(given, source, gaps=gaps) for source in each_source(given))
     pictures, grid = first[0].joined([each for each, _ in others]), first[1]
     if pictures.grid is not None or given.boundary or given.window:
         return pictures, grid, given.window

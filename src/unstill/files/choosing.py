@@ -16,29 +16,31 @@ _EXAMPLES = {2: ("YX", "XY"), 3: ("TYX", "MYX", "CYX"), 4: ("TCYX", "MCYX", "CTY
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """The options, checked as far as that needs no file."""
+    """The options, checked as far as that needs no file; with `gaps`, NaN are pixels that are not seen."""
 
     axes: str = ""
     channel: str = ""
     frames: slice | int | None = None
     trajectory: slice | int | None = None
     fields: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    gaps: bool = dataclasses.field(default=False, kw_only=True)
 
     @classmethod
-    def of(cls, axes: Any, channel: Any, frames: Any, fields: Any, trajectory: Any = None) -> Choice:
+    def of(
+        cls, axes: Any, channel: Any, frames: Any, fields: Any, trajectory: Any = None, gaps: bool = False
+    ) -> Choice:
         """From what a call gave; raises `BadInput`."""
         if channel not in (None, "") and fields:
             raise BadInput("channel", "must be left out where `fields` are given", repr(channel))
         told = "" if channel is None else str(channel).strip()
         places = {name: _places(name, given) for name, given in (("frames", frames), ("trajectory", trajectory))}
-        return cls(_axes(axes), told, fields=_fields(fields), **places)
+        return cls(_axes(axes), told, fields=_fields(fields), gaps=gaps, **places)
 
     @property
     def given(self) -> str:
-        """The name of an option that was given, or ""."""
-        return next(
-            (each.name for each in dataclasses.fields(self) if getattr(self, each.name) not in ("", None, {})), ""
-        )
+        """The name of an option that tells how to read, and was given, or ""."""
+        options = [each.name for each in dataclasses.fields(self) if not each.kw_only]
+        return next((name for name in options if getattr(self, name) not in ("", None, {})), "")
 
     def refuse(self, why: str) -> None:
         """Raise `BadInput` for a source that needs no such options."""

@@ -43,6 +43,7 @@ def load(
     frames: str | int | slice | None = None,
     fields: str | Mapping[str, str | int] | None = None,
     trajectory: str | int | slice | None = None,
+    gaps: bool = False,
 ) -> Snapshots:
     """Read snapshots from a file or a folder.
 
@@ -74,13 +75,14 @@ def load(
         fields: Which channel, or array of the file, is which field, such as u=0,v=1 or v=run/a.
         trajectory: Of samples of several frames each, the one that is read, whose frames then are in order of time, or
             several: a number, START:STOP or START:STOP:STEP (default: all).
+        gaps: Keep NaN, which stand for pixels that are not seen; of what is read, `recover` alone knows them.
 
     Raises `BadInput` for everything that cannot be read or cannot be a pattern: missing, corrupt and oversized files,
     object arrays, wrong shapes, axes that nobody names, pixels that are not square, fewer than 8 × 8 cells, NaN,
     constant pictures, absent fields, colours that lie on no one curve, unknown colour maps.
     """
     path = Path(path).expanduser()
-    names, choice = _names(observe), Choice.of(axes, channel, frames, fields, trajectory)
+    names, choice = _names(observe), Choice.of(axes, channel, frames, fields, trajectory, gaps)
     if colormap not in ("auto", "grey"):
         from .named_palettes import check_colormap  # imports SciPy and Matplotlib
 
@@ -91,7 +93,7 @@ def load(
         raise BadInput("path", "must be an existing file or folder", path)
     suffix, opener = path.suffix.lower(), opener_of(path)
     if suffix == ".npz" and not choice.given:
-        return _patterned(_load_npz(path, names))
+        return _patterned(_load_npz(path, names, gaps))
     if suffix in PICTURE_SUFFIXES:
         return _pictures([path], path, names, colormap, choice)
     return _patterned(read_snapshots(path, opener, choice, names, colormap))
@@ -156,7 +158,7 @@ def _pictures(
     grid = None
     if calibration.dx is not None and calibration.boundary is not None:
         grid = grid_of(found.shape, calibration.dx, calibration.boundary)
-    return _patterned(Snapshots(concentrations, grid, str(source)))
+    return _patterned(Snapshots(concentrations, grid, str(source), gaps=choice.gaps))
 
 
 def _coloured(file: Path) -> bool:
@@ -212,7 +214,7 @@ def _is_extra(name: str) -> bool:
     return name in _NOT_FIELDS or name.startswith(_NOT_FIELDS_OF_FITS)
 
 
-def _load_npz(path: Path, names: tuple[str, ...] | None) -> Snapshots:
+def _load_npz(path: Path, names: tuple[str, ...] | None, gaps: bool) -> Snapshots:
     headers = read_npz_headers(path)
     if "state" in headers and "state" not in (names or ()):
         arrays = _split_state(read_npz(path, ["state"])["state"], names, path)
@@ -222,7 +224,7 @@ def _load_npz(path: Path, names: tuple[str, ...] | None) -> Snapshots:
     if "dx" in headers:
         extras = read_npz(path, [n for n in ("dx", "boundary", "laplacian") if n in headers])
         grid = _grid(arrays, path, **{"boundary": "periodic", **extras})
-    return _restricted(arrays, grid, path, names)
+    return _restricted(arrays, grid, path, names, gaps)
 
 
 def _field_names(headers: Mapping[str, Header], names: tuple[str, ...] | None, path: Path) -> list[str]:
@@ -260,10 +262,10 @@ def _one_name(names: tuple[str, ...] | None, path: Path, shape: tuple[int, ...] 
     return names[0] if names else "v"
 
 
-def _restricted(arrays, grid: Grid | None, path: Path, names: tuple[str, ...] | None) -> Snapshots:
+def _restricted(arrays, grid: Grid | None, path: Path, names: tuple[str, ...] | None, gaps: bool = False) -> Snapshots:
     absolute = all(values.dtype.kind not in "iu" for values in arrays.values())
     arrays = {name: scale_integers(name, values) for name, values in arrays.items()}
-    snapshots = Snapshots(arrays, grid, str(path), absolute)
+    snapshots = Snapshots(arrays, grid, str(path), absolute, gaps=gaps)
     return snapshots if names is None else snapshots.select(names)
 
 

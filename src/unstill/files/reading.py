@@ -42,7 +42,7 @@ def read_snapshots(
             return _of_colours(next(iter(parts)), first, choice, colormap)
         fields = {name: _filled(name, part, choice) for name, part in parts.items()}
         absolute = all(stack.dtype.kind not in "iu" for stack, _ in parts.values())
-        return _stated(Snapshots(fields, source=str(path), absolute=absolute), first, choice)
+        return _stated(Snapshots(fields, source=str(path), absolute=absolute, gaps=choice.gaps), first, choice)
 
 
 def _check_together(parts: Mapping[str, Part], path: Path) -> None:
@@ -130,7 +130,7 @@ def _of_colours(name: str, stack: Stack, choice: Choice, colormap: str) -> Snaps
     values, palette = decoded_pictures([colours(stack, choice)], colormap, stack.path)
     floats = palette is None and stack.dtype.kind == "f"
     absolute = floats if palette is None else palette.is_absolute
-    made = Snapshots({name: values}, source=str(stack.path), absolute=absolute, palette=palette)
+    made = Snapshots({name: values}, source=str(stack.path), absolute=absolute, palette=palette, gaps=choice.gaps)
     return _stated(made, stack, choice, 1 if palette is None else palette.factor)
 
 

@@ -11,10 +11,16 @@ MEETING = 3.0
 def border_steps(pictures: Float[np.ndarray, "M H W"]) -> tuple[float, float]:
     """The mean squared step across the border in units of that between neighbours inside: from the last row to the
     first, and from the last column to the first."""
-    across = [((pictures[:, 0] - pictures[:, -1]) ** 2).mean(), ((pictures[..., 0] - pictures[..., -1]) ** 2).mean()]
-    inside = [(np.diff(pictures, axis=axis) ** 2).mean() for axis in (1, 2)]
+    across = [_mean_square(pictures[:, 0] - pictures[:, -1]), _mean_square(pictures[..., 0] - pictures[..., -1])]
+    inside = [_mean_square(np.diff(pictures, axis=axis)) for axis in (1, 2)]
     rows, columns = (float(a / max(b, 1e-300)) for a, b in zip(across, inside, strict=True))
     return rows, columns
+
+
+def _mean_square(steps: np.ndarray) -> float:
+    """Over the steps between pixels that are seen, 0 where there are none."""
+    known = steps[np.isfinite(steps)]
+    return float((known**2).mean()) if known.size else 0.0
 
 
 def looks_cut(pictures: Float[np.ndarray, "M H W"]) -> bool:

@@ -69,9 +69,9 @@ class Snapshots:
     `grid` is known when the states come from a run folder or a file that carries `dx` and boundary; `source` says where
     from; `absolute` is False for integer pictures that do not say what their values mean; `palette` tells how colours
     were read (None: no colours, or their luminance); `measures` are lengths and times as the file states them;
-    `ordered` says that the states are frames in order of time, which no inference of unordered states uses. Values are
-    kept as float64. Raises `BadInput` for no field, shapes that differ or are not (M, H, W), complex numbers, NaN and
-    infinities.
+    `ordered` says that the states are frames in order of time, which no inference of unordered states uses; with
+    `gaps`, NaN stand for pixels that are not seen. Values are kept as float64. Raises `BadInput` for no field, shapes
+    that differ or are not (M, H, W), complex numbers, infinities, and NaN without `gaps`.
     """
 
     fields: Mapping[str, np.ndarray]
@@ -81,6 +81,7 @@ class Snapshots:
     palette: Palette | None = None
     measures: Measures = Measures()
     ordered: bool = False
+    gaps: bool = False
 
     def __post_init__(self):
         if not self.fields:
@@ -90,7 +91,7 @@ class Snapshots:
         if len(set(shapes.values())) > 1:
             raise BadInput("fields", "must all have one shape", shapes)
         for name, values in fields.items():
-            _check_finite(name, values)
+            _check_finite(name, values, self.gaps)
             refuse_extreme(name, values)
         object.__setattr__(self, "fields", fields)
         if self.grid is not None and tuple(self.grid.shape) != self.shape:
@@ -171,21 +172,22 @@ def refuse_channels_last(name: str, shape: Sequence[int]) -> None:
 
 def refuse_extreme(name: str, values: np.ndarray) -> None:
     """Raise `BadInput` for values whose squares leave the floats. (Tiny ones are a pattern that died.)"""
-    largest = float(np.abs(values).max())
+    largest = max(float(np.fmax.reduce(each, axis=None)) for each in (values, -values))
     if largest > _LARGEST:
         rule = f"must be below {_LARGEST:g} in size: squares of larger ones leave the floats"
         raise BadInput(name, rule, f"up to {largest:.3g}", "Take another unit.")
 
 
-def _check_finite(name: str, values: np.ndarray) -> None:
-    counts = [values[m].size - int(np.isfinite(values[m]).sum()) for m in range(len(values))]  # little memory at once
+def _check_finite(name: str, values: np.ndarray, gaps: bool) -> None:
+    bad = np.isinf if gaps else lambda picture: ~np.isfinite(picture)
+    counts = [int(bad(picture).sum()) for picture in values]  # little memory at once
     if any(counts):
         sample = next(m for m, count in enumerate(counts) if count)
-        row, column = np.argwhere(~np.isfinite(values[sample]))[0]
+        row, column = np.argwhere(bad(values[sample]))[0]
         where = f"sample {sample}, row {row}, column {column}"
         raise BadInput(
             name,
             "must be finite",
             f"{sum(counts)} NaN or infinite values, the first at {where}",
-            "Remove or mend them.",
+            "Remove or mend them; `recover` takes gaps, by mask=nan.",
         )

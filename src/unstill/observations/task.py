@@ -58,10 +58,11 @@ class Task:
     noise: Mapping[str, float]
 
 
-def check(system, pictures, *, observe=None, grid=None, start=None, fix=None, noise=None) -> Task:
-    """The checks of `recover` alone, so that a caller can make them before it replaces older results."""
+def check(system, pictures, *, observe=None, grid=None, start=None, fix=None, noise=None, gaps=False) -> Task:
+    """The checks of `recover` alone, so that a caller can make them before it replaces older results. With `gaps`,
+    pictures of one field may hold NaN."""
     cls = system_class(system)
-    arrays, grid = _arrays(pictures, observe, grid, cls)
+    arrays, grid = _arrays(pictures, observe, grid, cls, gaps)
     if 1 < len(arrays) < len(cls.fields):
         raise BadInput("observe", f"must name one field or all of {', '.join(cls.fields)}", ", ".join(arrays))
     start, fix = known_parameters(cls, "start", start), known_parameters(cls, "fix", fix)
@@ -77,7 +78,7 @@ def system_class(system: str | type[AbstractSystem]) -> type[ReactionDiffusion]:
     return cls
 
 
-def _arrays(pictures, observe, grid, cls) -> tuple[dict[str, np.ndarray], Grid]:
+def _arrays(pictures, observe, grid, cls, gaps) -> tuple[dict[str, np.ndarray], Grid]:
     if isinstance(pictures, str | Path):
         raise BadInput(
             "pictures", "must be pictures, not the name of a file", repr(str(pictures)), "Read it by us.load."
@@ -101,9 +102,9 @@ def _arrays(pictures, observe, grid, cls) -> tuple[dict[str, np.ndarray], Grid]:
         if not array.size:
             raise BadInput("pictures", "must hold values", f"{name} of shape {array.shape}")
         refuse_channels_last(name, array.shape)
-        if not np.isfinite(array).all():
-            count = int((~np.isfinite(array)).sum())
-            raise BadInput("pictures", "must be finite", f"{name} with {count} values that are not")
+        bad = np.isinf(array) if gaps and len(names) < len(cls.fields) else ~np.isfinite(array)
+        if bad.any():
+            raise BadInput("pictures", "must be finite", f"{name} with {bad.sum()} values that are not")
         refuse_extreme(name, array)
     (shape,) = shapes
     grid = grid or known or Grid(shape[1:], getattr(getattr(pictures, "measures", None), "dx", None) or 1.0)

@@ -5,17 +5,24 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 
 from .._arguments import Rule
 from .._errors import BadInput
+from .._numbers import real_numbers
 from ..observations.borders import looks_cut
 from ..observations.camera import Camera
+from ..observations.gaps import Filling, specks, stencils
 from ..observations.independence import distinct_pictures
+from ..observations.outliers import stand_out
 from ..observations.plausible import is_stretched, refuse_negative
 from ..observations.task import Task
 from ..systems import Grid
 from ..systems.grid import FIVE_POINT
 from .ties import Tie
+
+NAN = "nan"  # as a mask: pixels that are NaN are not seen
+LEAST_INSIDE = 256  # cells whose neighbours are seen: fewer hold no pattern
 
 
 def of_file(pictures: Any, grid: Grid, frames_dt: float | None) -> str:
@@ -39,6 +46,56 @@ def without_copies(task: Task) -> tuple[Task, str]:
     return dataclasses.replace(task, pictures=pictures), told
 
 
+def without_gaps(task: Task, mask: Any) -> tuple[Task, Bool[np.ndarray, "H W"] | None, str]:
+    """The task with smooth stand-ins for pixels that are not seen, which are (None: all), and a word on them.
+
+    Not seen are pixels where `mask` is below half of its largest value (where it is "nan": those that are NaN in one of
+    the pictures), and hot and dead ones (`stand_out`). Raises `BadInput` where too few are left, or NaN among them.
+    """
+    (pictures,) = task.pictures.values()
+    seen = np.isfinite(pictures).all(0)
+    if isinstance(mask, str) and mask != NAN:
+        raise BadInput("mask", f"must be an array or {NAN}", repr(mask), "Read it by us.load.")
+    if mask is not None and not isinstance(mask, str):
+        shown = _bright("mask", mask, task.grid.shape)
+        if (shown & ~seen).any():
+            raise BadInput("pictures", "must be finite where the mask shows them", f"{(shown & ~seen).sum()} NaN")
+        seen = shown
+    told = "" if seen.all() else f"{100 * (1 - seen.mean()):.2g} % of the pixels are not seen; "
+    filled = _filled(task, pictures, seen)
+    hot = np.any([stand_out(picture, seen) for picture in filled], axis=0)
+    if hot.any() and task.grid.scheme != "spectral":
+        seen &= ~hot
+        told += f"{hot.sum()} pixels stand out from their surroundings and are left out; "
+        filled = _filled(task, pictures, seen)
+    if seen.all():
+        return task, None, ""
+    known = stencils(task.grid, seen | specks(task.grid, seen))
+    if known.sum() < LEAST_INSIDE:
+        rule = f"must leave at least {LEAST_INSIDE} pixels whose neighbours are seen as well"
+        raise BadInput("mask", rule, f"{known.sum()} of {known.size}", "Bright is seen, dark is not.")
+    return dataclasses.replace(task, pictures=dict.fromkeys(task.pictures, filled)), seen, told
+
+
+def _filled(task: Task, pictures: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """With stand-ins that suit a window, too: what its borders are is not known yet."""
+    return pictures if seen.all() else Filling(dataclasses.replace(task.grid, boundary="no-flux"), seen)(pictures)
+
+
+def with_gaps(pictures: Mapping[str, np.ndarray], seen: Bool[np.ndarray, "H W"] | None) -> Mapping[str, np.ndarray]:
+    """The pictures with NaN where nothing is seen: what a result shows of them."""
+    return pictures if seen is None else {name: np.where(seen, c, np.nan) for name, c in pictures.items()}
+
+
+def _bright(argument: str, mask: Any, shape: tuple[int, int]) -> Bool[np.ndarray, "H W"]:
+    values = real_numbers(argument, mask).astype(float)
+    if values.shape != tuple(shape):
+        raise BadInput(argument, f"must have the pictures' shape {tuple(shape)}", values.shape)
+    if not (np.isfinite(values).all() and values.max() > 0):
+        raise BadInput(argument, "must be finite and show something", f"values up to {values.max()}")
+    return values >= values.max() / 2
+
+
 def noise_levels(pictures: Mapping[str, np.ndarray], share: Any) -> dict[str, float]:
     """Noise that is a share of each field's standard deviation, which it adds to; raises `BadInput`."""
     Rule(low=0).check("noise", share)
@@ -53,18 +110,20 @@ def refuse_one_field_options(ties: tuple[Tie, ...], **given: Any) -> None:
             raise BadInput(name, f"{rule} where all fields are seen", repr(value))
 
 
-def refuse_window(window: bool) -> None:
-    """Raise `BadInput` for a film that is a part of a larger one."""
+def refuse_window(window: bool, mask: Any) -> None:
+    """Raise `BadInput` for a film that is a part of a larger one, or not seen everywhere."""
+    if mask is not None:
+        raise BadInput("mask", "must be left out of a film", mask if isinstance(mask, str) else np.shape(mask))
     if window:
         rule = "must be the whole of a periodic or no-flux domain where it is a film"
         remedy = "State --boundary where opposite borders only seem not to meet."
         raise BadInput("pictures", rule, "opposite borders that do not meet", remedy)
 
 
-def refuse_scheme(grid: Grid, *, window: bool, film: bool) -> None:
-    """Raise `BadInput` for a Laplacian that windows or films do not know."""
-    if grid.scheme == "spectral" and window:
-        rule = "must see the whole domain: the pictures are cut from larger ones"
+def refuse_scheme(grid: Grid, *, window: bool, gaps: bool, film: bool) -> None:
+    """Raise `BadInput` for a Laplacian that windows, gaps or films do not know."""
+    if grid.scheme == "spectral" and (window or gaps):
+        rule = f"must see the whole domain: the pictures {'are cut from larger ones' if window else 'have gaps'}"
         raise BadInput("laplacian", rule, grid.scheme, "Take nine-point, or state the boundary where there is one.")
     if grid.scheme != FIVE_POINT and film:
         raise BadInput("laplacian", "must be five-point of a film", grid.scheme, "Leave it out.")

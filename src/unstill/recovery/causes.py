@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..observations.camera import Camera
-from ..systems.grid import FIVE_POINT, Grid
+from ..systems.grid import FIVE_POINT
 from .hidden_elimination import Route
 from .hidden_problem import Problem, Scaling
 from .hidden_search import Balance, search
@@ -25,9 +25,10 @@ def likeliest_cause(problem: Problem, route: Route, pictures: Float[np.ndarray, 
     The search is repeated on the middle of the first picture, with nine points in place of five, as a window, and with
     more of the camera unknown: more freedom always leaves less, hence the factor `_EXPLAINS`.
     """
-    middle = _middle(pictures[:1])
+    place = _middle(pictures.shape[1:])
+    middle = pictures[:1, *place]
     best, words = _EXPLAINS * left, ""
-    for told, changed in _changed(problem, middle.shape[1:]):
+    for told, changed in _changed(problem, place):
         found = search(Balance(changed, route, middle), Scaling.of(changed, middle))
         remains = float(np.sqrt(2 * found[0].cost)) if found else np.inf
         if remains < best:
@@ -36,19 +37,18 @@ def likeliest_cause(problem: Problem, route: Route, pictures: Float[np.ndarray, 
     return words
 
 
-def _middle(pictures: np.ndarray) -> np.ndarray:
-    rows, columns = (slice((n - min(n, _SIDE)) // 2, (n + min(n, _SIDE)) // 2) for n in pictures.shape[1:])
-    return pictures[:, rows, columns]
+def _middle(shape: tuple[int, ...]) -> tuple[slice, slice]:
+    rows, columns = (slice((n - min(n, _SIDE)) // 2, (n + min(n, _SIDE)) // 2) for n in shape)
+    return rows, columns
 
 
-def _changed(problem: Problem, shape: tuple[int, ...]) -> Iterator[tuple[str, Problem]]:
-    """What could be assumed besides, in words and as a problem; the simplest first."""
-    rows, columns = shape
-    cut = dataclasses.replace(problem, grid=Grid((rows, columns), problem.grid.dx, "no-flux"), window=True)
+def _changed(problem: Problem, place: tuple[slice, slice]) -> Iterator[tuple[str, Problem]]:
+    """What could be assumed besides, in words and as a problem of this part of the pictures; the simplest first."""
+    cut = problem.part(*place)
     if problem.grid.scheme == FIVE_POINT:
         # Of a picture that is tried as it is; else of a window, whose freedom comes on top.
-        seen = problem if (rows, columns) == problem.grid.shape else cut
-        yield "`laplacian=unknown`", dataclasses.replace(seen, grid=seen.grid.restated(scheme="nine-point"))
+        tried = problem if cut.grid.shape == problem.grid.shape else cut
+        yield "`laplacian=unknown`", dataclasses.replace(tried, grid=tried.grid.restated(scheme="nine-point"))
     if not problem.window:
         yield "`window=True`", cut
     unknown, known = problem.camera.unknown, "" if problem.window else "`window=True`, "

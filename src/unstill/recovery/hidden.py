@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 
 from .._errors import BadInput, nearest
 from .._types import Status
 from ..observations.camera import ABSOLUTE, Camera
+from ..observations.gaps import Filling
 from ..observations.noise import Noise, denoise, estimate_noise
 from ..observations.steadiness import ALL_NOISE, UNEXPLAINED, contrast_floor, is_steady
 from ..observations.steadiness import contrast as contrast_of
@@ -20,10 +22,10 @@ from .causes import likeliest_cause
 from .hidden_combinations import combinations, determined_products, null_directions
 from .hidden_elimination import choose_route
 from .hidden_problem import Problem, Scaling
-from .hidden_refinement import Penalty, covariance_of, refine
+from .hidden_refinement import Penalty, Refined, covariance_of, refine
 from .hidden_result import HiddenResult, determined, empty, is_flat, numbers_of, out_of_range, told_of
 from .hidden_search import Balance, Fitted, busiest_part, descend, evaluate, search
-from .hidden_verdict import FAINT, RELAXED, Ended, Goodness, objection
+from .hidden_verdict import COLOURED, FAINT, RELAXED, Ended, Goodness, objection
 from .ties import Tie
 
 PART, ENOUGH = 72, 100  # cells a side: of the part of a picture that is searched, where it has more than these
@@ -33,7 +35,8 @@ LAST_DESCENT = 400  # iterations with all pictures
 # below 0.15 in 26 of them, 0.3 and 0.9 in two nearly perfect stripe patterns.
 COHERENT = 0.2
 RESOLVED = 1e-9  # of q
-UNSEEN = 3e-4  # of the contrast: what the pictures of a window without noise are held to
+UNSEEN = 3e-4  # of the contrast: what the pictures of a window, or with gaps, are held to without noise
+STANDING_IN = 5  # times more may stay unexplained of what stands in for gaps, before a fit that does without it
 BLOCK = 16  # cells; longer than a pattern's correlation, for the covariance of a noise-free fit
 
 
@@ -49,6 +52,7 @@ def recover_hidden(
     noise: float | None = None,
     camera: Camera = ABSOLUTE,
     window: bool = False,
+    seen: Bool[np.ndarray, "H W"] | None = None,
     explain: bool = True,
     progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> HiddenResult:
@@ -62,7 +66,8 @@ def recover_hidden(
     set; `start`, a guess that is tried besides the method's own starts; `fix`, parameters that are known; `ties`,
     products of powers that are; `noise`, the standard deviation of white noise in the pictures'
     unit where known (estimated otherwise); `camera`, what made grey values of concentrations; `window`, whether the
-    pictures are cut from larger ones, on a no-flux grid then; `explain`, whether to look for the likeliest cause of a
+    pictures are cut from larger ones, on a no-flux grid then; `seen`, which pixels are (all by default), the values of
+    the others do not matter; `explain`, whether to look for the likeliest cause of a
     misfit; `progress`, called with one dictionary an iteration.
 
     Returns a `HiddenResult`; status `CONVERGED` (no rule of `hidden_verdict` forbids it), `NOT_CONVERGED`, `MOVING`
@@ -74,9 +79,11 @@ def recover_hidden(
     fix, pictures = dict(fix or {}), np.asarray(pictures, float)
     _check(system_class, grid, observed, pictures, {**(start or {}), **fix}, noise)
     names = tuple(n for n in system_class.parameters() if n not in {*fix, *(tie.name for tie in ties)})
-    problem = Problem(system_class, grid, system_class.fields.index(observed), names, fix, ties, camera, window)
+    problem = Problem(system_class, grid, system_class.fields.index(observed), names, fix, ties, camera, window, seen)
+    filling = None if seen is None else Filling(grid, seen)
+    pictures = pictures if filling is None else filling(pictures)
     scaling = Scaling.of(problem, pictures)
-    level = Noise(noise, noise > 0, 0.0) if noise is not None else estimate_noise(grid, pictures)
+    level = Noise(noise, noise > 0, 0.0) if noise is not None else _estimated_noise(grid, pictures, filling)
     contrast = float(contrast_of(pictures).mean())
     faint = is_flat(problem, pictures, contrast) if camera.gain is not None else contrast <= contrast_floor(pictures)
     if faint or (level.detected and level.std > ALL_NOISE * contrast):
@@ -84,6 +91,13 @@ def recover_hidden(
     return _Recovery(
         problem, scaling, pictures, level, contrast, start, explain, progress or (lambda entry: None)
     ).run()
+
+
+def _estimated_noise(grid: Grid, pictures: np.ndarray, filling: Filling | None) -> Noise:
+    """That of the seen pixels: gaps are filled smoothly, and what they keep of white noise is known."""
+    level = estimate_noise(grid, pictures)
+    kept = 1.0 if filling is None else estimate_noise(grid, filling.noise).std
+    return dataclasses.replace(level, std=level.std / kept)
 
 
 def _check(system_class, grid, observed, pictures, named, noise):
@@ -138,11 +152,16 @@ class _Recovery:
                 self.problem, self.scaling, self.noise, Status.NO_FIT, "No parameters give a finite hidden field."
             )
         null, share = null_directions(best.slopes), self.noise.std / self.contrast
-        moving = not is_steady(np.sqrt(2 * best.cost), UNEXPLAINED, share if self.noise.detected else 0.0)
-        if self.noise.detected and not moving and share > FAINT:
-            return self._noisy(best, null)
-        if self.problem.window and not moving:
-            return self._window(best, null)
+        allowed = UNEXPLAINED * (1 if self.problem.seen is None else STANDING_IN)
+        moving = not is_steady(np.sqrt(2 * best.cost), allowed, share if self.noise.detected else 0.0)
+        # What seems to move may be noise that is weak in the corner of the spectrum alone: a fit will tell.
+        if self.noise.detected and share > FAINT and (not moving or np.sqrt(2 * best.cost) < COLOURED):
+            level, found = self.noise, self._noisy(best, null)
+            if not moving or found.status in (Status.CONVERGED, Status.UNIDENTIFIABLE):
+                return found
+            self.noise = level
+        if self.problem.open and not moving:
+            return self._open(best, null)
         return self._clean(best, null, moving)
 
     def _clean(self, best: Fitted, null: np.ndarray, moving: bool) -> HiddenResult:
@@ -152,34 +171,46 @@ class _Recovery:
         end = self._ended(best, drift, moving, best.exhausted, None)
         return self._result(best, best.q, _block_covariance(best, null), null, best.states, end, [], best.residual)
 
-    def _window(self, best: Fitted, null: np.ndarray) -> HiddenResult:
-        """A window without noise: the elimination has assumed its borders, the penalty does not. Data are held to
-        `UNSEEN` of the contrast, so that the intervals are wide rather than sharp."""
+    def _open(self, best: Fitted, null: np.ndarray) -> HiddenResult:
+        """A window, or a picture with gaps, without noise: the elimination has assumed what is there, the penalty does
+        not. Data are held to `UNSEEN` of the contrast, so that the intervals are wide rather than sharp."""
         held = UNSEEN * self.contrast
         penalty = Penalty(self.problem, self.scaling, self.pictures, held, best.states, best.q, null)
         at = refine(penalty, best.q, best.states, null, report=self.progress)
         end = self._ended(best, rms_drift(at.drift), False, at.exhausted, None)
-        end = dataclasses.replace(end, residual=float(np.sqrt((at.misfit**2).mean())) / self.contrast)
+        left = float(np.sqrt((at.misfit**2).mean() / self.problem.pixels.mean()))
+        end = dataclasses.replace(end, residual=left / self.contrast)
         return self._result(best, at.q, at.covariance, null, at.states, end, at.history, at.misfit / self.contrast)
 
     def _noisy(self, best: Fitted, null: np.ndarray) -> HiddenResult:
         """The search's end, refined to the maximum likelihood."""
-        penalty = Penalty(self.problem, self.scaling, self.pictures, self.noise.std, best.states, best.q, null)
-        at = refine(penalty, best.q, best.states, null, report=self.progress)
-        goodness, tried = (self._goodness(misfit) for misfit in (at.misfit, at.tried_misfit))
-        if not goodness.is_noise and self.noise.relative_error > 0 and (raw := self._without_noise(best)) is not None:
+        at, goodness = self._refined(best.q, best.states, null)
+        if goodness.is_coloured:
+            self.noise = dataclasses.replace(self.noise, std=self.noise.std * float(np.sqrt(goodness.chi2)))
+            at, goodness = self._refined(at.q, at.states, null)
+        estimated = self.noise.relative_error > 0
+        if goodness.is_less and estimated and self.problem.open:
+            self.noise = dataclasses.replace(self.noise, detected=False)
+            return self._open(best, null)
+        if not goodness.is_noise and estimated and (raw := self._without_noise(best)) is not None:
             return self._clean(raw, null_directions(raw.slopes), False)
         end = self._ended(best, rms_drift(at.drift), False, at.exhausted, goodness)
-        misfit = at.misfit / self.noise.std
-        covariance = at.covariance + COHERENT**2 * tried.excess * at.tried_sampling
-        return self._result(best, at.q, covariance, null, at.states, end, at.history, misfit)
+        # At worst what is coherent over the picture shifts q by its whole size.
+        coherent = self._goodness(at.tried_misfit).excess * at.tried_sampling
+        covariance = at.covariance * goodness.colour + coherent
+        return self._result(best, at.q, covariance, null, at.states, end, at.history, at.misfit / self.noise.std)
+
+    def _refined(self, q: np.ndarray, states: np.ndarray, null: np.ndarray) -> tuple[Refined, Goodness]:
+        """The maximum likelihood at the present level of noise, and the goodness of that fit."""
+        penalty = Penalty(self.problem, self.scaling, self.pictures, self.noise.std, states, q, null)
+        at = refine(penalty, q, states, null, report=self.progress)
+        return at, self._goodness(at.misfit)
 
     def _goodness(self, misfit: np.ndarray) -> Goodness:
-        """Of a fit's misfit; the free borders of a window take up a part of the noise."""
-        n, border = self.problem.inside.size, self.problem.inside.size - self.problem.inside.sum()
-        return Goodness.of(
-            self.problem.grid, misfit, self.noise, 1 - len(self.problem.system_class.fields) * border / n
-        )
+        """Of a fit's misfit, which is 0 where nothing is seen."""
+        of_seen = misfit / np.sqrt(self.problem.pixels.mean())
+        shown = self.pictures + misfit
+        return Goodness.of(self.problem.grid, of_seen, self.noise, shown, self.problem.degrees)
 
     def _without_noise(self, best: Fitted) -> Fitted | None:
         """The fit of the pictures as they are, where it leaves no more than a pattern at rest does: then what was taken
@@ -220,10 +251,11 @@ class _Recovery:
 
     def _of_a_part(self, clean: np.ndarray, few: Balance) -> Fitted | None:
         """The search on a part of large pictures, as a window, carried on with all cells of the first few."""
-        part = clean[:SEARCHED, *busiest_part(clean[0], PART)]
-        grid = Grid((PART, PART), self.problem.grid.dx, "no-flux")
-        cut = dataclasses.replace(self.problem, grid=grid, window=True)
-        found = search(Balance(cut, self.route, part), self.scaling, self.start, report=self.progress)
+        place = busiest_part(clean[0], PART, self.problem.pixels)
+        cut = self.problem.part(*place)
+        found = search(
+            Balance(cut, self.route, clean[:SEARCHED, *place]), self.scaling, self.start, report=self.progress
+        )
         at = evaluate(few, self.scaling, found[0].q) if found else None
         return None if at is None else descend(few, self.scaling, at, LAST_DESCENT)
 

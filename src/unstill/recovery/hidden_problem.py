@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.stats import qmc
 
 from ..observations.camera import ABSOLUTE, GAMMAS, Camera
+from ..observations.gaps import Filling, away_from, reached, specks, stencils
 from ..simulation.corrected import Operator, Part
 from ..simulation.jacobian import kinetic_slopes, parameter_slopes
 from ..systems import ReactionDiffusion
@@ -17,13 +18,15 @@ from ..systems.grid import Grid
 from .ties import Tie
 
 DECADES = 1.0  # starts are spread this far to each side of the system's defaults
+UNSURE = 3  # cells beside a gap where what is not seen there, and hardly felt, leaves the hidden field ragged
 MARGIN = 8  # cells that the elimination forgets a window's border in: several lengths √(D/rate) of the hidden field
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Problem:
-    """What is known and what is sought: a system's class, a grid, the seen field, the pinned parameters and products,
-    the camera; with `window`, pictures are cut from larger ones, and nothing is known at their borders.
+    """What is known and what is sought: a system's class, a grid, the observed field, the pinned parameters and
+    products, the camera; with `window`, pictures are cut from larger ones, and nothing is known at their borders;
+    `seen` tells which pixels are, where not all of them are.
 
     The numbers that are sought, `sought`, are the free parameters `names` and what is unknown of the camera; their
     values are passed in this order.
@@ -37,6 +40,12 @@ class Problem:
     ties: tuple[Tie, ...] = ()
     camera: Camera = ABSOLUTE
     window: bool = False
+    seen: Bool[np.ndarray, "H W"] | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether there are cells where the equations are not held to."""
+        return self.window or self.seen is not None
 
     @property
     def sought(self) -> tuple[str, ...]:
@@ -52,19 +61,48 @@ class Problem:
     def hidden(self) -> list[int]:
         return [i for i in range(len(self.system_class.fields)) if i != self.observed]
 
-    @property
+    @functools.cached_property
+    def pixels(self) -> Float[np.ndarray, "H W"]:
+        """1 where a pixel is seen."""
+        return np.ones(self.grid.shape) if self.seen is None else self.seen.astype(float)
+
+    @functools.cached_property
     def inside(self) -> Float[np.ndarray, "H W"]:
-        """1 where the equations hold as far as the picture knows, 0 at a window's border."""
+        """1 where the equations hold as far as the picture knows, 0 at a window's border and where a stencil takes
+        cells that are not seen, but for specks."""
         out = np.ones(self.grid.shape)
+        if self.seen is not None:
+            out *= stencils(self.grid, self.seen | specks(self.grid, self.seen))
         if self.window:
             out[[0, -1]] = out[:, [0, -1]] = 0.0
         return out
 
-    @property
-    def trusted(self) -> tuple[slice, slice]:
-        """The cells of an eliminated residual that a window's border does not reach."""
-        rows, columns = (slice(m, n - m) for n in self.grid.shape for m in [min(MARGIN, n // 4) if self.window else 0])
-        return rows, columns
+    @functools.cached_property
+    def degrees(self) -> float:
+        """The share of the seen pixels that is left to test a fit: cells without an equation free their fields."""
+        taken = reached(self.grid, self.inside > 0)
+        fields = len(self.system_class.fields)
+        unknown = (fields - 1) * taken.sum() + (taken | (self.pixels > 0)).sum()
+        return float((self.pixels.sum() + fields * self.inside.sum() - unknown) / self.pixels.sum())
+
+    @functools.cached_property
+    def trust(self) -> Float[np.ndarray, "H W"]:
+        """Weights of an eliminated residual, of mean square 1: none where a window's border or a gap reaches."""
+        out = np.ones(self.grid.shape)
+        if self.seen is not None:
+            out *= away_from(self.grid, self.seen, MARGIN)
+        if self.window:
+            rows, columns = (np.arange(n) for n in self.grid.shape)
+            far = [np.minimum(at, at[::-1]) >= min(MARGIN, len(at) // 4) for at in (rows, columns)]
+            out *= np.outer(*far)
+        return out / np.sqrt(max(out.mean(), 1e-300))
+
+    def part(self, rows: slice, columns: slice) -> "Problem":
+        """The same question of a part of the pictures, which is a window."""
+        shape = len(range(*rows.indices(self.grid.shape[0]))), len(range(*columns.indices(self.grid.shape[1])))
+        seen = None if self.seen is None or self.seen[rows, columns].all() else self.seen[rows, columns]
+        grid = Grid(shape, self.grid.dx, "no-flux")
+        return dataclasses.replace(self, grid=grid, window=True, seen=seen)
 
     def parameters(self, values: np.ndarray) -> tuple[dict[str, float], Float[np.ndarray, "P A"]]:
         """The parameters that are not fixed, tied ones last, and their derivatives by the numbers sought."""
@@ -103,13 +141,16 @@ class Problem:
         return sparse, part.whole(sparse, diffusivities)
 
     def completed(self, states: Float[np.ndarray, "M C H W"]) -> Float[np.ndarray, "M C H W"]:
-        """Fitted states whose hidden fields at a window's border, and beside it, where hardly an equation determines
-        them, are those further in."""
-        if not self.window:
-            return states
+        """Fitted states whose hidden fields at a window's border, and beside it, and in gaps, where hardly an equation
+        determines them, are carried on from where they are determined."""
         states = states.copy()
-        inner = states[:, self.hidden, 2:-2, 2:-2]
-        states[:, self.hidden] = np.pad(inner, ((0, 0), (0, 0), (2, 2), (2, 2)), mode="edge")
+        if self.seen is not None and not self.inside.all():
+            sure = functools.reduce(lambda cells, _: stencils(self.grid, cells), range(UNSURE), self.inside > 0)
+            carried_on = Filling(self.grid, sure if sure.any() else self.inside > 0)
+            states[:, self.hidden] = np.stack([carried_on(each) for each in states[:, self.hidden]])
+        if self.window:
+            inner = states[:, self.hidden, 2:-2, 2:-2]
+            states[:, self.hidden] = np.pad(inner, ((0, 0), (0, 0), (2, 2), (2, 2)), mode="edge")
         return states
 
     def state(self, seen: np.ndarray, hidden: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from .hidden_problem import Problem, Scaling
 LEVELS = (0.3, 0.1, 0.03, 0.01)
 PER_LEVEL = 24
 DIFFERENCE = 1e-4  # of q
-LOOSE = 1e-7  # holds what no equation and no picture tells: hidden fields in the corner cells of a window
+LOOSE = 1e-7  # holds what no equation and no picture tells: hidden fields in the corner cells of a window, gaps
 DAMPING = damped.Damping(1e-4, least=1e-8, most=2e7)
 JUMP = 6.0  # per parameter, of the squared distance between levels in units of the coarser one's covariance
 
@@ -43,12 +43,12 @@ class Refined:
 class Penalty:
     """½ Σ |y(c_o) − y|²/s² + ½ Σ_i |drift_i|²/(κ_i ε s_i)² over fields c and numbers q.
 
-    y(c_o) is what the camera makes of the seen field; κ_i is the rms slope of the kinetics of field i and s_i the
-    noise s as a share of that field, both at the fields of the start but at the current q: else rates that fall to 0,
-    or a gain that grows, would still every drift. At a window's border no drift counts. As ε → 0 the drift becomes a
-    constraint and the estimate the maximum-likelihood one; a large ε forgives a bad start. The fields are eliminated
-    from every Gauss–Newton step by a sparse Cholesky factor. Steps of q are taken across the directions `null` that no
-    picture can determine: along them nothing but the penalty's own units changes.
+    y(c_o) is what the camera makes of the observed field, where it is seen; κ_i is the rms slope of the kinetics of
+    field i and s_i the noise s as a share of that field, both at the fields of the start but at the current q: else
+    rates that fall to 0, or a gain that grows, would still every drift. At a window's border, and beside gaps, no drift
+    counts. As ε → 0 the drift becomes a constraint and the estimate the maximum-likelihood one; a large ε forgives a
+    bad start. The fields are eliminated from every Gauss–Newton step by a sparse Cholesky factor. Steps of q are taken
+    across the directions `null` that no picture can determine: along them nothing but the penalty's own units changes.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class Penalty:
         self.size = states.std((2, 3)).mean(0)
         self.concentration_noise = self.share * self.size[problem.observed]
         self.seen = self._seen(scaling.values(q))
+        self.counted = len(pictures) * problem.pixels.sum()
 
     def _seen(self, values) -> float:
         """The camera's rms slope ∂y/∂c over the fields of the start."""
@@ -88,7 +89,7 @@ class Penalty:
         values = self.scaling.values(q)
         drift = drift_of(self.problem.system(values), self.problem.grid, state) * self.problem.inside
         shown = self.problem.camera.picture(self.problem.camera_values(values), state[self.problem.observed])[0]
-        return drift, shown - picture
+        return drift, (shown - picture) * self.problem.pixels
 
     def all_parts(self, q, states):
         """Those of every picture."""
@@ -129,9 +130,10 @@ class Penalty:
         _, seen, by_camera = problem.camera.picture(problem.camera_values(values), state[problem.observed])
         shown = np.zeros((n, P))  # ∂y/∂q
         shown[:, len(problem.names) :] = by_camera.reshape(-1, n).T
-        shown *= self.scaling.slope(values)
-        seen = seen.ravel() / self.noise**2
-        soft = np.full(state.size, (damping + LOOSE * problem.window) / self.concentration_noise**2)
+        pixels = self.problem.pixels.ravel()
+        shown *= self.scaling.slope(values) * pixels[:, None]
+        seen = seen.ravel() * pixels / self.noise**2
+        soft = np.full(state.size, (damping + LOOSE * problem.open) / self.concentration_noise**2)
         soft[o] += seen**2 * self.noise**2
         gradient, B = J.T @ (weights * drift), J.T @ (weights[:, None] * direct)
         gradient[o] += seen * misfit
@@ -164,7 +166,7 @@ def refine(
         q, states, iterations = _descend(penalty, q, states, level)
         exhausted |= iterations >= PER_LEVEL
         drift, misfit = (np.array(parts) for parts in penalty.all_parts(q, states))
-        chi2 = float((misfit**2).mean()) / penalty.noise**2
+        chi2 = float((misfit**2).sum()) / penalty.counted / penalty.noise**2
         try:
             covariance = covariance_of(penalty.step(q, states, level, 0.0)[2], null)
         except (

@@ -30,10 +30,10 @@ class Balance:
         self.K = -problem.grid.symbol
 
     def residual(self, values: np.ndarray, starts=None):
-        """Residuals (M, H', W') at the trusted cells, their derivatives (P, M, H', W') along the values of the numbers
-        sought, and the full states (M, C, H, W)."""
+        """Residuals (M, H, W) in proportion to the trust in a cell, their derivatives (P, M, H, W) along the values of
+        the numbers sought, and the states (M, C, H, W)."""
         residuals, slopes, states = [], [], []
-        problem, (rows, columns) = self.problem, self.problem.trusted
+        problem, trust = self.problem, self.problem.trust
         for m, picture in enumerate(self.pictures):
             seen, seen_slopes = problem.camera.concentration(problem.camera_values(values), picture)
             start = None if starts is None or self.route.linear else starts[m][problem.hidden]
@@ -45,8 +45,8 @@ class Balance:
             spectrum = weight * transform(problem.grid, raw)
             change = weight * (dscale[:, 0, None, None] * self.K + dscale[:, 1, None, None])
             smooth = inverse(problem.grid, weight * transform(problem.grid, draw) - change * spectrum)
-            residuals.append(inverse(problem.grid, spectrum)[rows, columns])
-            slopes.append(smooth[:, rows, columns])
+            residuals.append(trust * inverse(problem.grid, spectrum))
+            slopes.append(trust * smooth)
             states.append(state)
         return np.array(residuals), np.stack(slopes, 1), np.array(states)
 
@@ -162,8 +162,8 @@ def search(
     return alive
 
 
-def busiest_part(picture: np.ndarray, side: int) -> tuple[slice, slice]:
-    """The square of this side with the greatest contrast, among nine places."""
+def busiest_part(picture: np.ndarray, side: int, pixels: np.ndarray) -> tuple[slice, slice]:
+    """The square of this side with the greatest contrast in the pixels that are seen (1, else 0), among nine places."""
     tops, lefts = ((0, (n - side) // 2, n - side) for n in picture.shape)
     parts = [(slice(top, top + side), slice(left, left + side)) for top in tops for left in lefts]
-    return max(parts, key=lambda part: float(picture[part].std()))
+    return max(parts, key=lambda part: float(picture[part].std() * pixels[part].mean()))

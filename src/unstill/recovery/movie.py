@@ -203,7 +203,9 @@ class _Movie:
         # The starts of the shots take a part of the misfit's degrees of freedom: one picture's each.
         degrees = 1 - len(shots) / len(states)
         absolute = misfit * self.film.noise
-        goodness = Goodness.of(problem.grid, absolute, self.noise, degrees) if self.noise.detected else None
+        goodness = None
+        if self.noise.detected:
+            goodness = Goodness.of(problem.grid, absolute, self.noise, self.film.frames + absolute, degrees)
         covariance = covariance * (1 + (0.0 if goodness is None else COHERENT**2 * goodness.excess))
         values, std, estimate = numbers_of(problem, scaling, at.q, covariance, null)
         free = [name for name, value in values.items() if value is None]

@@ -25,7 +25,9 @@ from .assumptions import (
     refuse_one_field_options,
     refuse_scheme,
     refuse_window,
+    with_gaps,
     without_copies,
+    without_gaps,
 )  # fmt: skip
 from .hidden import recover_hidden
 from .hidden_result import HiddenResult
@@ -54,6 +56,7 @@ def recover(
     grid: Grid | None = None,
     laplacian: Literal["five-point", "nine-point", "spectral", "unknown"] | None = None,
     window: bool = False,
+    mask: np.ndarray | str | None = None,
     start: Values | None = None,
     fix: Values | None = None,
     noise: Values | float | None = None,
@@ -84,6 +87,9 @@ def recover(
             grid's own, five-point where none is stated). A spectral one knows no windows, and no films.
         window: The pictures are cut from larger ones: nothing is assumed at their borders (default: so where no
             boundary is stated and the borders do not meet). One field seen only.
+        mask: Which pixels are seen, (H, W): those of at least half of its largest value. Nothing is assumed of the
+            others, nor of the equations beside them; only beneath specks, gaps nowhere 3 pixels wide, does the pattern
+            go on. Or nan: those that are no NaN (default: all, and NaN are refused).
         start: Where the search starts, besides its own starts.
         fix: Parameters that are known; with one field seen also products and ratios, as Du/Dv=2.
         noise: Known white noise: absolute standard deviation by field, as v=0.002, or one number, as a share of each
@@ -104,11 +110,11 @@ def recover(
     """
     kept = Memory() if resume is None else resume
     options = dict[str, Any](grid=grid, laplacian=laplacian, window=window, gain=gain, offset=offset, gamma=gamma)
-    options |= {"noise": noise, "progress": progress}
+    options |= {"mask": mask, "noise": noise, "progress": progress}
     if system == EVERY:
         unknown = laplacian if laplacian == UNKNOWN else None
         _refuse(fix=fix, start=start, dt=dt, frames_dt=frames_dt, laplacian=unknown)
-        return _of_every_system(one_picture_set(pictures, observe), kept, options)
+        return _of_every_system(one_picture_set(pictures, observe, mask is not None), kept, options)
     options |= {"observe": observe, "start": start, "fix": fix, "frames_dt": frames_dt, "dt": dt}
     if laplacian == UNKNOWN:
         # With memories of their own: what is reached under one Laplacian is no start for another.
@@ -141,25 +147,27 @@ def _of_every_system(seen: Snapshots, kept: AbstractCheckpoint, options: dict[st
 
 def _of_one_system(
     system, pictures, kept: AbstractCheckpoint, *, progress: Progress, observe=None, grid=None, laplacian=None,
-    window=False, start=None, fix=None, noise=None, gain=None, offset=None, gamma=None, frames_dt=None, dt=None,
-    explain=True,
+    window=False, mask=None, start=None, fix=None, noise=None, gain=None, offset=None, gamma=None, frames_dt=None,
+    dt=None, explain=True,
 ) -> Recovery:  # fmt: skip
     """`recover` for one system; with `explain`, the likeliest cause of a misfit is looked for."""
     started, cls = clock.perf_counter(), system_class(system)
     named, told = named_fields(cls, pictures, observe)
     single, ties = known_of(cls, fix or {})
     levels = noise if isinstance(noise, Mapping) else None
-    task = check(system, named, observe=observe, grid=grid, start=start, fix=single, noise=levels)
+    gaps = frames_dt is None and mask is not None
+    task = check(system, named, observe=observe, grid=grid, start=start, fix=single, noise=levels, gaps=gaps)
     if laplacian is not None:
         task = dataclasses.replace(task, grid=dataclasses.replace(task.grid, scheme=laplacian))
-    told += of_file(named, task.grid, frames_dt)
-    if frames_dt is None:
-        task, of_copies = without_copies(task)
-        told += of_copies
+    task, seen, of_samples = (task, None, "") if frames_dt is not None else _samples(task, mask)
+    told += of_file(named, task.grid, frames_dt) + of_samples
     if noise is not None and levels is None:
         task = dataclasses.replace(task, noise=noise_levels(task.pictures, noise))
     if set(task.pictures) == set(cls.fields):
-        refuse_one_field_options(ties, window=window, gain=gain, offset=offset, gamma=gamma, frames_dt=frames_dt)
+        masked = "" if mask is None else np.shape(mask)
+        refuse_one_field_options(
+            ties, window=window, mask=masked, gain=gain, offset=offset, gamma=gamma, frames_dt=frames_dt
+        )
         remedy = "Give absolute values of all fields, or one field alone."
         refuse_negative(cls, task.grid, task.pictures, remedy)
         refuse_stretched(task.pictures, remedy)
@@ -168,18 +176,28 @@ def _of_one_system(
         stated = grid or getattr(named, "grid", None)
         camera, of_camera = camera_of(named, task, gain, offset, gamma)
         task, window, of_window = cut_from_larger(task, window, stated is not None)
-        refuse_scheme(task.grid, window=window, film=frames_dt is not None)
+        refuse_scheme(task.grid, window=window, gaps=seen is not None, film=frames_dt is not None)
         told += of_camera + of_window
         if frames_dt is None:
-            method, question = recover_hidden, {"window": window, "explain": explain}
+            method, question = recover_hidden, {"window": window, "seen": seen, "explain": explain}
         else:
-            refuse_window(window)
+            refuse_window(window, mask)
             method, question = recover_movie, {"interval": frames_dt, "dt": dt}
         found = _from_one_field(method, task, kept, progress, camera=camera, ties=ties, **question)
     return Recovery(
         **found | {"message": told + found["message"]},
-        grid=task.grid, observed=tuple(task.pictures), pictures=task.pictures, seconds=clock.perf_counter() - started,
+        grid=task.grid, observed=tuple(task.pictures), pictures=with_gaps(task.pictures, seen),
+        seconds=clock.perf_counter() - started,
     )  # fmt: skip
+
+
+def _samples(task: Task, mask: Any) -> tuple[Task, Any, str]:
+    """The task of unordered pictures without gaps and copies, which pixels are seen, and what was found, in words."""
+    seen, of_gaps = None, ""
+    if len(task.pictures) < len(task.system.fields):
+        task, seen, of_gaps = without_gaps(task, mask)
+    task, of_copies = without_copies(task)
+    return task, seen, of_gaps + of_copies
 
 
 def _from_all_fields(task: Task, kept: AbstractCheckpoint, dt: float | None) -> dict[str, Any]:

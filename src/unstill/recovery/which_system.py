@@ -22,14 +22,14 @@ FITS = (Status.CONVERGED, Status.UNIDENTIFIABLE)
 STRONG = 10.0
 
 
-def one_picture_set(pictures: Any, observe: Names | None) -> Snapshots:
+def one_picture_set(pictures: Any, observe: Names | None, gaps: bool) -> Snapshots:
     """The pictures of one field, whatever its name; raises `BadInput` for several fields."""
     if isinstance(pictures, Snapshots):
         held = pictures
     else:
         fields = pictures if isinstance(pictures, Mapping) else {(listed(observe) or ("v",))[0]: np.asarray(pictures)}
         whole = any(np.asarray(values).dtype.kind in "iu" for values in fields.values())
-        held = Snapshots(fields, absolute=not whole)
+        held = Snapshots(fields, absolute=not whole, gaps=gaps)
     names = listed(observe) or tuple(held.fields)
     if len(names) != 1:
         raise BadInput("observe", "must name one field where every system is tried", ",".join(names))

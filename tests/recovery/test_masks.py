@@ -134,5 +134,7 @@ def test_gaps_are_refused_where_all_fields_are_seen_or_a_film_is():
         us.recover("gray-scott", both, grid=GRID)
     with pytest.raises(BadInput, match="must be finite"):
         us.recover("gray-scott", both[:, 0].repeat(8, 0), observe="u", frames_dt=1.0, grid=GRID)
+    with pytest.raises(BadInput, match="`mask` must leave at least 256 pixels"):
+        us.recover("gray-scott", np.full(GRID.shape, np.nan), mask="nan", grid=GRID)
     with pytest.raises(BadInput, match="must be finite where the mask shows them; got 1 NaN"):
         us.recover("gray-scott", both[0, 0], mask=bar(), grid=GRID)

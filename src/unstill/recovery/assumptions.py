@@ -53,28 +53,38 @@ def without_gaps(task: Task, mask: Any) -> tuple[Task, Bool[np.ndarray, "H W"] |
     the pictures), and hot and dead ones (`stand_out`). Raises `BadInput` where too few are left, or NaN among them.
     """
     (pictures,) = task.pictures.values()
-    seen = np.isfinite(pictures).all(0)
-    if isinstance(mask, str) and mask != NAN:
-        raise BadInput("mask", f"must be an array or {NAN}", repr(mask), "Read it by us.load.")
-    if mask is not None and not isinstance(mask, str):
-        shown = _bright("mask", mask, task.grid.shape)
-        if (shown & ~seen).any():
-            raise BadInput("pictures", "must be finite where the mask shows them", f"{(shown & ~seen).sum()} NaN")
-        seen = shown
+    seen = _shown(task.grid, pictures, mask)
     told = "" if seen.all() else f"{100 * (1 - seen.mean()):.2g} % of the pixels are not seen; "
     filled = _filled(task, pictures, seen)
     hot = np.any([stand_out(picture, seen) for picture in filled], axis=0)
-    if hot.any() and task.grid.scheme != "spectral":
+    if hot.any() and task.grid.scheme != "spectral" and _inside(task.grid, seen & ~hot) >= LEAST_INSIDE:
         seen &= ~hot
         told += f"{hot.sum()} pixels stand out from their surroundings and are left out; "
         filled = _filled(task, pictures, seen)
     if seen.all():
         return task, None, ""
-    known = stencils(task.grid, seen | specks(task.grid, seen))
-    if known.sum() < LEAST_INSIDE:
-        rule = f"must leave at least {LEAST_INSIDE} pixels whose neighbours are seen as well"
-        raise BadInput("mask", rule, f"{known.sum()} of {known.size}", "Bright is seen, dark is not.")
     return dataclasses.replace(task, pictures=dict.fromkeys(task.pictures, filled)), seen, told
+
+
+def _shown(grid: Grid, pictures: np.ndarray, mask: Any) -> Bool[np.ndarray, "H W"]:
+    """The pixels that the mask says are seen; raises `BadInput`."""
+    seen = np.isfinite(pictures).all(0)
+    if isinstance(mask, str) and mask != NAN:
+        raise BadInput("mask", f"must be an array or {NAN}", repr(mask), "Read it by us.load.")
+    if mask is not None and not isinstance(mask, str):
+        shown = _bright("mask", mask, grid.shape)
+        if (shown & ~seen).any():
+            raise BadInput("pictures", "must be finite where the mask shows them", f"{(shown & ~seen).sum()} NaN")
+        seen = shown
+    if not seen.all() and (inside := _inside(grid, seen)) < LEAST_INSIDE:
+        rule = f"must leave at least {LEAST_INSIDE} pixels whose neighbours are seen as well"
+        raise BadInput("mask", rule, f"{inside} of {seen.size}", "Bright is seen, dark is not.")
+    return seen
+
+
+def _inside(grid: Grid, seen: Bool[np.ndarray, "H W"]) -> int:
+    """How many cells there are in which the equations hold."""
+    return int(stencils(grid, seen | specks(grid, seen)).sum())
 
 
 def _filled(task: Task, pictures: np.ndarray, seen: np.ndarray) -> np.ndarray:

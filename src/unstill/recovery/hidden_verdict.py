@@ -176,7 +176,8 @@ def objection(end: Ended) -> tuple[Status, str] | None:
     if end.moving:
         return Status.MOVING, (
             f"The hidden-field route needs a steady pattern; this one drifts by {end.drift:.2g} per unit time ({left}, "
-            f"{100 * UNEXPLAINED:g} % is the limit)."
+            f"{100 * UNEXPLAINED:g} % is the limit): it moves, or the picture was compressed, blurred or resampled, or "
+            f"it is not of {end.system.removesuffix(' at rest')}."
         )
     if end.goodness is None:
         if end.residual > RELAXED:
@@ -193,8 +194,9 @@ def objection(end: Ended) -> tuple[Status, str] | None:
     elif not end.goodness.is_noise:
         return Status.NO_FIT, (
             f"What the fit leaves is not noise (χ² {end.goodness.chi2:.3g} a cell, up to "
-            f"{end.goodness.rings.max():.3g} times the noise at some wavelengths): another system, a camera or a "
-            f"window made this picture, or {'its interval is another' if end.film else 'it moves'}."
+            f"{end.goodness.rings.max():.3g} times the noise at some wavelengths): another system, a camera "
+            f"(its curve, or a blur) or a window made this picture, or "
+            f"{'its interval is another' if end.film else 'it moves'}."
         )
     elif end.noise.relative_error > 0 and end.noise_share > SWALLOWED:
         return Status.NOT_CONVERGED, (

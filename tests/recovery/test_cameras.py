@@ -219,3 +219,36 @@ def test_a_stated_gain_and_offset_are_undone(tmp_path):
     read = us.load(tmp_path / "x.png")
     assert read.absolute
     np.testing.assert_allclose(read["v"][0], (grey / 255 - 0.1) / 2.0)
+
+
+@pytest.mark.parametrize(("blur", "camera"), [(0.08, {"blur": "unknown"}), (-0.05, {"blur": -0.05})])
+def test_a_blur_is_found_and_undone(blur, camera):
+    """Each pixel takes a share of its neighbours: taken for sharp, F is wrong by many standard deviations."""
+    v = whole()
+    seen = v + blur * (sum(np.roll(v, *at) for at in ((1, 0), (-1, 0), (1, 1), (-1, 1))) - 4 * v)
+    seen += 0.01 * v.std() * np.random.default_rng(3).standard_normal(v.shape)
+    found = us.recover("gray-scott", seen, grid=us.Grid(v.shape), **camera)
+    assert found.status in ("converged", "unidentifiable"), found.message
+    sharp = us.recover("gray-scott", seen, grid=us.Grid(v.shape))
+    for name, value in TRUTH.items():
+        each = found.parameters[name]
+        assert abs(each.value - value) < 3 * each.std
+    assert sharp.status != "converged" or abs(sharp.parameters["F"].value / 0.029 - 1) > 0.03
+    assert abs(found.parameters["F"].value / 0.029 - 1) < 0.01
+    kept = found.to_dict()["camera"]["blur"]
+    assert kept["value"] is None or kept["value"] == pytest.approx(blur, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"blur": 0.2}, "`blur` must be a number between -0.12 and 0.12; got 0.2"),
+        ({"blur": "strong"}, "`blur` must be finite, or unknown; got 'strong'"),
+        ({"blur": "unknown", "laplacian": "spectral"}, "`blur` must be left out where the Laplacian is spectral"),
+        ({"blur": "unknown", "frames_dt": 1.0}, "`blur` must be left out of a film"),
+    ],
+)
+def test_blurs_that_cannot_be_had(options, words):
+    pictures = np.stack([whole()] * 8)[:, :20, :20] + np.random.default_rng(0).uniform(0, 0.01, (8, 20, 20))
+    with pytest.raises(us.BadInput, match=words):
+        us.recover("gray-scott", pictures, observe="v", grid=us.Grid((20, 20)), **options)

@@ -20,6 +20,7 @@ from unstill.recovery.hidden_elimination import (
 from unstill.recovery.hidden_problem import Problem, Scaling
 from unstill.recovery.hidden_refinement import LOOSE, Penalty, covariance_of
 from unstill.recovery.hidden_search import Balance, Fitted, descend, evaluate, linear_parameters, screen
+from unstill.recovery.optics import Optics
 from unstill.recovery.ties import ties_of
 from unstill.simulation import Grid
 from unstill.simulation.jacobian import drift_of
@@ -115,16 +116,16 @@ def test_the_hidden_fields_derivatives_against_solving_anew(name, field):
         np.testing.assert_allclose(slopes[p], numeric, atol=1e-5 * scale, err_msg=parameter_name)
 
 
-@pytest.mark.parametrize("camera", [Camera(None, None, 1.0), Camera(None, 0.1, None)])
+@pytest.mark.parametrize("camera", [Camera(None, None, 1.0), Camera(None, 0.1, None), Camera(None, 0.1, None, None)])
 def test_the_residuals_derivatives_of_a_camera_a_tie_and_a_window_against_differences(camera):
     """Gain, offset and gamma move the seen field, and the hidden one with it; a tied parameter follows."""
     grid = Grid((9, 8), 0.9, "no-flux")
     ties = ties_of(GrayScott, {"Du^2/Dv": 0.4}, {})
     problem = Problem(GrayScott, grid, 1, ("Du", "F", "k"), {}, ties, camera, True)
-    known = [{"gain": 1.7, "offset": 0.1, "gamma": 0.6}[name] for name in camera.unknown]
+    known = [{"gain": 1.7, "offset": 0.1, "gamma": 0.6, "blur": 0.05}[name] for name in camera.unknown]
     values = np.array([0.16, 0.035, 0.065, *known])
     assert problem.parameters(values)[0]["Dv"] == pytest.approx(0.16**2 / 0.4)
-    picture = camera.picture(np.array(known), rough_state(GrayScott(), grid)[1])[0]
+    picture = problem.optics.picture(np.array(known), rough_state(GrayScott(), grid)[1])[0]
     balance = Balance(problem, choose_route(GrayScott, 1), picture[None])
     _, slopes, states = balance.residual(values)
     for p, name in enumerate(problem.sought):
@@ -317,9 +318,9 @@ def penalty_at(rng, boundary="periodic", camera=ABSOLUTE, window=False):
     grid = Grid((6, 5), 1.0, boundary)
     problem = dataclasses.replace(problem_of(GrayScott, "v", grid), camera=camera, window=window)
     states = np.stack([rough_state(GrayScott(), grid, seed) for seed in (0, 1)])
-    known = np.array([{"gain": 1.7, "offset": 0.1, "gamma": 0.6}[name] for name in camera.unknown])
+    known = np.array([{"gain": 1.7, "offset": 0.1, "gamma": 0.6, "blur": 0.05}[name] for name in camera.unknown])
     values = np.array([0.16, 0.08, 0.035, 0.065, *known])
-    pictures = camera.picture(known, states[:, 1])[0] + 0.02 * rng.standard_normal((2, *grid.shape))
+    pictures = problem.optics.picture(known, states[:, 1])[0] + 0.02 * rng.standard_normal((2, *grid.shape))
     scaling = Scaling.of(problem, pictures)
     q = scaling.numbers(values)
     return Penalty(problem, scaling, pictures, 0.02, states, q), q, states
@@ -341,6 +342,8 @@ def stacked(penalty: Penalty, q, states, level):
         ("no-flux", ABSOLUTE, False),
         ("no-flux", Camera(None, None, 1.0), True),
         ("periodic", Camera(None, None, None), False),
+        ("periodic", Camera(blur=0.08), False),
+        ("no-flux", Camera(None, None, 1.0, None), True),
     ],
 )
 def test_a_step_of_the_refinement_is_the_dense_gauss_newton_step(boundary, camera, window, rng):
@@ -391,3 +394,18 @@ def test_the_covariance_of_a_picture_without_noise_is_the_sandwich(rng):
         found.append(_block_covariance(fit, np.zeros((2, 0))) - extra)
     # 36 blocks: each estimate is good to 24 %, the mean of 200 to 2 %
     np.testing.assert_allclose(np.mean(found, 0), s**2 * np.linalg.inv(H), rtol=0.08, atol=0.08 * s**2 / n)
+
+
+@pytest.mark.parametrize("boundary", ["periodic", "no-flux"])
+@pytest.mark.parametrize("blur", [0.1, -0.07])
+def test_a_blur_takes_a_share_of_the_neighbours_and_is_undone(boundary, blur, rng):
+    grid = Grid((7, 6), 0.5, boundary)
+    optics, c = Optics(Camera(2.0, 0.1, 1.0, blur), grid), rng.uniform(0.1, 0.5, (7, 6))
+    y, slope, slopes = optics.picture(np.zeros(0), c)
+    beyond = np.pad(2 * c + 0.1, 1, mode="wrap" if boundary == "periodic" else "edge")
+    around = beyond[:-2, 1:-1] + beyond[2:, 1:-1] + beyond[1:-1, :-2] + beyond[1:-1, 2:]
+    np.testing.assert_allclose(y, (1 - 4 * blur) * beyond[1:-1, 1:-1] + blur * around, atol=1e-12)
+    assert (slope == 2.0).all()
+    assert slopes.shape == (0, 7, 6)
+    np.testing.assert_allclose(optics.concentration(np.zeros(0), y)[0], c, atol=1e-12)
+    assert not optics.is_sharp

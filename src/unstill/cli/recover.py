@@ -73,7 +73,7 @@ def run(given: Given) -> int:
         found = recover(
             cls, pictures, observe=given.observe or None, grid=grid, window=window, progress=progress, resume=command,
             mask=mask, noise=share_or_levels(given), **values_of(given, "start", "fix"),
-            **given.only(("dt", "frames_dt", "laplacian", "gain", "offset", "gamma")),
+            **given.only(("dt", "frames_dt", "laplacian", "gain", "offset", "gamma", "blur")),
         )  # fmt: skip
     code = command.conclude(found)
     if given.no_film or found.status not in (Status.CONVERGED, Status.UNIDENTIFIABLE):

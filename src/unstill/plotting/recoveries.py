@@ -23,6 +23,8 @@ _PANEL, _HEADING, _BELOW = 3.0, 0.75, 0.5  # a panel; the heading; below a panel
 _ROW, _FOOTER = 0.26, 0.55
 _WIDTH = 3 * (_PANEL + BESIDE) + 2 * MARGIN  # the least: the table needs it
 _COLUMNS = (0.0, 0.9, 4.9, 6.6, 8.1)  # of the table: symbol, meaning, value, standard deviation, interval
+_CURVE = "of the camera, picture = gain · c^gamma + offset"
+_BLUR = "of the camera: the share that each pixel takes of each neighbour"
 
 _Row = tuple[str, str, str, str, str]
 
@@ -109,7 +111,7 @@ def _panels(recovery: Recovery, later: np.ndarray | None, later_time: float | No
 def _is_absolute(recovery: Recovery) -> bool:
     """Whether the pictures hold concentrations."""
     known = {name: estimate.value for name, estimate in recovery.camera.items()}
-    return known in ({}, {"gain": 1.0, "offset": 0.0, "gamma": 1.0})
+    return known in ({}, {"gain": 1.0, "offset": 0.0, "gamma": 1.0, "blur": 0.0})
 
 
 def _panels_of_grey_values(recovery: Recovery, shown, state, then, limits, later_time) -> list[tuple]:
@@ -143,7 +145,7 @@ def _rows(recovery: Recovery) -> tuple[list[_Row], list[_Row]]:
         free.append((name, f"{info.meaning}{unit}", *_numbers(estimate)))
     for name, estimate in recovery.camera.items():
         if estimate.std != 0:
-            free.append((name, "of the camera, picture = gain · c^gamma + offset", *_numbers(estimate)))
+            free.append((name, _BLUR if name == "blur" else _CURVE, *_numbers(estimate)))
     return free, [(text, "", *_numbers(estimate)) for text, estimate in recovery.combinations.items()]
 
 

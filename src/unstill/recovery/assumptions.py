@@ -11,7 +11,7 @@ from .._arguments import Rule
 from .._errors import BadInput
 from .._numbers import real_numbers
 from ..observations.borders import looks_cut
-from ..observations.camera import Camera
+from ..observations.camera import BLURS, Camera
 from ..observations.gaps import Filling, specks, stencils
 from ..observations.independence import distinct_pictures
 from ..observations.outliers import stand_out
@@ -139,7 +139,18 @@ def refuse_scheme(grid: Grid, *, window: bool, gaps: bool, film: bool) -> None:
         raise BadInput("laplacian", "must be five-point of a film", grid.scheme, "Leave it out.")
 
 
-def camera_of(named: Any, task: Task, gain, offset, gamma) -> tuple[Camera, str]:
+def refuse_blur(camera: Camera, grid: Grid, *, film: bool) -> None:
+    """Raise `BadInput` for a blur that is out of range, or that films and a spectral Laplacian do not know."""
+    if camera.blur == 0:
+        return
+    if camera.blur is not None:
+        Rule(*BLURS).check("blur", camera.blur)
+    if film or grid.scheme == "spectral":
+        what = "of a film" if film else "where the Laplacian is spectral"
+        raise BadInput("blur", f"must be left out {what}", "unknown" if camera.blur is None else camera.blur)
+
+
+def camera_of(named: Any, task: Task, gain, offset, gamma, blur) -> tuple[Camera, str]:
     """What is known of the camera, and what was assumed of it, for the message."""
     (name,) = task.pictures
     whole = np.asarray(named.fields[name] if hasattr(named, "fields") else named[name]).dtype.kind in "iu"
@@ -149,8 +160,8 @@ def camera_of(named: Any, task: Task, gain, offset, gamma) -> tuple[Camera, str]
     unstated = {"gain": 1.0, "offset": 0.0} if absolute else {"gain": None, "offset": None}
     palette = getattr(named, "palette", None)
     bent = palette is not None and not palette.linear
-    known = {**unstated, "gamma": None if bent else 1.0}
-    for part, value in {"gain": gain, "offset": offset, "gamma": gamma}.items():
+    known = {**unstated, "gamma": None if bent else 1.0, "blur": 0.0}
+    for part, value in {"gain": gain, "offset": offset, "gamma": gamma, "blur": blur}.items():
         if value is not None:
             known[part] = None if value == "unknown" else float(value)
     if known["gain"] is not None and known["offset"] is not None:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float
 
-from ..observations.camera import Camera
 from ..systems.grid import FIVE_POINT
 from .hidden_elimination import Route
 from .hidden_problem import Problem, Scaling
@@ -22,8 +21,8 @@ def likeliest_cause(problem: Problem, route: Route, pictures: Float[np.ndarray, 
     """A sentence that names what would explain the pictures much better, or nothing; `left` is what stays unexplained,
     as a share of the contrast.
 
-    The search is repeated on the middle of the first picture, with nine points in place of five, as a window, and with
-    more of the camera unknown: more freedom always leaves less, hence the factor `_EXPLAINS`.
+    The search is repeated on the middle of the first picture, with nine points in place of five, with a blur, as a
+    window, and with more of the camera unknown: more freedom always leaves less, hence the factor `_EXPLAINS`.
     """
     place = _middle(pictures.shape[1:])
     middle = pictures[:1, *place]
@@ -49,12 +48,15 @@ def _changed(problem: Problem, place: tuple[slice, slice]) -> Iterator[tuple[str
         # Of a picture that is tried as it is; else of a window, whose freedom comes on top.
         tried = problem if cut.grid.shape == problem.grid.shape else cut
         yield "`laplacian=unknown`", dataclasses.replace(tried, grid=tried.grid.restated(scheme="nine-point"))
+        if problem.camera.blur == 0:
+            yield "`blur=unknown`", dataclasses.replace(tried, camera=dataclasses.replace(problem.camera, blur=None))
     if not problem.window:
         yield "`window=True`", cut
     unknown, known = problem.camera.unknown, "" if problem.window else "`window=True`, "
     if "gain" not in unknown or "offset" not in unknown:
-        camera = Camera(None, None, problem.camera.gamma)
+        camera = dataclasses.replace(problem.camera, gain=None, offset=None)
         yield f"{known}`gain=unknown` and `offset=unknown`", dataclasses.replace(cut, camera=camera)
     if "gamma" not in unknown:
         told = f"{known}`gain=unknown`, `offset=unknown` and `gamma=unknown`"
-        yield told, dataclasses.replace(cut, camera=Camera(None, None, None))
+        camera = dataclasses.replace(problem.camera, gain=None, offset=None, gamma=None)
+        yield told, dataclasses.replace(cut, camera=camera)

@@ -9,12 +9,13 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Float
 from scipy.stats import qmc
 
-from ..observations.camera import ABSOLUTE, GAMMAS, Camera
+from ..observations.camera import ABSOLUTE, BLURS, GAMMAS, Camera
 from ..observations.gaps import Filling, away_from, reached, specks, stencils
 from ..simulation.corrected import Operator, Part
 from ..simulation.jacobian import kinetic_slopes, parameter_slopes
 from ..systems import ReactionDiffusion
 from ..systems.grid import Grid
+from .optics import Optics
 from .ties import Tie
 
 DECADES = 1.0  # starts are spread this far to each side of the system's defaults
@@ -48,6 +49,11 @@ class Problem:
         return self.window or self.seen is not None
 
     @property
+    def optics(self) -> Optics:
+        """The camera on this grid."""
+        return Optics(self.camera, self.grid)
+
+    @property
     def sought(self) -> tuple[str, ...]:
         """The names of all numbers that are sought."""
         return self.names + self.camera.unknown
@@ -63,8 +69,11 @@ class Problem:
 
     @functools.cached_property
     def pixels(self) -> Float[np.ndarray, "H W"]:
-        """1 where a pixel is seen."""
-        return np.ones(self.grid.shape) if self.seen is None else self.seen.astype(float)
+        """1 where a pixel is seen, and what it is blurred with is of the grid."""
+        out = np.ones(self.grid.shape) if self.seen is None else self.seen.astype(float)
+        if self.window and not self.optics.is_sharp:
+            out[[0, -1]] = out[:, [0, -1]] = 0.0
+        return out
 
     @functools.cached_property
     def inside(self) -> Float[np.ndarray, "H W"]:
@@ -238,4 +247,5 @@ def _camera_scaling(problem: Problem, y: np.ndarray) -> dict[str, tuple]:
         "gain": (True, gain, 1e-3 * gain, 1e3 * gain, np.log(gain), 0.2),
         "offset": (False, contrast, low - 10 * (high - low), high, offset / contrast, around * (high - low) / contrast),
         "gamma": (True, 1.0, *GAMMAS, 0.0, np.log(2.0)),
+        "blur": (False, 0.1, *BLURS, 0.0, 0.2),
     }  # fmt: skip

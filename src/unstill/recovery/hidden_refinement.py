@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import scipy.sparse as sp
 
 from ..simulation.corrected import normal_solve, sparse_grid
 from ..simulation.jacobian import drift_of, jacobian_pattern, kinetic_slopes
@@ -88,7 +89,7 @@ class Penalty:
         """Drift (C, H, W), 0 where it does not count, and misfit (H, W), both unweighted."""
         values = self.scaling.values(q)
         drift = drift_of(self.problem.system(values), self.problem.grid, state) * self.problem.inside
-        shown = self.problem.camera.picture(self.problem.camera_values(values), state[self.problem.observed])[0]
+        shown = self.problem.optics.picture(self.problem.camera_values(values), state[self.problem.observed])[0]
         return drift, (shown - picture) * self.problem.pixels
 
     def all_parts(self, q, states):
@@ -127,21 +128,43 @@ class Penalty:
         direct = problem.drift_slopes(values, state).reshape(P, -1).T * self.scaling.slope(values)
         direct -= drift[:, None] * np.repeat(units[1], n, axis=0)
         weights = (problem.inside / (level * units[0][:, None, None]) ** 2).ravel()
-        _, seen, by_camera = problem.camera.picture(problem.camera_values(values), state[problem.observed])
-        shown = np.zeros((n, P))  # ∂y/∂q
-        shown[:, len(problem.names) :] = by_camera.reshape(-1, n).T
-        pixels = self.problem.pixels.ravel()
-        shown *= self.scaling.slope(values) * pixels[:, None]
-        seen = seen.ravel() * pixels / self.noise**2
+        shown, optical = self._shown(values, state)
         soft = np.full(state.size, (damping + LOOSE * problem.open) / self.concentration_noise**2)
-        soft[o] += seen**2 * self.noise**2
         gradient, B = J.T @ (weights * drift), J.T @ (weights[:, None] * direct)
-        gradient[o] += seen * misfit
-        B[o] += seen[:, None] * shown
-        X = normal_solve(self.plan, self.pattern, sparse, J, weights, soft, np.column_stack([B, gradient]))
+        certain = problem.pixels.ravel() / self.noise**2
+        if isinstance(optical, np.ndarray):
+            soft[o] += optical**2 * certain
+            gradient[o] += optical * certain * misfit
+            B[o] += (optical * certain)[:, None] * shown
+            blurred = None
+        else:
+            padded = np.zeros(state.size)
+            padded[o] = certain
+            blurred = self.pattern.normal(optical, padded, np.zeros(state.size))
+            gradient += optical[o].T @ (certain * misfit)
+            B += optical[o].T @ (certain[:, None] * shown)
+        X = normal_solve(self.plan, self.pattern, sparse, J, weights, soft, np.column_stack([B, gradient]), blurred)
         own = direct.T @ (weights[:, None] * direct) + shown.T @ shown / self.noise**2
         slope = direct.T @ (weights * drift) + shown.T @ misfit / self.noise**2
         return own - B.T @ X[:, :P], slope - B.T @ X[:, P], X
+
+    def _shown(self, values, state) -> tuple[np.ndarray, np.ndarray | sp.csr_array]:
+        """∂y/∂q of the seen pixels, (n, P), and ∂y/∂c: of each cell alone, (n,), or, blurred, a matrix, (C·n, C·n)."""
+        problem, optics = self.problem, self.problem.optics
+        camera, seen = problem.camera_values(values), state[problem.observed]
+        _, slope, by_camera = optics.picture(camera, seen)
+        shown = np.zeros((seen.size, len(values)))
+        shown[:, len(problem.names) :] = by_camera.reshape(-1, seen.size).T
+        shown *= self.scaling.slope(values) * problem.pixels.ravel()[:, None]
+        if optics.is_sharp:
+            return shown, slope.ravel()
+        one = np.zeros((len(state), len(state), *seen.shape))
+        one[problem.observed, problem.observed] = 1.0
+        mixing = np.zeros(len(state))
+        mixing[problem.observed] = problem.camera.share(camera) * problem.grid.dx**2
+        blurred = self.pattern.matrix(mixing, one)
+        blurred.data = blurred.data * np.tile(slope.ravel(), len(state))[blurred.indices]
+        return shown, blurred
 
 
 def refine(

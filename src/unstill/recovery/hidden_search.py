@@ -35,7 +35,7 @@ class Balance:
         residuals, slopes, states = [], [], []
         problem, trust = self.problem, self.problem.trust
         for m, picture in enumerate(self.pictures):
-            seen, seen_slopes = problem.camera.concentration(problem.camera_values(values), picture)
+            seen, seen_slopes = problem.optics.concentration(problem.camera_values(values), picture)
             start = None if starts is None or self.route.linear else starts[m][problem.hidden]
             hidden, factor = solve_hidden(problem, self.route, values, seen, start)
             state = problem.state(seen, hidden)

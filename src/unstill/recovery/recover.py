@@ -12,7 +12,7 @@ from .._errors import BadInput
 from .._progress import AbstractCheckpoint, Memory, Progress, silent
 from .._result import Estimate, plain
 from .._types import Status
-from ..observations.camera import Camera
+from ..observations.camera import PARTS, Camera
 from ..observations.plausible import refuse_negative, refuse_stretched
 from ..observations.snapshots import Snapshots
 from ..observations.task import Pictures, Task, check, named_fields, system_class
@@ -22,6 +22,7 @@ from .assumptions import (
     cut_from_larger,
     noise_levels,
     of_file,
+    refuse_blur,
     refuse_one_field_options,
     refuse_scheme,
     refuse_window,
@@ -63,6 +64,7 @@ def recover(
     gain: PositiveOrUnknown | None = None,
     offset: NumberOrUnknown | None = None,
     gamma: PositiveOrUnknown | None = None,
+    blur: NumberOrUnknown | None = None,
     frames_dt: Positive | None = None,
     dt: NonNegative | None = None,
     progress: Progress = silent,
@@ -98,6 +100,8 @@ def recover(
             for integer pictures that state no calibration and for floats stretched from 0 to 1).
         offset: Likewise (default: 0, and unknown for such pictures).
         gamma: Likewise (default: 1).
+        blur: Of the picture: the share that each pixel takes of each of its four neighbours, half the variance of the
+            blur in pixels², from −0.12 (sharpened) to 0.12; or unknown (default: 0). No films.
         frames_dt: The pictures, of one field, are the frames of a film in order, this many units of time apart; they
             may move (`recover_movie`).
         dt: Euler step of the simulation behind moving pictures, in units of time; 0 for a true flow (default: of all
@@ -110,7 +114,7 @@ def recover(
     """
     kept = Memory() if resume is None else resume
     options = dict[str, Any](grid=grid, laplacian=laplacian, window=window, gain=gain, offset=offset, gamma=gamma)
-    options |= {"mask": mask, "noise": noise, "progress": progress}
+    options |= {"blur": blur, "mask": mask, "noise": noise, "progress": progress}
     if system == EVERY:
         unknown = laplacian if laplacian == UNKNOWN else None
         _refuse(fix=fix, start=start, dt=dt, frames_dt=frames_dt, laplacian=unknown)
@@ -147,8 +151,8 @@ def _of_every_system(seen: Snapshots, kept: AbstractCheckpoint, options: dict[st
 
 def _of_one_system(
     system, pictures, kept: AbstractCheckpoint, *, progress: Progress, observe=None, grid=None, laplacian=None,
-    window=False, mask=None, start=None, fix=None, noise=None, gain=None, offset=None, gamma=None, frames_dt=None,
-    dt=None, explain=True,
+    window=False, mask=None, start=None, fix=None, noise=None, gain=None, offset=None, gamma=None, blur=None,
+    frames_dt=None, dt=None, explain=True,
 ) -> Recovery:  # fmt: skip
     """`recover` for one system; with `explain`, the likeliest cause of a misfit is looked for."""
     started, cls = clock.perf_counter(), system_class(system)
@@ -166,7 +170,7 @@ def _of_one_system(
     if set(task.pictures) == set(cls.fields):
         masked = "" if mask is None else np.shape(mask)
         refuse_one_field_options(
-            ties, window=window, mask=masked, gain=gain, offset=offset, gamma=gamma, frames_dt=frames_dt
+            ties, window=window, mask=masked, gain=gain, offset=offset, gamma=gamma, blur=blur, frames_dt=frames_dt
         )
         remedy = "Give absolute values of all fields, or one field alone."
         refuse_negative(cls, task.grid, task.pictures, remedy)
@@ -174,9 +178,10 @@ def _of_one_system(
         found = _from_all_fields(task, kept, dt)
     else:
         stated = grid or getattr(named, "grid", None)
-        camera, of_camera = camera_of(named, task, gain, offset, gamma)
+        camera, of_camera = camera_of(named, task, gain, offset, gamma, blur)
         task, window, of_window = cut_from_larger(task, window, stated is not None)
         refuse_scheme(task.grid, window=window, gaps=seen is not None, film=frames_dt is not None)
+        refuse_blur(camera, task.grid, film=frames_dt is not None)
         told += of_camera + of_window
         if frames_dt is None:
             method, question = recover_hidden, {"window": window, "seen": seen, "explain": explain}
@@ -290,7 +295,7 @@ def _of_weak(cls, found: WeakResult, fix, states: np.ndarray) -> dict[str, Any]:
 def _of_hidden(found: HiddenResult, name: str, camera: Camera) -> dict[str, Any]:
     """The parts of a `Recovery` that the hidden-field road gives."""
     std = found.std if found.status in DONE else {}
-    parts = {part: getattr(camera, part) for part in ("gain", "offset", "gamma")}
+    parts = {part: getattr(camera, part) for part in PARTS}
     stated = {part: value for part, value in parts.items() if value is not None}
     return {
         "system": found.system,

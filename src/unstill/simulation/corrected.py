@@ -101,10 +101,14 @@ class Corrected:
 
 def normal_solve(
     plan, pattern: JacobianPattern, sparse: sp.csr_array, J: Operator, weights: np.ndarray, diagonal: np.ndarray,
-    rhs: np.ndarray,
+    rhs: np.ndarray, more: sp.csr_array | None = None,
 ) -> np.ndarray:  # fmt: skip
-    """x of (Jᵀ diag(weights) J + diag(diagonal)) x = rhs. Raises `SingularMatrix`."""
-    factor = Factorisation(plan, pattern.normal(sparse, weights, diagonal), symmetric=True)
+    """x of (Jᵀ diag(weights) J + diag(diagonal) + more) x = rhs; `more` has the pattern of a normal matrix, and needs a
+    sparse J. Raises `SingularMatrix`."""
+    matrix = pattern.normal(sparse, weights, diagonal)
+    if more is not None:
+        matrix.data = matrix.data + more.data
+    factor = Factorisation(plan, matrix, symmetric=True)
     if not isinstance(J, LinearOperator):
         return factor.solve(rhs)
     w, d = weights[:, None], diagonal[:, None]

@@ -1,5 +1,6 @@
 """Pictures that are not seen everywhere."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -10,6 +11,7 @@ from unstill import BadInput, GrayScott
 from unstill.cli.main import main
 from unstill.files import read_result
 from unstill.files.runs import read_run
+from unstill.observations.camera import Camera
 from unstill.recovery.hidden_problem import Problem
 from unstill.systems.grid import Grid
 
@@ -88,6 +90,8 @@ def test_the_equations_beside_gaps_are_not_held_to(window):
     if window:
         expected[[0, -1]] = expected[:, [0, -1]] = 0
     np.testing.assert_array_equal(problem.inside, expected)
+    blurred = dataclasses.replace(problem, camera=Camera(blur=None))
+    np.testing.assert_array_equal(blurred.pixels, seen * expected)  # others have something of what is not known
     # A gap of nine pixels and a speck are no data; each cell without an equation frees both fields of its own.
     freed = (expected == 0).sum() - 9
     loose = 4 if window else 0  # corners whose hidden field no equation takes; nor does any that of the gap's middle

@@ -69,11 +69,9 @@ class Problem:
 
     @functools.cached_property
     def pixels(self) -> Float[np.ndarray, "H W"]:
-        """1 where a pixel is seen, and what it is blurred with is of the grid."""
+        """1 where a pixel is seen, and, blurred, what it has of its neighbours is known."""
         out = np.ones(self.grid.shape) if self.seen is None else self.seen.astype(float)
-        if self.window and not self.optics.is_sharp:
-            out[[0, -1]] = out[:, [0, -1]] = 0.0
-        return out
+        return out if self.optics.is_sharp else out * self.inside
 
     @functools.cached_property
     def inside(self) -> Float[np.ndarray, "H W"]:

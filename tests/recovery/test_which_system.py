@@ -1,5 +1,7 @@
 """`recover("all", …)`: the ranking of systems, its verdict, and Ctrl-C."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,20 @@ def test_the_fit_that_leaves_least_is_first_and_all_are_told():
     assert found.message.startswith("v of gray-scott fits. ")
     # n log(left²) + P log n, by hand: 64 cells, four parameters
     assert found.ranking[0]["bic"] == pytest.approx(64 * np.log(1e-6) + 4 * np.log(64))
+
+
+def test_pixels_that_are_not_seen_do_not_count():
+    def each(cls, renamed):
+        (field,) = renamed.fields
+        made = outcome(cls, field, left=1e-3)
+        seen, misfit = made.pictures[field].copy(), np.full((1, 8, 8), 1e-3)
+        seen[0, :2] = np.nan
+        misfit[0, :2] = 0
+        return dataclasses.replace(made, pictures={field: seen}, misfit=misfit)
+
+    found = best_of_all(us.Snapshots({"v": Y}), each, Memory())
+    assert found.ranking[0]["unexplained"] == pytest.approx(1e-3)
+    assert found.ranking[0]["bic"] == pytest.approx(48 * np.log(1e-6) + 4 * np.log(48))
 
 
 def test_fits_that_cannot_be_told_apart_are_both_named():

@@ -110,9 +110,10 @@ class Goodness:
 
     @property
     def colour(self) -> float:
-        """The largest ring's power in units of χ²: white noise of that power would hold the parameters less well than
-        noise of this spectrum does."""
-        return max(float((self.rings / (1 + _CHANCE * self.deviations)).max()) / max(self.chi2, 1e-300), 1.0)
+        """The largest ring's power in units of χ², or of what chance may make of it: white noise of that power would
+        hold the parameters less well than noise of this spectrum does."""
+        level = max(min(self.chi2, 1 + _CHANCE * self.deviation), 1e-300)
+        return max(float((self.rings / (1 + _CHANCE * self.deviations)).max()) / level, 1.0)
 
     def to_dict(self) -> dict[str, float]:
         """χ² per cell, the p-value of the largest ring's power as white noise of the misfit's own level, and that

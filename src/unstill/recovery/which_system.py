@@ -55,7 +55,7 @@ def best_of_all(
             found = each(cls, dataclasses.replace(pictures, fields={field: values}))
             if found.interrupted:
                 return dataclasses.replace(found, ranking=tuple(entry for entry, _ in _ranked(trials)))
-            trials.append((_entry(found, field, values), found))
+            trials.append((_entry(found, field), found))
             kept.append_log(trials[-1][0])
     trials = _ranked(trials)
     ranking = tuple(entry for entry, _ in trials)
@@ -68,14 +68,15 @@ def _ranked(trials):
     return sorted(trials, key=lambda trial: (trial[1].status not in FITS, trial[0]["bic"]))
 
 
-def _entry(found: Recovery, field: str, values: np.ndarray) -> dict[str, Any]:
-    """A row of the ranking."""
-    left = 1.0
+def _entry(found: Recovery, field: str) -> dict[str, Any]:
+    """A row of the ranking; pixels that are not seen are NaN in the recovery's pictures."""
+    left, values = 1.0, found.pictures[field]
+    cells = int(np.isfinite(values).sum())
     if found.misfit is not None and len(found.misfit):
-        unit = found.noise[field] / float(values.std((1, 2)).mean()) if found.goodness else 1.0
-        left = max(float(np.sqrt((found.misfit**2).mean())) * unit, 1e-15)
+        unit = found.noise[field] / float(np.nanstd(values, (1, 2)).mean()) if found.goodness else 1.0
+        left = max(float(np.sqrt((found.misfit**2).sum() / cells)) * unit, 1e-15)
     sought = sum(each.std != 0 for each in {**found.parameters, **found.camera}.values())
-    bic = values.size * 2 * np.log(left) + sought * np.log(values.size)
+    bic = cells * 2 * np.log(left) + sought * np.log(cells)
     row = {"system": found.system.name, "field": field, "status": str(found.status), "unexplained": left}
     return {**row, "bic": float(bic)}
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from ..systems.grid import FIVE_POINT
 from .hidden_elimination import Route
 from .hidden_problem import Problem, Scaling
-from .hidden_search import Balance, search
+from .hidden_search import ROUGH, Balance, search
 
 _SIDE = 64  # cells of the middle that is tried: a few seconds for each cause
 _EXPLAINS = 0.5  # of what stayed unexplained: a cause that leaves less is named
@@ -28,7 +28,7 @@ def likeliest_cause(problem: Problem, route: Route, pictures: Float[np.ndarray, 
     middle = pictures[:1, *place]
     best, words = _EXPLAINS * left, ""
     for told, changed in _changed(problem, place):
-        found = search(Balance(changed, route, middle), Scaling.of(changed, middle))
+        found = search(Balance(changed, route, middle), Scaling.of(changed, middle), rounds=ROUGH)
         remains = float(np.sqrt(2 * found[0].cost)) if found else np.inf
         if remains < best:
             words = f" With {told}, {100 * remains:.2g} % would stay instead of {100 * left:.2g} %."

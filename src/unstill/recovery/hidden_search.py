@@ -14,6 +14,7 @@ from .hidden_problem import Problem, Scaling
 STARTS = 32
 DAMPING = damped.Damping(1e-3)
 ROUNDS = ((6, 3), (3, 5), (1, 400))  # (descents kept, iterations each)
+ROUGH = (*ROUNDS[:-1], (1, 60))  # where a share of the contrast is asked for, not the parameters
 
 
 class Balance:
@@ -141,16 +142,16 @@ def screen(balance: Balance, scaling: Scaling, q: np.ndarray, linear: list[int])
 
 
 def search(
-    balance: Balance, scaling: Scaling, given: np.ndarray | None = None, *, report=lambda entry: None
+    balance: Balance, scaling: Scaling, given: np.ndarray | None = None, *, rounds=ROUNDS, report=lambda entry: None
 ) -> list[Fitted]:
     """Descents from many starts and from `given`, best first; each round drops the worse half."""
     linear = linear_parameters(balance.problem, balance.route)
     ranked = sorted((screen(balance, scaling, q, linear) for q in scaling.starts(STARTS)), key=lambda pair: pair[0])
-    chosen = [q for cost, q in ranked[: ROUNDS[0][0]] if np.isfinite(cost)]
+    chosen = [q for cost, q in ranked[: rounds[0][0]] if np.isfinite(cost)]
     if given is not None:
         chosen.insert(0, scaling.clip(scaling.numbers(given)))
     alive = [at for q in chosen if (at := evaluate(balance, scaling, q)) is not None]
-    for keep, iterations in ROUNDS:
+    for keep, iterations in rounds:
         alive = [descend(balance, scaling, at, iterations) for at in alive[:keep]]
         alive.sort(key=lambda at: at.cost)
         if alive:

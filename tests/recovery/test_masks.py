@@ -142,3 +142,15 @@ def test_gaps_are_refused_where_all_fields_are_seen_or_a_film_is():
         us.recover("gray-scott", np.full(GRID.shape, np.nan), mask="nan", grid=GRID)
     with pytest.raises(BadInput, match="must be finite where the mask shows them; got 1 NaN"):
         us.recover("gray-scott", both[0, 0], mask=bar(), grid=GRID)
+
+
+def test_a_mask_that_is_no_file_is_named_and_not_the_source(tmp_path, capsys):
+    np.savez(tmp_path / "v.npz", v=noisy()[None], dx=1.0)
+    out = tmp_path / "r"
+    call = ["recover", str(tmp_path / "v.npz"), "--observe", "v", "--out", str(out), "--mask"]
+    assert main([*call, str(tmp_path / "nothing.png")]) == 2
+    assert capsys.readouterr().err.startswith("unstill recover: `--mask` must be an existing file or folder")
+    np.save(tmp_path / "small.npy", np.eye(12))
+    assert main([*call, str(tmp_path / "small.npy")]) == 2
+    assert capsys.readouterr().err.startswith("unstill recover: `--mask` must have the pictures' shape (48, 48)")
+    assert not out.exists()

@@ -37,7 +37,10 @@ def one_picture(argument: str, source: str):
     """The one picture of a file, (H, W), colours by their luminance; raises `BadInput`."""
     from ..files import load
 
-    fields = load(source, colormap="grey").fields
+    try:
+        fields = load(source, colormap="grey").fields
+    except BadInput as error:  # the file is what is wrong, whatever part of it
+        raise BadInput(argument, error.rule, error.value, error.remedy) from error
     (values, *others) = fields.values()
     if others or len(values) > 1:
         raise BadInput(argument, "must hold one picture", f"{len(values)} of {', '.join(fields)} in {source}")

@@ -133,6 +133,8 @@ def test_gaps_are_refused_where_all_fields_are_seen_or_a_film_is():
     both = np.stack([1 - noisy(), noisy()])[None]
     with pytest.raises(BadInput, match="`mask` must be left out where all fields are seen"):
         us.recover("gray-scott", both, mask=bar(), grid=GRID)
+    with pytest.raises(BadInput, match="`mask` must be left out where all fields are seen"):
+        us.recover("gray-scott", both, mask="nan", grid=GRID)
     both[0, 0, 3, 4] = np.nan
     with pytest.raises(BadInput, match="must be finite"):
         us.recover("gray-scott", both, grid=GRID)

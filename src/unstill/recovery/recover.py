@@ -168,7 +168,7 @@ def _of_one_system(
     if noise is not None and levels is None:
         task = dataclasses.replace(task, noise=noise_levels(task.pictures, noise))
     if set(task.pictures) == set(cls.fields):
-        masked = "" if mask is None else np.shape(mask)
+        masked = mask if mask is None or isinstance(mask, str) else np.shape(mask)
         refuse_one_field_options(
             ties, window=window, mask=masked, gain=gain, offset=offset, gamma=gamma, blur=blur, frames_dt=frames_dt
         )

@@ -1,5 +1,6 @@
 """Snapshots: a field by its name."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -26,3 +27,22 @@ def test_recover_refuses_the_name_of_a_file():
     ended = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True, check=False)
     assert "must be pictures, not the name of a file" in ended.stderr.splitlines()[-1]
     assert "BadInput" in ended.stderr.splitlines()[-1]
+
+
+def test_snapshots_check_themselves(rng):
+    found = us.Snapshots({"u": rng.random((3, 6, 7)), "v": rng.random((3, 6, 7)).astype(np.float32)})
+    assert found.fields["v"].dtype == np.float64
+    assert found.states(["v", "u"]).shape == (3, 2, 6, 7)
+    assert list(found.select(["v"]).fields) == ["v"]
+    with pytest.raises(us.BadInput, match="Known: u, v"):
+        found.select(["w"])
+    for fields in (
+        {},
+        {"v": np.full((4, 4), np.nan)},
+        {"v": rng.random((6, 7)) + 1j},
+        {"u": rng.random((6, 7)), "v": rng.random((9, 9))},
+    ):
+        with pytest.raises(us.BadInput):
+            us.Snapshots(fields)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.source = "elsewhere"

@@ -10,6 +10,7 @@ from PIL import Image
 import unstill as us
 from unstill.observations.borders import looks_cut
 from unstill.observations.camera import ABSOLUTE, Camera
+from unstill.recovery.optics import Optics
 from unstill.recovery.ties import powers, ties_of
 
 TRUTH = {"Du": 0.16, "Dv": 0.08, "F": 0.029, "k": 0.057}
@@ -268,3 +269,18 @@ def test_blurs_that_cannot_be_had(options, words):
     pictures = np.stack([whole()] * 8)[:, :20, :20] + np.random.default_rng(0).uniform(0, 0.01, (8, 20, 20))
     with pytest.raises(us.BadInput, match=words):
         us.recover("gray-scott", pictures, observe="v", grid=us.Grid((20, 20)), **options)
+
+
+@pytest.mark.parametrize("boundary", ["periodic", "no-flux"])
+@pytest.mark.parametrize("blur", [0.1, -0.07])
+def test_a_blur_takes_a_share_of_the_neighbours_and_is_undone(boundary, blur, rng):
+    grid = us.Grid((7, 6), 0.5, boundary)
+    optics, c = Optics(Camera(2.0, 0.1, 1.0, blur), grid), rng.uniform(0.1, 0.5, (7, 6))
+    y, slope, slopes = optics.picture(np.zeros(0), c)
+    beyond = np.pad(2 * c + 0.1, 1, mode="wrap" if boundary == "periodic" else "edge")
+    around = beyond[:-2, 1:-1] + beyond[2:, 1:-1] + beyond[1:-1, :-2] + beyond[1:-1, 2:]
+    np.testing.assert_allclose(y, (1 - 4 * blur) * beyond[1:-1, 1:-1] + blur * around, atol=1e-12)
+    assert (slope == 2.0).all()
+    assert slopes.shape == (0, 7, 6)
+    np.testing.assert_allclose(optics.concentration(np.zeros(0), y)[0], c, atol=1e-12)
+    assert not optics.is_sharp

@@ -20,7 +20,6 @@ from unstill.recovery.hidden_elimination import (
 from unstill.recovery.hidden_problem import Problem, Scaling
 from unstill.recovery.hidden_refinement import LOOSE, Penalty, covariance_of
 from unstill.recovery.hidden_search import Balance, Fitted, descend, evaluate, linear_parameters, screen
-from unstill.recovery.optics import Optics
 from unstill.recovery.ties import ties_of
 from unstill.simulation import Grid
 from unstill.simulation.jacobian import drift_of
@@ -394,18 +393,3 @@ def test_the_covariance_of_a_picture_without_noise_is_the_sandwich(rng):
         found.append(_block_covariance(fit, np.zeros((2, 0))) - extra)
     # 36 blocks: each estimate is good to 24 %, the mean of 200 to 2 %
     np.testing.assert_allclose(np.mean(found, 0), s**2 * np.linalg.inv(H), rtol=0.08, atol=0.08 * s**2 / n)
-
-
-@pytest.mark.parametrize("boundary", ["periodic", "no-flux"])
-@pytest.mark.parametrize("blur", [0.1, -0.07])
-def test_a_blur_takes_a_share_of_the_neighbours_and_is_undone(boundary, blur, rng):
-    grid = Grid((7, 6), 0.5, boundary)
-    optics, c = Optics(Camera(2.0, 0.1, 1.0, blur), grid), rng.uniform(0.1, 0.5, (7, 6))
-    y, slope, slopes = optics.picture(np.zeros(0), c)
-    beyond = np.pad(2 * c + 0.1, 1, mode="wrap" if boundary == "periodic" else "edge")
-    around = beyond[:-2, 1:-1] + beyond[2:, 1:-1] + beyond[1:-1, :-2] + beyond[1:-1, 2:]
-    np.testing.assert_allclose(y, (1 - 4 * blur) * beyond[1:-1, 1:-1] + blur * around, atol=1e-12)
-    assert (slope == 2.0).all()
-    assert slopes.shape == (0, 7, 6)
-    np.testing.assert_allclose(optics.concentration(np.zeros(0), y)[0], c, atol=1e-12)
-    assert not optics.is_sharp

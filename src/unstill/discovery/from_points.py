@@ -38,6 +38,7 @@ class Table(Protocol):
     def __array__(self) -> np.ndarray: ...
 
 
+_COLLINEAR = 1e-11  # of a unit: nearer terms leave their coefficients fewer than five digits
 _OPEN, _CLEANER = 5.0, 0.2  # first statistic at which noise is suspected; what is left of it if it was noise
 
 
@@ -81,11 +82,10 @@ def discover_points(
         if ordered is not None and periods and ordered.x.shape[1:] == (len(names),):
             ordered = Ordered(unwrapped(ordered.x, names, periods), ordered.interval)
         signs = known_signs(sign, problem.library, names)
+        if problem.nearest_collinear < _COLLINEAR:
+            raise _too_far(heaps[0], names)
         levels, rows, space = _cleaned(problem, noise)
-        try:
-            basis = members(problem, space, rows)
-        except np.linalg.LinAlgError as error:  # of a Gram matrix whose columns are equal but for rounding
-            raise _too_far(heaps[0], names) from error
+        basis = members(problem, space, rows)
     found = conclude(problem, space, basis, signs, ordered, levels, (fix, covariance), time.perf_counter() - began)
     given = sum(np.shape(getattr(p, "x", p))[0] for p in _listed(points))
     copies = given - found.count

@@ -87,6 +87,11 @@ class Problem:
             library, names, conditions, scale, forms, reduction, has_known, stochastic, tests, periods, Q, triangle
         )
 
+    @property
+    def nearest_collinear(self) -> float:
+        """How far from collinear the terms are: the least |Te| over unit vectors e in units that make all columns 1."""
+        return float(np.linalg.svd(self.triangle / np.linalg.norm(self.triangle, axis=0), compute_uv=False)[-1])
+
     def terms_at(self, x: Float[np.ndarray, "T D"]) -> Float[np.ndarray, "T L"]:
         """θ(x) under the first heap's conditions."""
         held = np.broadcast_to(self.conditions[0], (len(x), len(self.conditions[0])))

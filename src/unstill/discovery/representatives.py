@@ -51,9 +51,9 @@ def members(problem: Problem, space: NullSpace, rows: Rows) -> list[Member]:
     """A sparse basis of the admissible space, the sparsest first. Where something is known, the first holds it and the
     others can be added to it in any amount."""
     T = problem.triangle
-    normal, gram = T.T @ space.normal @ T, T.T @ T
+    normal = space.normal
     raw = np.linalg.solve(T, space.vectors)
-    unit = np.sqrt(np.diag(gram))[:, None] * raw
+    unit = np.sqrt((T**2).sum(0))[:, None] * raw
     last = len(raw) - 1
     marks = pivots(unit)
     if problem.has_known:
@@ -68,7 +68,7 @@ def members(problem: Problem, space: NullSpace, rows: Rows) -> list[Member]:
     else:
         found = [_one_of(problem, rows, normal, marks, mark, price) for mark in marks]
     if problem.has_known:
-        found[0] = dataclasses.replace(found[0], closed=_balanced(normal, gram, unit, price))
+        found[0] = dataclasses.replace(found[0], closed=_balanced(normal, T, unit, price))
     fixed = found[:1] if problem.has_known else []
     return fixed + sorted(found[len(fixed) :], key=lambda member: np.count_nonzero(member.coefficients))
 
@@ -76,13 +76,12 @@ def members(problem: Problem, space: NullSpace, rows: Rows) -> list[Member]:
 def _one_of(problem: Problem, rows: Rows, normal: np.ndarray, marks: Sequence[int], mark: int, price: float) -> Member:
     """The sparse member that has a share in `mark` and in none of the other marks."""
     T, allowed = problem.triangle, np.ones(len(normal), bool)
-    gram = T.T @ T
     allowed[[other for other in marks if other != mark]] = False
     own = normal
     if len(marks) > 1:  # the weights of the best vector are not those of the others
-        whole, _ = eliminate(normal, gram, allowed, mark, 0.0)
-        own = T.T @ rows.normal_at(T @ whole / math.sqrt(whole @ gram @ whole)) @ T
-    vector, spread = eliminate(own, gram, allowed, mark, price)
+        whole, _ = eliminate(normal, T, allowed, mark, 0.0)
+        own = rows.normal_at(T @ whole / np.linalg.norm(T @ whole))
+    vector, spread = eliminate(own, T, allowed, mark, price)
     return _scaled(problem, vector, spread, mark)
 
 
@@ -105,8 +104,8 @@ def _single(problem: Problem, rows: Rows, space: NullSpace, normal: np.ndarray, 
 
 def _updated(T: Float[np.ndarray, "p p"], updating: Updating, normal: np.ndarray, mark: int, price: float):
     """The updated estimate on the terms that it leaves, and these; None where there is no minimum."""
-    gram, every = T.T @ T, np.ones(len(T), bool)
-    vector, found, before = eliminate(normal, gram, every, mark, price)[0], None, every
+    every = np.ones(len(T), bool)
+    vector, found, before = eliminate(normal, T, every, mark, price)[0], None, every
     for _ in range(_PASSES):
         kept = vector != 0
         if found is not None and (kept == before).all():
@@ -114,7 +113,7 @@ def _updated(T: Float[np.ndarray, "p p"], updating: Updating, normal: np.ndarray
         found, before = updating.minimum(T @ vector, np.linalg.qr(T[:, kept])[0]), kept
         if found is None:
             return None
-        vector, _ = eliminate(T.T @ updating.normal_at(found[0]) @ T, gram, every, mark, price)
+        vector, _ = eliminate(updating.normal_at(found[0]), T, every, mark, price)
     return None if found is None else (found, before)
 
 
@@ -140,11 +139,11 @@ def _scaled(problem: Problem, vector: Float[np.ndarray, " p"], spread: Float[np.
     return _member(problem, vector, spread)
 
 
-def _balanced(normal, gram, unit: Float[np.ndarray, "p N"], price: float) -> bool:
+def _balanced(normal, T, unit: Float[np.ndarray, "p N"], price: float) -> bool:
     """Whether what is known has a share in the admissible space: of one vector, whether elimination keeps it."""
     if unit.shape[1] > 1:
-        return balanced(normal, gram, unit.shape[1], price)
-    vector, _ = eliminate(normal, gram, np.ones(len(unit), bool), int(np.argmax(np.abs(unit[:-1, 0]))), price)
+        return balanced(normal, T, unit.shape[1], price)
+    vector, _ = eliminate(normal, T, np.ones(len(unit), bool), int(np.argmax(np.abs(unit[:-1, 0]))), price)
     return bool(vector[-1] != 0)
 
 

@@ -44,32 +44,49 @@ def price_of_a_term(terms: int, dispersion: float) -> float:
     return float(chi2.isf(_LEVEL / terms, 1)) * max(1.0, dispersion)
 
 
+@dataclasses.dataclass(frozen=True)
 class _RatioSearch(Search):
-    """Sets of terms by m · eᵀNe/eᵀSe, each at its own least ratio; `H` is N, `G` is S/m."""
+    """Sets of terms by m · eᵀNe/eᵀSe, each at its own least ratio: eᵀNe = |`root` b|² and eᵀSe/m = |b|² with
+    b = `columns` e. Each set has its own orthonormal basis, since columns may be nearly collinear."""
+
+    root: Float[np.ndarray, "p p"]
+    columns: Float[np.ndarray, "p p"]
+
+    @classmethod
+    def of(cls, pinned: int, price: float, N: np.ndarray, S: np.ndarray, units: np.ndarray) -> _RatioSearch:
+        """Of N and S/m on t = `units` e."""
+        half = np.linalg.cholesky(S)
+        values, axes = np.linalg.eigh(N)
+        root = (np.sqrt(np.maximum(values, 0.0)) * axes).T
+        return cls(pinned, price, scipy.linalg.solve_triangular(half, root.T, lower=True).T, half.T @ units)
 
     @functools.cached_property
     def _known(self) -> dict[tuple[int, ...], float]:
         return {}
 
-    def _least(self, terms: np.ndarray):
-        every = np.append(terms, self.pinned)
-        N, S = self.H[np.ix_(every, every)], self.G[np.ix_(every, every)]
-        values, vectors = scipy.linalg.eigh(N, S, subset_by_index=[0, 0])
-        return float(values[0]), vectors[:, 0] / vectors[-1, 0], N - values[0] * S, S
+    def _on(self, terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The ratios' matrix in an orthonormal basis of one set, and what leads there from e: R."""
+        Q, R = np.linalg.qr(self.columns[:, np.append(terms, self.pinned)])
+        inner = self.root @ Q
+        return inner.T @ inner, R
 
     def best_on(self, terms):
         """The vector of least ratio, 1 at the pinned term, and its covariance."""
-        e, spread = np.zeros(len(self.H)), np.zeros_like(self.H)
-        _, inner, H, S = self._least(terms)
-        e[np.append(terms, self.pinned)] = inner
-        spread[np.ix_(terms, terms)] = np.linalg.pinv(H[:-1, :-1]) * (inner @ S @ inner)
+        e, spread = np.zeros(len(self.root)), np.zeros_like(self.root)
+        ratios, R = self._on(terms)
+        values, vectors = np.linalg.eigh(ratios)
+        inner = scipy.linalg.solve_triangular(R, vectors[:, 0])
+        e[np.append(terms, self.pinned)] = inner / inner[-1]
+        back = np.linalg.pinv(np.sqrt(values - values[0])[:, None] * (vectors.T @ R[:, :-1]))
+        spread[np.ix_(terms, terms)] = back @ back.T / inner[-1] ** 2
         return e, spread
 
     def total(self, terms):
         """m · least ratio + price · terms."""
         key = tuple(sorted(terms.tolist()))
         if key not in self._known:
-            self._known[key] = self._least(terms)[0] + self.price * len(terms)
+            least = scipy.linalg.eigvalsh(self._on(terms)[0], subset_by_index=[0, 0])[0]
+            self._known[key] = float(least) + self.price * len(terms)
         return self._known[key]
 
 
@@ -102,12 +119,10 @@ class _Ridged:
         t /= np.linalg.norm(t)
         covariances = self.rows.covariances(t)
         halves = self.rows.halves(covariances, self.ridge)
-        N = self.units.T @ self.rows.normal(halves) @ self.units
-        S = self.units.T @ self.rows.scatter(halves) @ self.units
-        shrinkage = min(form.shrinkage for form in self.rows.forms)
-        unit = np.linalg.solve(self.units, t)
-        search = _RatioSearch(shrinkage * N, S / (unit @ S @ unit), self.pinned, self.price)
-        return _Fit(float(unit @ search.H @ unit) + self.price * len(terms), terms, e, search)
+        N, S = self.rows.normal(halves), self.rows.scatter(halves)
+        N *= min(form.shrinkage for form in self.rows.forms)
+        search = _RatioSearch.of(self.pinned, self.price, N, S / (t @ S @ t), self.units)
+        return _Fit(float(t @ N @ t) + self.price * len(terms), terms, e, search)
 
     def fit(self, e: np.ndarray, terms: np.ndarray, rounds: int = _REFITS) -> _Fit:
         """The least (1) that iterated weights come by from e."""

@@ -72,10 +72,10 @@ class AbstractFieldFlow(eqx.Module):
         """dc/dt of states (M, C, H, W): NumPy, JAX or PyTorch in, the same out. Raises `BadInput`."""
         check_pictures(self.fields, state)
         if isinstance(state, jax.Array):
-            return self.drift(state)
+            return compiled_drift(self, state)
         host = state if isinstance(state, np.ndarray) else state.detach().cpu().numpy()
         with enable_x64():
-            found = np.asarray(self.drift(jnp.asarray(host, jnp.float64))).astype(
+            found = np.asarray(compiled_drift(self, jnp.asarray(host, jnp.float64))).astype(
                 host.dtype if host.dtype.kind == "f" else np.float64
             )
         if isinstance(state, np.ndarray):
@@ -83,6 +83,12 @@ class AbstractFieldFlow(eqx.Module):
         import torch  # pyright: ignore[reportMissingImports]
 
         return torch.as_tensor(found, dtype=state.dtype, device=state.device)
+
+
+@eqx.filter_jit
+def compiled_drift(flow: AbstractFieldFlow, state: Float[Array, "*B C H W"]) -> Float[Array, "*B C H W"]:
+    """dc/dt as one program."""
+    return flow.drift(state)
 
 
 def residuals_of(

@@ -15,7 +15,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float, Int
 
 from .._arguments import Count, NonNegative, Positive, Whole, checked
 from .._errors import BadInput, NumericalFailure
@@ -23,7 +23,7 @@ from .._progress import Progress, silent
 from .._types import Status
 from ..simulation import Grid, Trajectory
 from .field_score import check_pictures, noised_pictures
-from .flow import AbstractFieldFlow
+from .flow import AbstractFieldFlow, compiled_drift
 
 _LOST = 20.0  # standard deviations: nothing that moves by its score is there
 
@@ -66,10 +66,11 @@ def langevin(
     z = _noised(flow, state, samples, size, jax.random.fold_in(key, 0))
     step, every, done = dt or flow.dt / (1 + eta), max(1, -(-steps // frames)), 0
     kept, ts, status = [_shown(flow, z)], [0.0], Status.MOVING
+    numbers = jnp.asarray([step, eta, -1.0 if reverse else 1.0], jnp.float32)  # no constants: one program serves all
     for first in range(0, steps, every):
         try:
             some = min(every, steps - first)
-            moved = _several(flow, z, jax.random.fold_in(key, first + 1), step, eta, -1.0 if reverse else 1.0, some)
+            moved = _several(flow, z, jax.random.fold_in(key, first + 1), numbers, jnp.asarray(some))
             if not bool(jnp.max(jnp.abs(moved)) < _LOST):  # NaN compares false
                 status = Status.BLOW_UP
                 break
@@ -93,7 +94,9 @@ def langevin(
         ts=np.array(ts),
         status=(status,) * len(last),
         steps=np.full(len(last), done),
-        drift=np.sqrt((np.asarray(flow.drift(jnp.asarray(last))) ** 2).mean((2, 3))).max(1).astype(np.float64),
+        drift=np.sqrt((np.asarray(compiled_drift(flow, jnp.asarray(last))) ** 2).mean((2, 3)))
+        .max(1)
+        .astype(np.float64),
         seconds=time.perf_counter() - began,
     )
 
@@ -117,7 +120,12 @@ def _shown(flow: AbstractFieldFlow, z: Array) -> Array:
 
 
 @eqx.filter_jit
-def _several(flow: AbstractFieldFlow, z: Array, key: Array, dt: float, eta: float, sign: float, steps: int) -> Array:
+def _several(
+    flow: AbstractFieldFlow, z: Array, key: Array, numbers: Float[Array, " 3"], steps: Int[Array, ""]
+) -> Array:
+    """So many steps of `dt` under noise of strength `eta` and the flow times `sign`."""
+    dt, eta, sign = numbers
+
     def drift(z: Array) -> Array:
         s = flow.score.at(z, flow.tau)
         return sign * flow.drift_with(z, s) + eta * s

@@ -156,10 +156,10 @@ class _Recovery:
         moving = not is_steady(np.sqrt(2 * best.cost), allowed, share if self.noise.detected else 0.0)
         # What seems to move may be noise that is weak in the corner of the spectrum alone: a fit will tell.
         if self.noise.detected and share > FAINT and (not moving or np.sqrt(2 * best.cost) < COLOURED):
-            level, found = self.noise, self._noisy(best, null)
+            before, found = (self.noise, self.problem, self.scaling), self._noisy(best, null)
             if not moving or found.status in (Status.CONVERGED, Status.UNIDENTIFIABLE):
                 return found
-            self.noise = level
+            self.noise, self.problem, self.scaling = before
         if self.problem.open and not moving:
             return self._open(best, null)
         return self._clean(best, null, moving)
@@ -184,6 +184,7 @@ class _Recovery:
 
     def _noisy(self, best: Fitted, null: np.ndarray) -> HiddenResult:
         """The search's end, refined to the maximum likelihood."""
+        best, null = self._unsure_of_blur(best, null)
         at, goodness = self._refined(best.q, best.states, null)
         if goodness.is_coloured:
             self.noise = dataclasses.replace(self.noise, std=self.noise.std * float(np.sqrt(goodness.chi2)))
@@ -199,6 +200,18 @@ class _Recovery:
         coherent = self._goodness(at.tried_misfit).excess * at.tried_sampling
         covariance = at.covariance * goodness.colour + coherent
         return self._result(best, at.q, covariance, null, at.states, end, at.history, at.misfit / self.noise.std)
+
+    def _unsure_of_blur(self, best: Fitted, null: np.ndarray) -> tuple[Fitted, np.ndarray]:
+        """From here on the blur of a picture that states none is a number like the others, with what is known of it
+        before (`blur_std`). The search does without: it has enough to find."""
+        camera = self.problem.camera
+        if not camera.blur_std or camera.blur is None or self.problem.grid.scheme == "spectral":
+            return best, null
+        values = self.scaling.values(best.q)
+        self.problem = dataclasses.replace(self.problem, camera=dataclasses.replace(camera, blur=None))
+        self.scaling = Scaling.of(self.problem, self.pictures)
+        best = dataclasses.replace(best, q=self.scaling.numbers(np.append(values, camera.blur)))
+        return best, np.vstack([null, np.zeros((1, null.shape[1]))])
 
     def _refined(self, q: np.ndarray, states: np.ndarray, null: np.ndarray) -> tuple[Refined, Goodness]:
         """The maximum likelihood at the present level of noise, and the goodness of that fit."""

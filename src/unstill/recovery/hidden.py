@@ -22,7 +22,7 @@ from .causes import likeliest_cause
 from .hidden_combinations import combinations, determined_products, null_directions
 from .hidden_elimination import choose_route
 from .hidden_problem import Problem, Scaling
-from .hidden_refinement import Penalty, Refined, covariance_of, refine
+from .hidden_refinement import LEVELS, Penalty, Refined, covariance_of, refine
 from .hidden_result import HiddenResult, determined, empty, is_flat, numbers_of, out_of_range, told_of
 from .hidden_search import Balance, Fitted, busiest_part, descend, evaluate, search
 from .hidden_verdict import COLOURED, FAINT, RELAXED, Ended, Goodness, objection
@@ -184,11 +184,13 @@ class _Recovery:
 
     def _noisy(self, best: Fitted, null: np.ndarray) -> HiddenResult:
         """The search's end, refined to the maximum likelihood."""
-        best, null = self._unsure_of_blur(best, null)
-        at, goodness = self._refined(best.q, best.states, null)
+        at = self._refined(best.q, best.states, null)
+        best, at, null, levels = self._unsure_of_blur(best, at, null)
+        goodness = self._goodness(at.misfit)
         if goodness.is_coloured:
             self.noise = dataclasses.replace(self.noise, std=self.noise.std * float(np.sqrt(goodness.chi2)))
-            at, goodness = self._refined(at.q, at.states, null)
+            at = self._refined(at.q, at.states, null, levels)
+            goodness = self._goodness(at.misfit)
         estimated = self.noise.relative_error > 0
         if goodness.is_less and estimated and self.problem.open:
             self.noise = dataclasses.replace(self.noise, detected=False)
@@ -201,23 +203,29 @@ class _Recovery:
         covariance = at.covariance * goodness.colour + coherent
         return self._result(best, at.q, covariance, null, at.states, end, at.history, at.misfit / self.noise.std)
 
-    def _unsure_of_blur(self, best: Fitted, null: np.ndarray) -> tuple[Fitted, np.ndarray]:
-        """From here on the blur of a picture that states none is a number like the others, with what is known of it
-        before (`blur_std`). The search does without: it has enough to find."""
+    def _unsure_of_blur(self, best: Fitted, at: Refined, null: np.ndarray):
+        """From the sharp fit on, the blur of a picture that states none is a number like the others, with what is known
+        of it before (`blur_std`). From further away, or under a looser penalty, the fit loses its way in it: the levels
+        from here on come last."""
         camera = self.problem.camera
         if not camera.blur_std or camera.blur is None or self.problem.grid.scheme == "spectral":
-            return best, null
-        values = self.scaling.values(best.q)
-        self.problem = dataclasses.replace(self.problem, camera=dataclasses.replace(camera, blur=None))
-        self.scaling = Scaling.of(self.problem, self.pictures)
-        best = dataclasses.replace(best, q=self.scaling.numbers(np.append(values, camera.blur)))
-        return best, np.vstack([null, np.zeros((1, null.shape[1]))])
+            return best, at, null, LEVELS
 
-    def _refined(self, q: np.ndarray, states: np.ndarray, null: np.ndarray) -> tuple[Refined, Goodness]:
-        """The maximum likelihood at the present level of noise, and the goodness of that fit."""
+        def with_blur(q: np.ndarray) -> np.ndarray:
+            return scaling.numbers(np.append(self.scaling.values(q), camera.blur))
+
+        problem = dataclasses.replace(self.problem, camera=dataclasses.replace(camera, blur=None))
+        scaling = Scaling.of(problem, self.pictures)
+        best, q, null = dataclasses.replace(best, q=with_blur(best.q)), with_blur(at.q), np.pad(null, ((0, 1), (0, 0)))
+        self.problem, self.scaling = problem, scaling
+        found = self._refined(q, at.states, null, (at.level,))
+        systematic = np.pad(at.covariance - at.sampling, ((0, 1), (0, 1)))
+        return best, dataclasses.replace(found, covariance=found.covariance + systematic), null, (at.level,)
+
+    def _refined(self, q: np.ndarray, states: np.ndarray, null: np.ndarray, levels=LEVELS) -> Refined:
+        """The maximum likelihood at the present level of noise."""
         penalty = Penalty(self.problem, self.scaling, self.pictures, self.noise.std, states, q, null)
-        at = refine(penalty, q, states, null, report=self.progress)
-        return at, self._goodness(at.misfit)
+        return refine(penalty, q, states, null, levels=levels, report=self.progress)
 
     def _goodness(self, misfit: np.ndarray) -> Goodness:
         """Of a fit's misfit, which is 0 where nothing is seen."""

@@ -184,9 +184,9 @@ class Penalty:
 
 
 def refine(
-    penalty: Penalty, q: np.ndarray, states: np.ndarray, null: np.ndarray, *, report=lambda entry: None
+    penalty: Penalty, q: np.ndarray, states: np.ndarray, null: np.ndarray, *, levels=LEVELS, report=lambda entry: None
 ) -> Refined:
-    """Tighten ε through `LEVELS` until the numbers move by more than chance allows.
+    """Tighten ε through `levels` until the numbers move by more than chance allows.
 
     A picture that still moves a little obeys the steady equations only up to its drift; below some ε the fit chases
     that drift and the numbers leave the range that the coarser level gave them (Hausman's test). Then the coarser
@@ -200,7 +200,7 @@ def refine(
     history: list[dict] = []
     systematic, exhausted = np.zeros((len(q), len(q))), False
     # The sharpest level takes a spectral Laplacian's conjugate gradients more steps than they have.
-    levels = LEVELS[:-1] if penalty.problem.grid.scheme == "spectral" else LEVELS
+    levels = levels[:-1] if penalty.problem.grid.scheme == "spectral" else levels
     for level in levels:
         q, states, iterations = _descend(penalty, q, states, level)
         exhausted |= iterations >= penalty.iterations

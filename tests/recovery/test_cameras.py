@@ -29,7 +29,7 @@ def whole() -> np.ndarray:
 @functools.cache
 def spots() -> np.ndarray:
     """v of a lattice of spots at rest, periodic."""
-    system, grid = us.GrayScott.make("spots"), us.Grid((48, 48))
+    system, grid = us.GrayScott.make("spots"), us.Grid((64, 64))
     moved = us.simulate(system, grid=grid, init="discs", steps=40_000, seed=4)
     return us.polish(system, grid, moved.state[0])[0][1]
 
@@ -253,7 +253,7 @@ def test_a_blur_is_found_and_undone(blur, camera):
 
 @pytest.mark.parametrize("width", [0.0, 0.4])
 def test_a_photograph_may_be_a_little_blurred(width):
-    """Nobody says so: spots of 64² blurred over .4 pixels, taken for sharp, gave F 10 % off, five standard deviations."""
+    """Nobody says so: blurred over .4 pixels and taken for sharp, they gave F 10 % off, five standard deviations."""
     v = spots()
     seen = gaussian_filter(v, width, mode="wrap") if width else v
     seen = seen + 0.03 * v.std() * np.random.default_rng(3).standard_normal(v.shape)

@@ -17,8 +17,8 @@ class Camera:
     """y = (1 + blur dx²∇²)(gain · c^gamma + offset), with None for what is unknown; powers are of positive fields only.
 
     An unknown blur lies around 0 with the standard deviation `blur_std`; 0: nothing is known of it. Of each of its four
-    neighbours a pixel takes the share `blur`, half the variance of a blur in pixels²; sharpened pictures have a negative
-    one. The curve is applied here, the blur where there is a grid (`Optics`). Values of the unknowns are passed in the
+    neighbours a pixel takes the share `blur`, half the variance of a blur in pixels²; sharpened pictures have a
+    negative one. The curve is applied here, the blur where there is a grid (`Optics`). Values of the unknowns are passed in the
     order of `unknown`.
     """
 

@@ -176,9 +176,7 @@ def camera_of(named: Any, task: Task, gain, offset, gamma, blur) -> tuple[Camera
         return Camera(**known), f"{palette}; "
     if stretched:
         return Camera(**known), "values from 0 to 1 exactly look stretched: gain and offset are unknown; "
-    return Camera(
-        **known
-    ), "integers that state no calibration: gain and offset are unknown, a little blur is allowed for; "
+    return Camera(**known), "integers that state no calibration: gain, offset and a little blur are unknown; "
 
 
 def cut_from_larger(task: Task, window: bool, stated: bool) -> tuple[Task, bool, str]:

@@ -48,8 +48,9 @@ class Penalty:
     field i and s_i the noise s as a share of that field, both at the fields of the start but at the current q: else
     rates that fall to 0, or a gain that grows, would still every drift. At a window's border, and beside gaps, no drift
     counts. As ε → 0 the drift becomes a constraint and the estimate the maximum-likelihood one; a large ε forgives a
-    bad start. Of a blur b that is known up to σ, ½ b²/σ² is added. The fields are eliminated from every Gauss–Newton step by a sparse Cholesky factor. Steps of q are taken
-    across the directions `null` that no picture can determine: along them nothing but the penalty's own units changes.
+    bad start. Of a blur b that is known up to σ, ½ b²/σ² is added. The fields are eliminated from every Gauss–Newton
+    step by a sparse Cholesky factor. Steps of q are taken across the directions `null` that no picture can determine:
+    along them nothing but the penalty's own units changes.
     """
 
     def __init__(

@@ -101,8 +101,8 @@ def recover(
         offset: Likewise (default: 0, and unknown for such pictures).
         gamma: Likewise (default: 1).
         blur: Of the picture: the share that each pixel takes of each of its four neighbours, half the variance of the
-            blur in pixels², from −0.12 (sharpened) to 0.12; or unknown (default: 0, and 0 ± 0.05 where the gain is unknown
-            and there is noise). No films.
+            blur in pixels², from −0.12 (sharpened) to 0.12; or unknown (default: 0, and 0 ± 0.05 where the gain is
+            unknown and there is noise). No films.
         frames_dt: The pictures, of one field, are the frames of a film in order, this many units of time apart; they
             may move (`recover_movie`).
         dt: Euler step of the simulation behind moving pictures, in units of time; 0 for a true flow (default: of all

@@ -331,7 +331,9 @@ def stacked(penalty: Penalty, q, states, level):
     for state, picture in zip(states, penalty.pictures, strict=True):
         drift, misfit = penalty.parts(q, state, picture)
         parts += [(drift / (level * penalty.unit(q)[:, None, None])).ravel(), misfit.ravel() / penalty.noise]
-    return np.concatenate(parts)
+    known = penalty.problem.camera.blur_std
+    blur = penalty.scaling.values(q)[-1:] / known if known else np.zeros(0)
+    return np.concatenate([*parts, blur])
 
 
 @pytest.mark.parametrize(
@@ -343,6 +345,7 @@ def stacked(penalty: Penalty, q, states, level):
         ("periodic", Camera(None, None, None), False),
         ("periodic", Camera(blur=0.08), False),
         ("no-flux", Camera(None, None, 1.0, None), True),
+        ("periodic", Camera(None, 0.1, 1.0, None, 0.03), False),
     ],
 )
 def test_a_step_of_the_refinement_is_the_dense_gauss_newton_step(boundary, camera, window, rng):

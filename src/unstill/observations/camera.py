@@ -8,6 +8,7 @@ from jaxtyping import Float
 FLOOR = 1e-4  # of the largest concentration: below, a power with an unknown exponent is not followed
 GAMMAS = (0.2, 5.0)
 BLURS = (-0.12, 0.12)  # 1 + blur dx²∇² loses the finest waves at ⅛
+UNSTATED_BLUR = 0.05  # a blur over a third of a pixel: lenses, resampling, compression of pictures that say nothing
 PARTS = ("gain", "offset", "gamma", "blur")
 
 
@@ -15,15 +16,17 @@ PARTS = ("gain", "offset", "gamma", "blur")
 class Camera:
     """y = (1 + blur dx²∇²)(gain · c^gamma + offset), with None for what is unknown; powers are of positive fields only.
 
-    Of each of its four neighbours a pixel takes the share `blur`, half the variance of a blur in pixels²; sharpened
-    pictures have a negative one. The curve is applied here, the blur where there is a grid (`Optics`). Values of the
-    unknowns are passed in the order of `unknown`.
+    An unknown blur lies around 0 with the standard deviation `blur_std`; 0: nothing is known of it. Of each of its four
+    neighbours a pixel takes the share `blur`, half the variance of a blur in pixels²; sharpened pictures have a
+    negative one. The curve is applied here, the blur where there is a grid (`Optics`). Values of the unknowns are passed in the
+    order of `unknown`.
     """
 
     gain: float | None = 1.0
     offset: float | None = 0.0
     gamma: float | None = 1.0
     blur: float | None = 0.0
+    blur_std: float = 0.0
 
     @property
     def unknown(self) -> tuple[str, ...]:

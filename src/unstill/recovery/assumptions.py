@@ -11,7 +11,7 @@ from .._arguments import Rule
 from .._errors import BadInput
 from .._numbers import real_numbers
 from ..observations.borders import looks_cut
-from ..observations.camera import BLURS, Camera
+from ..observations.camera import BLURS, UNSTATED_BLUR, Camera
 from ..observations.gaps import Filling, specks, stencils
 from ..observations.independence import distinct_pictures
 from ..observations.outliers import stand_out
@@ -164,6 +164,8 @@ def camera_of(named: Any, task: Task, gain, offset, gamma, blur) -> tuple[Camera
     for part, value in {"gain": gain, "offset": offset, "gamma": gamma, "blur": blur}.items():
         if value is not None:
             known[part] = None if value == "unknown" else float(value)
+    if blur is None and known["gain"] is None:
+        known["blur_std"] = UNSTATED_BLUR
     if known["gain"] is not None and known["offset"] is not None:
         seen = {name: (task.pictures[name] - known["offset"]) / known["gain"]}
         remedy = "Pass gain=unknown and offset=unknown where the values are not absolute."
@@ -174,7 +176,7 @@ def camera_of(named: Any, task: Task, gain, offset, gamma, blur) -> tuple[Camera
         return Camera(**known), f"{palette}; "
     if stretched:
         return Camera(**known), "values from 0 to 1 exactly look stretched: gain and offset are unknown; "
-    return Camera(**known), "integers that state no calibration: gain and offset are unknown; "
+    return Camera(**known), "integers that state no calibration: gain, offset and a little blur are unknown; "
 
 
 def cut_from_larger(task: Task, window: bool, stated: bool) -> tuple[Task, bool, str]:

@@ -22,7 +22,7 @@ from .causes import likeliest_cause
 from .hidden_combinations import combinations, determined_products, null_directions
 from .hidden_elimination import choose_route
 from .hidden_problem import Problem, Scaling
-from .hidden_refinement import Penalty, Refined, covariance_of, refine
+from .hidden_refinement import LEVELS, Penalty, Refined, covariance_of, refine
 from .hidden_result import HiddenResult, determined, empty, is_flat, numbers_of, out_of_range, told_of
 from .hidden_search import Balance, Fitted, busiest_part, descend, evaluate, search
 from .hidden_verdict import COLOURED, FAINT, RELAXED, Ended, Goodness, objection
@@ -156,10 +156,10 @@ class _Recovery:
         moving = not is_steady(np.sqrt(2 * best.cost), allowed, share if self.noise.detected else 0.0)
         # What seems to move may be noise that is weak in the corner of the spectrum alone: a fit will tell.
         if self.noise.detected and share > FAINT and (not moving or np.sqrt(2 * best.cost) < COLOURED):
-            level, found = self.noise, self._noisy(best, null)
+            before, found = (self.noise, self.problem, self.scaling), self._noisy(best, null)
             if not moving or found.status in (Status.CONVERGED, Status.UNIDENTIFIABLE):
                 return found
-            self.noise = level
+            self.noise, self.problem, self.scaling = before
         if self.problem.open and not moving:
             return self._open(best, null)
         return self._clean(best, null, moving)
@@ -184,10 +184,13 @@ class _Recovery:
 
     def _noisy(self, best: Fitted, null: np.ndarray) -> HiddenResult:
         """The search's end, refined to the maximum likelihood."""
-        at, goodness = self._refined(best.q, best.states, null)
+        at = self._refined(best.q, best.states, null)
+        best, at, null, levels = self._unsure_of_blur(best, at, null)
+        goodness = self._goodness(at.misfit)
         if goodness.is_coloured:
             self.noise = dataclasses.replace(self.noise, std=self.noise.std * float(np.sqrt(goodness.chi2)))
-            at, goodness = self._refined(at.q, at.states, null)
+            at = self._refined(at.q, at.states, null, levels)
+            goodness = self._goodness(at.misfit)
         estimated = self.noise.relative_error > 0
         if goodness.is_less and estimated and self.problem.open:
             self.noise = dataclasses.replace(self.noise, detected=False)
@@ -200,11 +203,29 @@ class _Recovery:
         covariance = at.covariance * goodness.colour + coherent
         return self._result(best, at.q, covariance, null, at.states, end, at.history, at.misfit / self.noise.std)
 
-    def _refined(self, q: np.ndarray, states: np.ndarray, null: np.ndarray) -> tuple[Refined, Goodness]:
-        """The maximum likelihood at the present level of noise, and the goodness of that fit."""
+    def _unsure_of_blur(self, best: Fitted, at: Refined, null: np.ndarray):
+        """From the sharp fit on, the blur of a picture that states none is a number like the others, with what is known
+        of it before (`blur_std`). From further away, or under a looser penalty, the fit loses its way in it: the levels
+        from here on come last."""
+        camera = self.problem.camera
+        if not camera.blur_std or camera.blur is None or self.problem.grid.scheme == "spectral":
+            return best, at, null, LEVELS
+
+        def with_blur(q: np.ndarray) -> np.ndarray:
+            return scaling.numbers(np.append(self.scaling.values(q), camera.blur))
+
+        problem = dataclasses.replace(self.problem, camera=dataclasses.replace(camera, blur=None))
+        scaling = Scaling.of(problem, self.pictures)
+        best, q, null = dataclasses.replace(best, q=with_blur(best.q)), with_blur(at.q), np.pad(null, ((0, 1), (0, 0)))
+        self.problem, self.scaling = problem, scaling
+        found = self._refined(q, at.states, null, (at.level,))
+        systematic = np.pad(at.covariance - at.sampling, ((0, 1), (0, 1)))
+        return best, dataclasses.replace(found, covariance=found.covariance + systematic), null, (at.level,)
+
+    def _refined(self, q: np.ndarray, states: np.ndarray, null: np.ndarray, levels=LEVELS) -> Refined:
+        """The maximum likelihood at the present level of noise."""
         penalty = Penalty(self.problem, self.scaling, self.pictures, self.noise.std, states, q, null)
-        at = refine(penalty, q, states, null, report=self.progress)
-        return at, self._goodness(at.misfit)
+        return refine(penalty, q, states, null, levels=levels, report=self.progress)
 
     def _goodness(self, misfit: np.ndarray) -> Goodness:
         """Of a fit's misfit, which is 0 where nothing is seen."""

@@ -12,7 +12,7 @@ from ..training import damped
 from .hidden_problem import Problem, Scaling
 
 LEVELS = (0.3, 0.1, 0.03, 0.01)
-PER_LEVEL = 24
+PER_LEVEL, WITH_BLUR = 24, 3  # iterations; times as many where a blur is sought: it and D are much alike
 DIFFERENCE = 1e-4  # of q
 LOOSE = 1e-7  # holds what no equation and no picture tells: hidden fields in the corner cells of a window, gaps
 DAMPING = damped.Damping(1e-4, least=1e-8, most=2e7)
@@ -48,8 +48,9 @@ class Penalty:
     field i and s_i the noise s as a share of that field, both at the fields of the start but at the current q: else
     rates that fall to 0, or a gain that grows, would still every drift. At a window's border, and beside gaps, no drift
     counts. As ε → 0 the drift becomes a constraint and the estimate the maximum-likelihood one; a large ε forgives a
-    bad start. The fields are eliminated from every Gauss–Newton step by a sparse Cholesky factor. Steps of q are taken
-    across the directions `null` that no picture can determine: along them nothing but the penalty's own units changes.
+    bad start. Of a blur b that is known up to σ, ½ b²/σ² is added. The fields are eliminated from every Gauss–Newton
+    step by a sparse Cholesky factor. Steps of q are taken across the directions `null` that no picture can determine:
+    along them nothing but the penalty's own units changes.
     """
 
     def __init__(
@@ -65,6 +66,11 @@ class Penalty:
         self.concentration_noise = self.share * self.size[problem.observed]
         self.seen = self._seen(scaling.values(q))
         self.counted = len(pictures) * problem.pixels.sum()
+
+    @property
+    def iterations(self) -> int:
+        """Of one level, at most."""
+        return PER_LEVEL * (WITH_BLUR if self.problem.camera.blur is None else 1)
 
     def _seen(self, values) -> float:
         """The camera's rms slope ∂y/∂c over the fields of the start."""
@@ -101,7 +107,16 @@ class Penalty:
         for state, picture in zip(states, self.pictures, strict=True):
             drift, misfit = self.parts(q, state, picture)
             total += ((drift / (level * unit)) ** 2).sum() + ((misfit / self.noise) ** 2).sum()
-        return 0.5 * float(total)
+        return 0.5 * (float(total) + self._known_blur(q)[0] ** 2)
+
+    def _known_blur(self, q) -> tuple[float, np.ndarray]:
+        """b/σ of a blur with a known spread, and its derivative by q; noughts where there is none."""
+        camera, slope = self.problem.camera, np.zeros(len(q))
+        if camera.blur is not None or not camera.blur_std:
+            return 0.0, slope
+        values = self.scaling.values(q)
+        slope[-1] = self.scaling.slope(values)[-1] / camera.blur_std
+        return float(values[-1] / camera.blur_std), slope
 
     def step(self, q, states, level, damping):
         """A damped Gauss–Newton step: (dq, dstates, information of q with the fields free). Raises SingularMatrix."""
@@ -111,6 +126,8 @@ class Penalty:
         for state, picture in zip(states, self.pictures, strict=True):
             information, slope, X = self._eliminated(q, state, picture, level, damping, units)
             S, h, solved = S + information, h + slope, [*solved, X]
+        away, slope = self._known_blur(q)
+        S, h = S + np.outer(slope, slope), h + slope * away
         within = self.across.T @ S @ self.across
         ridge = 1e-12 * np.diag(within).max() * np.eye(len(within))
         dq = -self.across @ np.linalg.lstsq(within + ridge, self.across.T @ h, rcond=None)[0]
@@ -168,9 +185,9 @@ class Penalty:
 
 
 def refine(
-    penalty: Penalty, q: np.ndarray, states: np.ndarray, null: np.ndarray, *, report=lambda entry: None
+    penalty: Penalty, q: np.ndarray, states: np.ndarray, null: np.ndarray, *, levels=LEVELS, report=lambda entry: None
 ) -> Refined:
-    """Tighten ε through `LEVELS` until the numbers move by more than chance allows.
+    """Tighten ε through `levels` until the numbers move by more than chance allows.
 
     A picture that still moves a little obeys the steady equations only up to its drift; below some ε the fit chases
     that drift and the numbers leave the range that the coarser level gave them (Hausman's test). Then the coarser
@@ -184,10 +201,10 @@ def refine(
     history: list[dict] = []
     systematic, exhausted = np.zeros((len(q), len(q))), False
     # The sharpest level takes a spectral Laplacian's conjugate gradients more steps than they have.
-    levels = LEVELS[:-1] if penalty.problem.grid.scheme == "spectral" else LEVELS
+    levels = levels[:-1] if penalty.problem.grid.scheme == "spectral" else levels
     for level in levels:
         q, states, iterations = _descend(penalty, q, states, level)
-        exhausted |= iterations >= PER_LEVEL
+        exhausted |= iterations >= penalty.iterations
         drift, misfit = (np.array(parts) for parts in penalty.all_parts(q, states))
         chi2 = float((misfit**2).sum()) / penalty.counted / penalty.noise**2
         try:
@@ -251,5 +268,5 @@ def _descend(penalty: Penalty, q, states, level):
         return before.cost - at.cost < 1e-4 * at.cost
 
     start = _Point(q, states, penalty.cost(q, states, level))
-    end, iterations = damped.descend(start, attempt, settled, DAMPING, PER_LEVEL)
+    end, iterations = damped.descend(start, attempt, settled, DAMPING, penalty.iterations)
     return end.q, end.states, iterations

@@ -101,7 +101,8 @@ def recover(
         offset: Likewise (default: 0, and unknown for such pictures).
         gamma: Likewise (default: 1).
         blur: Of the picture: the share that each pixel takes of each of its four neighbours, half the variance of the
-            blur in pixels², from −0.12 (sharpened) to 0.12; or unknown (default: 0). No films.
+            blur in pixels², from −0.12 (sharpened) to 0.12; or unknown (default: 0, and 0 ± 0.05 where the gain is
+            unknown and there is noise). No films.
         frames_dt: The pictures, of one field, are the frames of a film in order, this many units of time apart; they
             may move (`recover_movie`).
         dt: Euler step of the simulation behind moving pictures, in units of time; 0 for a true flow (default: of all
@@ -296,7 +297,7 @@ def _of_hidden(found: HiddenResult, name: str, camera: Camera) -> dict[str, Any]
     """The parts of a `Recovery` that the hidden-field road gives."""
     std = found.std if found.status in DONE else {}
     parts = {part: getattr(camera, part) for part in PARTS}
-    stated = {part: value for part, value in parts.items() if value is not None}
+    stated = {part: value for part, value in parts.items() if value is not None and part not in found.values}
     return {
         "system": found.system,
         "status": found.status,

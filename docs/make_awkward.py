@@ -17,7 +17,7 @@ argument and the cause; nothing is read as something else in silence. `inspect` 
 ([inspect](inspect.md)); which formats are read stands under [files](files.md).
 
     unstill inspect: `path` must be opaque: what is seen through has no value of its own; got an alpha channel that varies. Flatten it, or name one `channel`.
-    unstill discover: `points` must be nearer to the origin: terms of the library cannot be told apart there in double precision; got x around 1e+09, with a spread of 0.722956. Subtract its mean, or leave it out where it hardly varies.
+    unstill discover: `points` must be nearer to the origin: terms of the library cannot be told apart there in double precision; got x around 1e+12, with a spread of 0.722956. Subtract its mean, or leave it out where it hardly varies.
 
 What nobody can tell is not told: a mask that `np.savez` dropped before the file was written, a Zarr chunk that was lost (the
 format takes it for its fill value, and `inspect` may call it saturated), decimal commas in a table of one column without a

@@ -79,7 +79,7 @@ def _went_well(answer):
 
 
 _SPACE = np.c_[ring(), _RNG.normal(size=1500)]
-_SHIFTED = np.array([1e9, 0.0])
+_SHIFTED = np.array([1e12, 0.0])
 
 POINTS = (
     accepted(
@@ -99,11 +99,11 @@ POINTS = (
         "Take another unit",
     ),
     refused(
-        "far", "a spread of 1 around 10⁹", "1 and x are one term in floats", _find(ring() + _SHIFTED), "points",
+        "far", "a spread of 1 around 10¹²", "1 and x are one term in floats", _find(ring() + _SHIFTED), "points",
         "Subtract its mean",
     ),
     accepted(
-        "far-enough", "a spread of 1 around 10⁴", "the turn, about that place", _find(ring() + _SHIFTED / 1e5), turns(),
+        "far-enough", "a spread of 1 around 10⁹", "the turn, about that place", _find(ring() + _SHIFTED / 1e3), turns(),
     ),
     accepted("half-points", "half precision", "the same equations", _find(ring().astype(np.float16)), turns()),
     accepted(

@@ -132,9 +132,9 @@ def _pinned(found, T: Float[np.ndarray, "p p"], kept: Bool[np.ndarray, " p"], ma
 def _scaled(problem: Problem, vector: Float[np.ndarray, " p"], spread: Float[np.ndarray, "p p"], mark: int) -> Member:
     """A vector with a 1 at `mark`: so it stays if that is what is known, else it is set to unit speed."""
     if not (problem.has_known and mark == len(vector) - 1):
-        gram = problem.triangle.T @ problem.triangle
-        size = math.sqrt(vector @ gram @ vector)
-        jacobian = (np.eye(len(vector)) - np.outer(vector, vector @ gram) / size**2) / size
+        moved = problem.triangle @ vector  # not by the Gram matrix, which loses twice the digits far from the origin
+        size = float(np.linalg.norm(moved))
+        jacobian = (np.eye(len(vector)) - np.outer(vector, moved @ problem.triangle) / size**2) / size
         vector, spread = vector / size, jacobian @ spread @ jacobian.T
     return _member(problem, vector, spread)
 

@@ -18,8 +18,8 @@ class Camera:
 
     An unknown blur lies around 0 with the standard deviation `blur_std`; 0: nothing is known of it. Of each of its four
     neighbours a pixel takes the share `blur`, half the variance of a blur in pixels²; sharpened pictures have a
-    negative one. The curve is applied here, the blur where there is a grid (`Optics`). Values of the unknowns are passed in the
-    order of `unknown`.
+    negative one. The curve is applied here, the blur where there is a grid (`Optics`). Values of the unknowns are
+    passed in the order of `unknown`.
     """
 
     gain: float | None = 1.0

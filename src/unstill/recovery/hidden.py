@@ -185,11 +185,12 @@ class _Recovery:
     def _noisy(self, best: Fitted, null: np.ndarray) -> HiddenResult:
         """The search's end, refined to the maximum likelihood."""
         at = self._refined(best.q, best.states, null)
-        best, at, null, levels = self._unsure_of_blur(best, at, null)
+        best, at, null = self._unsure_of_blur(best, at, null)
         goodness = self._goodness(at.misfit)
         if goodness.is_coloured:
             self.noise = dataclasses.replace(self.noise, std=self.noise.std * float(np.sqrt(goodness.chi2)))
-            at = self._refined(at.q, at.states, null, levels)
+            found_blur = self.problem.camera.blur is None and self.problem.camera.blur_std
+            at = self._carried_on(at.q, at, null) if found_blur else self._refined(at.q, at.states, null)
             goodness = self._goodness(at.misfit)
         estimated = self.noise.relative_error > 0
         if goodness.is_less and estimated and self.problem.open:
@@ -203,13 +204,12 @@ class _Recovery:
         covariance = at.covariance * goodness.colour + coherent
         return self._result(best, at.q, covariance, null, at.states, end, at.history, at.misfit / self.noise.std)
 
-    def _unsure_of_blur(self, best: Fitted, at: Refined, null: np.ndarray):
+    def _unsure_of_blur(self, best: Fitted, at: Refined, null: np.ndarray) -> tuple[Fitted, Refined, np.ndarray]:
         """From the sharp fit on, the blur of a picture that states none is a number like the others, with what is known
-        of it before (`blur_std`). From further away, or under a looser penalty, the fit loses its way in it: the levels
-        from here on come last."""
+        of it before (`blur_std`). From further away, or under a looser penalty, the fit loses its way in it."""
         camera = self.problem.camera
         if not camera.blur_std or camera.blur is None or self.problem.grid.scheme == "spectral":
-            return best, at, null, LEVELS
+            return best, at, null
 
         def with_blur(q: np.ndarray) -> np.ndarray:
             return scaling.numbers(np.append(self.scaling.values(q), camera.blur))
@@ -218,9 +218,14 @@ class _Recovery:
         scaling = Scaling.of(problem, self.pictures)
         best, q, null = dataclasses.replace(best, q=with_blur(best.q)), with_blur(at.q), np.pad(null, ((0, 1), (0, 0)))
         self.problem, self.scaling = problem, scaling
+        return best, self._carried_on(q, at, null), null
+
+    def _carried_on(self, q: np.ndarray, at: Refined, null: np.ndarray) -> Refined:
+        """Once more at the level that was reached, with what the levels before it told of systematic error."""
         found = self._refined(q, at.states, null, (at.level,))
-        systematic = np.pad(at.covariance - at.sampling, ((0, 1), (0, 1)))
-        return best, dataclasses.replace(found, covariance=found.covariance + systematic), null, (at.level,)
+        more = len(q) - len(at.q)
+        systematic = np.pad(at.covariance - at.sampling, ((0, more), (0, more)))
+        return dataclasses.replace(found, covariance=found.covariance + systematic)
 
     def _refined(self, q: np.ndarray, states: np.ndarray, null: np.ndarray, levels=LEVELS) -> Refined:
         """The maximum likelihood at the present level of noise."""

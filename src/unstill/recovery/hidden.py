@@ -184,18 +184,20 @@ class _Recovery:
 
     def _noisy(self, best: Fitted, null: np.ndarray) -> HiddenResult:
         """The search's end, refined to the maximum likelihood."""
+        sharp, sought = (best, null), (self.problem, self.scaling)
         at = self._refined(best.q, best.states, null)
         best, at, null = self._unsure_of_blur(best, at, null)
         goodness = self._goodness(at.misfit)
         if goodness.is_coloured:
             self.noise = dataclasses.replace(self.noise, std=self.noise.std * float(np.sqrt(goodness.chi2)))
-            found_blur = self.problem.camera.blur is None and self.problem.camera.blur_std
-            at = self._carried_on(at.q, at, null) if found_blur else self._refined(at.q, at.states, null)
+            freed = self.problem is not sought[0]
+            at = self._carried_on(at.q, at, null) if freed else self._refined(at.q, at.states, null)
             goodness = self._goodness(at.misfit)
         estimated = self.noise.relative_error > 0
         if goodness.is_less and estimated and self.problem.open:
             self.noise = dataclasses.replace(self.noise, detected=False)
-            return self._open(best, null)
+            self.problem, self.scaling = sought  # without noise it begins anew, under the loosest penalty
+            return self._open(*sharp)
         if not goodness.is_noise and estimated and (raw := self._without_noise(best)) is not None:
             return self._clean(raw, null_directions(raw.slopes), False)
         end = self._ended(best, rms_drift(at.drift), False, at.exhausted, goodness)

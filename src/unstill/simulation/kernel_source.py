@@ -13,6 +13,7 @@ and vectorises.
 
 import dataclasses
 import functools
+import hashlib
 import re
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from .translate import translate
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _CALL = re.compile(r"( *)(\w+)\(.*\)")
+_FORWARD = re.compile(r"from \.forward (import .*)")
 _ARGUMENTS = re.compile(r"\*(\w+)(?:\([^()]*\))?, ")
 
 
@@ -226,17 +228,23 @@ def _directions(spec: KernelSpec) -> _Slots:
     return _Slots(lines | {"read_parameters": _read_parameters(names)})
 
 
-_PARTS = {
-    "forward": {"forward": _forward},
-    "adjoint": {"forward": _forward, "adjoint": _adjoint},
-    "tangent": {"forward": _forward, "tangent": _tangent},
-    "directions": {"forward": _forward, "directions": _directions},
-}
+_PARTS = {"forward": _forward, "adjoint": _adjoint, "tangent": _tangent, "directions": _directions}
 
 
+@functools.lru_cache(maxsize=256)
 def source(spec: KernelSpec, part: str) -> str:
-    """The source of a part: "forward", "adjoint", "tangent" or "directions". Raises `translate.Untranslatable`."""
-    header = _text("header").replace("What every generated module begins with.", f"Generated for {spec.system.name}.")
-    header = header.replace("float64", spec.dtype)
+    """The source of a part: "forward", "adjoint", "tangent" or "directions". The others import their forward steps, so
+    that these are compiled once. Raises `translate.Untranslatable`."""
+    text = _text("header").replace("What every generated module begins with.", f"Generated for {spec.system.name}.")
+    text = text.replace("float64", spec.dtype)
+    if steps := _FORWARD.search(_text(part)):
+        text += f"\nfrom {module_name(spec, 'forward')} {steps[1]}\n"
     holds = {spec.boundary, "clip"} if spec.clip else {spec.boundary}
-    return header + "".join(fill(template, slots(spec), holds) for template, slots in _PARTS[part].items())
+    return text + fill(part, _PARTS[part](spec), holds)
+
+
+def module_name(spec: KernelSpec, part: str) -> str:
+    """What the module of a part is called: another name for another source."""
+    digest = hashlib.sha256(source(spec, part).encode()).hexdigest()[:16]
+    system = "".join(c if c.isalnum() else "_" for c in spec.system.name)
+    return f"unstill_kernels_{system}_{part}_{digest}"

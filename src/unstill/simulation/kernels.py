@@ -6,14 +6,13 @@ is. Both have one loop body, so every path gives the same bits (a test holds thi
 """
 
 import functools
-import hashlib
 import importlib.util
 import os
 import sys
 import tempfile
 from pathlib import Path
 
-from .kernel_source import KernelSpec, source
+from .kernel_source import KernelSpec, module_name, source
 
 
 @functools.lru_cache(maxsize=1)
@@ -32,7 +31,7 @@ def cache_folder() -> Path:
 
 
 def _import(path: Path):
-    spec = importlib.util.spec_from_file_location(f"unstill_kernels_{path.stem}", path)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -48,10 +47,10 @@ def compiled(spec: KernelSpec, part: str):
     The source is a pure function of the spec; Numba keeps the machine code beside it, so a second start compiles
     nothing. Raises `translate.Untranslatable`.
     """
+    if part != "forward":
+        compiled(spec, "forward")  # which the others import
     text = source(spec, part)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    stem = "".join(c if c.isalnum() else "_" for c in spec.system.name)
-    path = cache_folder() / "kernels" / f"{stem}_{part}_{digest}.py"
+    path = cache_folder() / "kernels" / f"{module_name(spec, part)}.py"
     if not path.exists():  # written whole or not at all: another process may look at the same moment
         with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as file:
             file.write(text)

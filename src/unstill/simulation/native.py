@@ -109,8 +109,8 @@ class Job:
         return np.empty((max(depth - 1, 1), self.fields, 3, self.grid.shape[1] + 2), self.dtype)
 
     def chunk(self) -> int:
-        """Steps of one sample in one kernel call; even, so that `roll` needs no copy."""
-        return max(2, int(_CELL_STEPS_A_CALL / math.prod(self.grid.shape)) // 2 * 2)
+        """Steps of one sample in one kernel call."""
+        return max(1, int(_CELL_STEPS_A_CALL / math.prod(self.grid.shape)))
 
     def checkpoint_stride(self, steps: int, samples: int = 1) -> int:
         """Steps between the checkpoints that a rollout keeps."""
@@ -158,6 +158,8 @@ class _Roller:
         h, area = self.job.scalars
         if self.depth == 1 and len(self.strips) == 1:
             self.kernels.roll(self.x, self.y, self.p, self.q, h, area, steps)
+            if steps % 2:
+                self.x, self.y = self.y, self.x
             return
 
         def strip(bounds):

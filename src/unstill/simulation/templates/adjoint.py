@@ -1,7 +1,26 @@
-"""Steps back of the discrete adjoint."""
+"""Steps back of the discrete adjoint, and the recording of states that they walk back over."""
 
-from .header import FAST, ONE, ZERO, njit
+from .forward import drop_clipped, roll, step
+from .header import FAST, njit
 from .slots import add_slopes, cell, close_edges, read_parameters, take_rows
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def roll_to(x, y, z, p, q, h, area, steps):
+    """`steps` ≥ 1 steps from x, which stays, to y, with z as a spare buffer."""
+    if steps % 2:
+        step(x, y, p, q, h, area)
+    else:
+        step(x, z, p, q, h, area)
+        step(z, y, p, q, h, area)
+    roll(y, z, p, q, h, area, (steps - 1) // 2 * 2)
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def record(states, p, q, h, area, steps):
+    """Fill states[1:] from states[0]: the segment that the adjoint walks back over."""
+    for t in range(steps):
+        step(states[t], states[t + 1], p, q, h, area)
 
 
 @njit(nogil=True, cache=True, fastmath=FAST | {"reassoc"}, error_model="numpy")
@@ -23,12 +42,14 @@ def adjoint_step(x, lam, out, p, q, gp, gq, h, area):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def refresh(x):
-    """Set the ghost columns."""
-    W = x.shape[2] - 2
-    for f in range(x.shape[0]):
-        for i in range(x.shape[1]):
-            row = x[f, i]
+def add_cotangent(lam, bar):
+    """Add the cotangent of a saved frame, which has no ghost columns, and set those of the sum."""
+    W = bar.shape[2]
+    for f in range(lam.shape[0]):
+        for i in range(lam.shape[1]):
+            row = lam[f, i]
+            for j in range(W):
+                row[j + 1] += bar[f, i, j]
             row[0] = row[W]  # if periodic
             row[W + 1] = row[1]  # if periodic
             row[0] = row[1]  # if no-flux
@@ -42,13 +63,11 @@ def reverse(states, lam, out, bars, p, q, gp, gq, h, area, first, steps, every):
     bars[m] is the cotangent of the frame saved after step every·(m + 1). The derivative of clipping is 1 strictly
     inside (0, 1), and 0 where the new state sits on a bound.
     """
-    W = lam.shape[2] - 2
     for t in range(steps - 1, -1, -1):
         after = first + t + 1
         if after % every == 0:
-            lam[:, :, 1 : W + 1] += bars[after // every - 1]
-            refresh(lam)
-        lam *= (states[t + 1] > ZERO) & (states[t + 1] < ONE)  # if clip
+            add_cotangent(lam, bars[after // every - 1])
+        drop_clipped(lam, states[t + 1])  # if clip
         adjoint_step(states[t], lam, out, p, q, gp, gq, h, area)
         lam, out = out, lam
     return lam, out

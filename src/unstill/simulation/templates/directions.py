@@ -1,7 +1,7 @@
 """Steps of directions along with the state, parameters held: tangents without the terms that these would add."""
 
-from .forward import step
-from .header import FAST, ONE, ZERO, njit
+from .forward import drop_clipped, step
+from .header import FAST, njit
 from .slots import cell, close_edges, read_parameters, take_rows
 
 
@@ -29,6 +29,6 @@ def roll_directions(x, y, dx, dy, p, q, h, area, steps):
         step(x, y, p, q, h, area)
         for k in range(dx.shape[0]):
             direction_step(x, dx[k], dy[k], p, q, h, area)
-            dy[k] *= (y > ZERO) & (y < ONE)  # if clip
+            drop_clipped(dy[k], y)  # if clip
         x, y, dx, dy = y, x, dy, dx
     return x, y, dx, dy

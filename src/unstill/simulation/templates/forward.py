@@ -1,7 +1,7 @@
 """Euler steps: of a whole grid, of many, and of a strip of rows as a wavefront."""
 # pyright: reportCallIssue=false
 
-from .header import FAST, njit
+from .header import FAST, ONE, ZERO, njit
 from .slots import cell, cellwise, close_edges, from_ring, from_x, read_parameters, take_rows, to_ring, to_y
 
 
@@ -24,31 +24,20 @@ def step(x, y, p, q, h, area):
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 def roll(x, y, p, q, h, area, steps):
-    """`steps` steps in place, with y as the second buffer; the result is in x."""
-    for _ in range(steps // 2):
+    """`steps` steps with two buffers: from x to x where their number is even, to y where it is odd."""
+    for _ in range(steps):
         step(x, y, p, q, h, area)
-        step(y, x, p, q, h, area)
-    if steps % 2:
-        step(x, y, p, q, h, area)
-        x[:] = y
+        x, y = y, x
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def roll_to(x, y, z, p, q, h, area, steps):
-    """`steps` ≥ 1 steps from x, which stays, to y, with z as a spare buffer."""
-    if steps % 2:
-        step(x, y, p, q, h, area)
-    else:
-        step(x, z, p, q, h, area)
-        step(z, y, p, q, h, area)
-    roll(y, z, p, q, h, area, (steps - 1) // 2 * 2)
-
-
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def record(states, p, q, h, area, steps):
-    """Fill states[1:] from states[0]: the segment that the adjoint walks back over."""
-    for t in range(steps):
-        step(states[t], states[t + 1], p, q, h, area)
+@njit(nogil=True, cache=True, error_model="numpy")
+def drop_clipped(derivative, x):
+    """The derivative of clipping: 1 strictly inside (0, 1), and 0 where the state x sits on a bound."""
+    for f in range(x.shape[0]):
+        for i in range(x.shape[1]):
+            for j in range(x.shape[2]):
+                if not ZERO < x[f, i, j] < ONE:
+                    derivative[f, i, j] = ZERO
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")

@@ -1,7 +1,7 @@
 """Steps of tangents along with the state."""
 
-from .forward import step
-from .header import FAST, ONE, ZERO, njit
+from .forward import drop_clipped, step
+from .header import FAST, njit
 from .slots import cell, close_edges, read_parameter_tangents, read_parameters, take_rows
 
 
@@ -30,6 +30,6 @@ def roll_tangents(x, y, dx, dy, p, dp, q, dq, h, area, steps):
         step(x, y, p, q, h, area)
         for k in range(dx.shape[0]):
             tangent_step(x, dx[k], dy[k], p, dp[k], q, dq[k], h, area)
-            dy[k] *= (y > ZERO) & (y < ONE)  # if clip
+            drop_clipped(dy[k], y)  # if clip
         x, y, dx, dy = y, x, dy, dx
     return x, y, dx, dy

@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
+# Two workers on two cores: OpenBLAS' threads, which wait by spinning, would take the time of the other one.
+TEST := OPENBLAS_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile
 # A version of Python, such as 3.11; by default the newest that works.
 VERSION :=
 
@@ -21,16 +23,16 @@ demo: $(STAMP)
 	@echo "Look at runs/demo/recovery.png and runs/demo/motion.mp4"
 
 test: $(STAMP)
-	$(PYTEST) -n 2 --dist loadfile -m 'not study'
+	$(TEST) -m 'not study'
 
 test-studies: $(STAMP)  # the long ones, before a release: a quarter of an hour
-	$(PYTEST) -n 2 --dist loadfile -m study
+	$(TEST) -m study
 
 test-all: $(STAMP)
-	$(PYTEST) -n 2 --dist loadfile
+	$(TEST)
 
 test-fast: $(STAMP)
-	$(PYTEST) -n 2 --dist loadfile -m 'not slow'
+	$(TEST) -m 'not slow'
 
 test-3.11:  # the oldest Python, which ends at an older JAX, in an environment of its own
 	$(MAKE) VENV=.venv-3.11 VERSION=3.11 test-fast

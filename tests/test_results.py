@@ -55,7 +55,7 @@ RESULTS = {
     "simulate": lambda: us.simulate("gray-scott", grid=us.Grid((16, 16)), steps=4, samples=20),
     "inspect": lambda: us.inspect(pictures()),
     "recover": lambda: us.recover("gray-scott", pattern()[None]),
-    "calibrate": lambda: us.calibrate("gray-scott", preset="maze", noise=0.05, repeats=2, size=24, steps=3000),
+    "calibrate": lambda: us.calibrate("gray-scott", preset="holes", noise=0.05, repeats=2, size=32, steps=6000),
     "fit": lambda: us.fit(
         "gray-scott", pattern()[1], start={"F": 0.03}, fix={"Du": 0.16, "Dv": 0.08, "k": 0.06}, iterations=2, starts=1
     ),

@@ -17,8 +17,9 @@ from unstill.recovery.hidden_elimination import (
     hidden_slopes,
     solve_hidden,
 )
+from unstill.recovery.hidden_penalty import FARTHEST, LOOSE, Penalty
 from unstill.recovery.hidden_problem import Problem, Scaling
-from unstill.recovery.hidden_refinement import LOOSE, Penalty, covariance_of
+from unstill.recovery.hidden_refinement import covariance_of
 from unstill.recovery.hidden_search import Balance, Fitted, descend, evaluate, linear_parameters, screen
 from unstill.recovery.ties import ties_of
 from unstill.simulation import Grid
@@ -336,7 +337,7 @@ def stacked(penalty: Penalty, q, states, level):
     return np.concatenate([*parts, blur])
 
 
-@pytest.mark.parametrize(
+every_camera = pytest.mark.parametrize(
     ("boundary", "camera", "window"),
     [
         ("periodic", ABSOLUTE, False),
@@ -348,30 +349,56 @@ def stacked(penalty: Penalty, q, states, level):
         ("periodic", Camera(None, 0.1, 1.0, None, 0.03), False),
     ],
 )
-def test_a_step_of_the_refinement_is_the_dense_gauss_newton_step(boundary, camera, window, rng):
-    """The Jacobian of all residuals by central differences, its normal equations by NumPy: same step, same Schur
-    complement, so that the sparse elimination of the fields is exact."""
-    penalty, q, states = penalty_at(rng, boundary, camera, window)
-    level, damping, sizes = 0.3, 1e-3, (len(q), states.size)
-    assert penalty.cost(q, states, level) == pytest.approx(0.5 * np.sum(stacked(penalty, q, states, level) ** 2))
+
+
+def dense(penalty: Penalty, q, states, level, damping):
+    """The Jacobian of all residuals by central differences, the residuals, and their damped normal equations."""
 
     def residuals(x):
         return stacked(penalty, x[: len(q)], x[len(q) :].reshape(states.shape), level)
 
     x, h = np.concatenate([q, states.ravel()]), 1e-6
-    J = np.stack([(residuals(x + h * e) - residuals(x - h * e)) / (2 * h) for e in np.eye(sum(sizes))], 1)
-    H, g = J.T @ J, J.T @ residuals(x)
-    soft = (damping + LOOSE * window) / penalty.concentration_noise**2
+    J = np.stack([(residuals(x + h * e) - residuals(x - h * e)) / (2 * h) for e in np.eye(len(x))], 1)
+    H = J.T @ J
+    soft = (damping + LOOSE * penalty.problem.open) / penalty.concentration_noise**2
     H[len(q) :, len(q) :] += soft * np.eye(states.size)
+    return J, residuals(x), H
+
+
+@every_camera
+def test_a_step_of_the_refinement_is_the_dense_gauss_newton_step(boundary, camera, window, rng):
+    """Normal equations by NumPy: same step, same Schur complement, so that the elimination of the fields is exact."""
+    penalty, q, states = penalty_at(rng, boundary, camera, window)
+    level, damping = 0.3, 1e-3
+    assert penalty.cost(q, states, level) == pytest.approx(0.5 * np.sum(stacked(penalty, q, states, level) ** 2))
+    J, r, H = dense(penalty, q, states, level, damping)
+    g = J.T @ r
     A, B, C = H[: len(q), : len(q)], H[: len(q), len(q) :], H[len(q) :, len(q) :]
     schur = A - B @ np.linalg.solve(C, B.T)
-    dq, dstates, information = penalty.step(q, states, level, damping)
-    np.testing.assert_allclose(information, schur, rtol=1e-5, atol=1e-6 * np.abs(schur).max())
+    here = penalty.at(q, states, level, damping)
+    dq, dstates = here.step()
+    np.testing.assert_allclose(here.information, schur, rtol=1e-5, atol=1e-6 * np.abs(schur).max())
     expected = -np.linalg.solve(H, g)
     cap = min(1.0, 0.3 / np.abs(expected[: len(q)]).max())
     np.testing.assert_allclose(dq, cap * expected[: len(q)], rtol=1e-4, atol=1e-6)
     rest = -np.linalg.solve(C, g[len(q) :] + B.T @ dq)
     np.testing.assert_allclose(dstates.ravel(), rest, rtol=1e-4, atol=1e-6)
+
+
+@every_camera
+def test_the_curved_part_of_a_step_solves_for_what_the_linear_residuals_miss(boundary, camera, window, rng):
+    penalty, q, states = penalty_at(rng, boundary, camera, window)
+    level, damping, P = 0.3, 1e-3, len(q)
+    J, r, H = dense(penalty, q, states, level, damping)
+    dq, dstates = 0.01 * rng.standard_normal(P), 0.01 * rng.standard_normal(states.shape)
+    missed = stacked(penalty, q + dq, states + dstates, level) - r - J @ np.concatenate([dq, dstates.ravel()])
+    if camera.blur_std:
+        missed[-1] = 0.0  # taken as linear
+    expected = -np.linalg.solve(H, J.T @ missed)
+    more, fields = penalty.at(q, states, level, damping).curved(dq, dstates)
+    assert 1e-4 < np.abs(expected[:P]).max() < FARTHEST
+    np.testing.assert_allclose(more, expected[:P], rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(fields.ravel(), expected[P:], rtol=1e-3, atol=1e-5)
 
 
 def test_covariance_without_the_null_directions(rng):

@@ -97,7 +97,7 @@ def test_an_iteration_that_stalls_ends_without_confidence(monkeypatch):
     def stalled(*_):
         raise SingularMatrix("stalls")
 
-    monkeypatch.setattr("unstill.recovery.hidden_refinement.normal_solve", stalled)
+    monkeypatch.setattr("unstill.recovery.hidden_penalty.normal_solver", stalled)
     seen = spots("nine-point").state[0, 1]
     seen = seen + 0.02 * seen.std() * np.random.default_rng(0).standard_normal(seen.shape)
     found = us.recover("gray-scott", seen, laplacian="nine-point")

@@ -6,7 +6,7 @@ import pytest
 import unstill as us
 from unstill._jax import enable_x64
 from unstill.observations.spectrum import inverse
-from unstill.simulation.corrected import Corrected, Part, normal_solve, sparse_grid
+from unstill.simulation.corrected import Corrected, Part, normal_solver, sparse_grid
 from unstill.simulation.jacobian import drift_of, jacobian_pattern, kinetic_slopes
 from unstill.simulation.multifrontal import Factorisation, elimination
 from unstill.systems.grid import BOUNDARIES
@@ -55,9 +55,9 @@ def test_normal_equations_are_those_of_the_dense_matrix():
     near, rng = sparse_grid(grid), np.random.default_rng(4)
     weights, diagonal = rng.uniform(1, 30, J.shape[0]), rng.uniform(0.5, 2, J.shape[0])
     rhs = rng.standard_normal((J.shape[0], 2))
-    found = normal_solve(elimination(near, 2, 2), jacobian_pattern(near, 2), sparse, J, weights, diagonal, rhs)
+    solve = normal_solver(elimination(near, 2, 2), jacobian_pattern(near, 2), sparse, J, weights, diagonal)
     matrix = dense(J).T @ (weights[:, None] * dense(J)) + np.diag(diagonal)
-    np.testing.assert_allclose(found, np.linalg.solve(matrix, rhs), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(solve(rhs), np.linalg.solve(matrix, rhs), rtol=1e-3, atol=1e-5)
 
 
 def test_a_sparse_laplacian_has_no_remainder():

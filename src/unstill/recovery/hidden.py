@@ -21,8 +21,9 @@ from ..systems.grid import FIVE_POINT, Grid
 from .causes import likeliest_cause
 from .hidden_combinations import combinations, determined_products, null_directions
 from .hidden_elimination import choose_route
+from .hidden_penalty import Penalty
 from .hidden_problem import Problem, Scaling
-from .hidden_refinement import LEVELS, Penalty, Refined, covariance_of, refine
+from .hidden_refinement import LEVELS, Refined, covariance_of, refine
 from .hidden_result import HiddenResult, determined, empty, is_flat, numbers_of, out_of_range, told_of
 from .hidden_search import Balance, Fitted, busiest_part, descend, evaluate, search
 from .hidden_verdict import COLOURED, FAINT, RELAXED, Ended, Goodness, objection
@@ -134,15 +135,32 @@ class _Recovery:
         self.start = scaling.started(problem.sought, start)
 
     def run(self) -> HiddenResult:
-        clean = denoise(self.problem.grid, self.pictures, self.noise.std) if self.noise.detected else self.pictures
+        clean = self._without(self.noise)
         try:
             found = self._fitted(clean)
+            if self.noise.doubtful and found.status in (Status.MOVING, Status.NO_FIT):
+                found, clean = self._noisy_after_all(found, clean)
         except SingularMatrix as error:
             return empty(self.problem, self.scaling, self.noise, Status.NOT_CONVERGED, f"No refinement: {error}.")
         if self.explain and found.status in (Status.MOVING, Status.NO_FIT, Status.NOT_CONVERGED) and found.residual > 0:
             cause = likeliest_cause(self.problem, self.route, clean, found.residual)
             found = dataclasses.replace(found, message=found.message + cause)
         return found
+
+    def _without(self, noise: Noise) -> np.ndarray:
+        """The pictures, freed of noise for the search."""
+        return denoise(self.problem.grid, self.pictures, noise.std) if noise.detected else self.pictures
+
+    def _noisy_after_all(self, found: HiddenResult, clean: np.ndarray) -> tuple[HiddenResult, np.ndarray]:
+        """A fit that fails where noise was not detected by chance, perhaps: once more with it."""
+        before = self.noise, self.problem, self.scaling
+        self.noise = dataclasses.replace(self.noise, detected=True, doubtful=False)
+        denoised = self._without(self.noise)
+        again = self._fitted(denoised)
+        if again.status in (Status.CONVERGED, Status.UNIDENTIFIABLE):
+            return again, denoised
+        self.noise, self.problem, self.scaling = before
+        return found, clean
 
     def _fitted(self, clean: np.ndarray) -> HiddenResult:
         """The best fit of the pictures, freed of their noise for the search, and its verdict."""

@@ -99,20 +99,20 @@ class Corrected:
         )
 
 
-def normal_solve(
+def normal_solver(
     plan, pattern: JacobianPattern, sparse: sp.csr_array, J: Operator, weights: np.ndarray, diagonal: np.ndarray,
-    rhs: np.ndarray, more: sp.csr_array | None = None,
-) -> np.ndarray:  # fmt: skip
-    """x of (Jᵀ diag(weights) J + diag(diagonal) + more) x = rhs; `more` has the pattern of a normal matrix, and needs a
-    sparse J. Raises `SingularMatrix`."""
+    more: sp.csr_array | None = None,
+) -> Callable[[np.ndarray], np.ndarray]:  # fmt: skip
+    """x by rhs of (Jᵀ diag(weights) J + diag(diagonal) + more) x = rhs; `more` has the pattern of a normal matrix, and
+    needs a sparse J. Making and calling it raise `SingularMatrix`."""
     matrix = pattern.normal(sparse, weights, diagonal)
     if more is not None:
         matrix.data = matrix.data + more.data
     factor = Factorisation(plan, matrix, symmetric=True)
     if not isinstance(J, LinearOperator):
-        return factor.solve(rhs)
+        return factor.solve
     w, d = weights[:, None], diagonal[:, None]
-    return _solved(cg, lambda x: J.T @ (w * (J @ x)) + d * x, factor.solve, rhs, _OF_A_STEP)
+    return lambda rhs: _solved(cg, lambda x: J.T @ (w * (J @ x)) + d * x, factor.solve, rhs, _OF_A_STEP)
 
 
 def _solved(method: Callable, apply: Callable, precondition: Callable, rhs: np.ndarray, precise: float) -> np.ndarray:

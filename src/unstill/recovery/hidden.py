@@ -9,7 +9,7 @@ from jaxtyping import Bool
 
 from .._errors import BadInput, nearest
 from .._types import Status
-from ..observations.camera import ABSOLUTE, Camera
+from ..observations.camera import ABSOLUTE, BLURS, Camera
 from ..observations.gaps import Filling
 from ..observations.noise import Noise, denoise, estimate_noise
 from ..observations.steadiness import ALL_NOISE, UNEXPLAINED, contrast_floor, is_steady
@@ -38,6 +38,7 @@ COHERENT = 0.2
 RESOLVED = 1e-9  # of q
 UNSEEN = 3e-4  # of the contrast: what the pictures of a window, or with gaps, are held to without noise
 STANDING_IN = 5  # times more may stay unexplained of what stands in for gaps, before a fit that does without it
+FITS = (Status.CONVERGED, Status.UNIDENTIFIABLE)
 BLOCK = 16  # cells; longer than a pattern's correlation, for the covariance of a noise-free fit
 
 
@@ -89,9 +90,18 @@ def recover_hidden(
     faint = is_flat(problem, pictures, contrast) if camera.gain is not None else contrast <= contrast_floor(pictures)
     if faint or (level.detected and level.std > ALL_NOISE * contrast):
         return empty(problem, scaling, level, Status.DEAD, "The picture carries no pattern: nothing can be recovered.")
-    return _Recovery(
-        problem, scaling, pictures, level, contrast, start, explain, progress or (lambda entry: None)
-    ).run()
+
+    def recovery(problem: Problem, explain: bool) -> "_Recovery":
+        report = progress or (lambda entry: None)
+        return _Recovery(problem, pictures, level, contrast, start, explain, report)
+
+    if camera.blur is None and level.detected:  # found more safely from the sharp fit on, where there is one
+        doubted = dataclasses.replace(camera, blur=0.0, blur_std=BLURS[1])
+        sharp = recovery(dataclasses.replace(problem, camera=doubted), explain=False)
+        found = sharp.run()
+        if found.status in FITS and sharp.problem.camera.blur is None:
+            return found
+    return recovery(problem, explain).run()
 
 
 def _estimated_noise(grid: Grid, pictures: np.ndarray, filling: Filling | None) -> Noise:
@@ -126,13 +136,11 @@ def _check(system_class, grid, observed, pictures, named, noise):
 class _Recovery:
     """One run of `recover_hidden`, so that its stages need not pass everything along."""
 
-    def __init__(
-        self, problem: Problem, scaling: Scaling, pictures, noise: Noise, contrast: float, start, explain, progress
-    ):
+    def __init__(self, problem: Problem, pictures, noise: Noise, contrast: float, start, explain, progress):
         self.problem, self.pictures, self.noise, self.contrast = problem, pictures, noise, contrast
         self.route = choose_route(problem.system_class, problem.observed)
-        self.scaling, self.explain, self.progress = scaling, explain, progress
-        self.start = scaling.started(problem.sought, start)
+        self.scaling, self.explain, self.progress = Scaling.of(problem, pictures), explain, progress
+        self.start = self.scaling.started(problem.sought, start)
 
     def run(self) -> HiddenResult:
         clean = self._without(self.noise)
@@ -157,7 +165,7 @@ class _Recovery:
         self.noise = dataclasses.replace(self.noise, detected=True, doubtful=False)
         denoised = self._without(self.noise)
         again = self._fitted(denoised)
-        if again.status in (Status.CONVERGED, Status.UNIDENTIFIABLE):
+        if again.status in FITS:
             return again, denoised
         self.noise, self.problem, self.scaling = before
         return found, clean
@@ -175,7 +183,7 @@ class _Recovery:
         # What seems to move may be noise that is weak in the corner of the spectrum alone: a fit will tell.
         if self.noise.detected and share > FAINT and (not moving or np.sqrt(2 * best.cost) < COLOURED):
             before, found = (self.noise, self.problem, self.scaling), self._noisy(best, null)
-            if not moving or found.status in (Status.CONVERGED, Status.UNIDENTIFIABLE):
+            if not moving or found.status in FITS:
                 return found
             self.noise, self.problem, self.scaling = before
         if self.problem.open and not moving:

@@ -43,6 +43,8 @@ class Penalty:
         self.size = states.std((2, 3)).mean(0)
         self.concentration_noise = self.share * self.size[problem.observed]
         self.seen = self._slope_seen(scaling.values(q))
+        start = problem.camera_values(scaling.values(q))
+        self.held_picture = problem.camera.picture(start, self.held[problem.observed])[0]
         self.counted = len(pictures) * problem.pixels.sum()
 
     @property
@@ -58,11 +60,21 @@ class Penalty:
     def unit(self, q) -> np.ndarray:
         """κ_i s_i, shape (C,)."""
         values = self.scaling.values(q)
-        slopes = kinetic_slopes(self.problem.system(values), self.held)[1]
+        slopes = kinetic_slopes(self.problem.system(values), self._held_at(values))[1]
         rates = np.sqrt((np.einsum("iihw->ihw", slopes) ** 2).mean((1, 2)))
         size = self.size.copy()
         size[self.problem.observed] *= self.seen / self._slope_seen(values)
         return np.maximum(rates, 1e-3 * rates.max()) * self.share * size
+
+    def _held_at(self, values):
+        """The fields of the start, the seen one as the camera at `values` reads its picture: with a gain that grows,
+        concentrations fall and rates with them."""
+        camera, o = self.problem.camera, self.problem.observed
+        if not len(self.problem.camera_values(values)):
+            return self.held
+        held = self.held.copy()
+        held[o] = camera.concentration(self.problem.camera_values(values), self.held_picture)[0]
+        return held
 
     def unit_slopes(self, q) -> np.ndarray:
         """∂ log(unit)/∂q, shape (C, P), by central differences."""

@@ -113,13 +113,12 @@ def _descend(penalty: Penalty, q, states, level):
     def attempt(at: _Point, damping: float) -> _Point | None:
         try:
             here = penalty.at(at.q, at.states, level, damping)
+            straight = here.step()
+            curved = here.curved(*straight)
         except SingularMatrix:
             return None
-        straight = here.step()
-        ends = [point(at.q + straight[0], at.states + straight[1])]
-        curved = here.curved(*straight)
-        ends.append(point(ends[0].q + curved[0], ends[0].states + curved[1]))
-        end = min(ends, key=lambda end: end.cost)
+        first = point(at.q + straight[0], at.states + straight[1])
+        end = min(first, point(first.q + curved[0], first.states + curved[1]), key=lambda end: end.cost)
         return end if end.cost < at.cost else None
 
     def settled(before: _Point, at: _Point) -> bool:

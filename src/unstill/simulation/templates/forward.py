@@ -37,7 +37,7 @@ def drop_clipped(derivative, x):
         for i in range(x.shape[1]):
             for j in range(x.shape[2]):
                 if not ZERO < x[f, i, j] < ONE:
-                    derivative[f, i, j] = ZERO
+                    derivative[f, i, j] *= ZERO  # NaN stays NaN
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")

@@ -401,6 +401,25 @@ def test_the_curved_part_of_a_step_solves_for_what_the_linear_residuals_miss(bou
     np.testing.assert_allclose(fields.ravel(), expected[P:], rtol=1e-3, atol=1e-5)
 
 
+@every_camera
+def test_one_number_more_is_that_of_dense_algebra(boundary, camera, window, rng):
+    penalty, q, states = penalty_at(rng, boundary, camera, window)
+    level, damping, P = 0.3, 1e-3, len(q)
+    J, r, H = dense(penalty, q, states, level, damping)
+    drifts = 1e-3 * rng.standard_normal(states.shape) * penalty.problem.inside
+    misfits = 1e-2 * rng.standard_normal(penalty.pictures.shape) * penalty.problem.pixels
+    weighted = drifts / (level * penalty.unit(q)[:, None, None])
+    parts = [x.ravel() for one in zip(weighted, misfits / penalty.noise, strict=True) for x in one]
+    column = np.concatenate([*parts, np.zeros(1 if camera.blur_std else 0)])
+    G, C = J.T @ column, H[P:, P:]
+    found = penalty.at(q, states, level, damping).column(drifts, misfits)
+    assert found.own == pytest.approx(column @ column - G[P:] @ np.linalg.solve(C, G[P:]), rel=1e-5)
+    mixed = G[:P] - H[:P, P:] @ np.linalg.solve(C, G[P:])
+    np.testing.assert_allclose(found.mixed, mixed, rtol=1e-4, atol=1e-6 * np.abs(mixed).max())
+    slope = column @ r - G[P:] @ np.linalg.solve(C, (J.T @ r)[P:])
+    assert found.slope == pytest.approx(slope, rel=1e-4, abs=1e-6 * abs(column @ r))
+
+
 def test_a_gain_that_grows_stills_no_drift(rng):
     """Drifts are measured at the concentrations that the camera reads: as from a start with that gain. (Measured at the
     first ones, a photograph with 5 % noise lost its way to a gain of 1,800 and rates of nearly 0.)"""

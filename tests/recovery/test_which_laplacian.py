@@ -57,6 +57,15 @@ def test_an_unknown_laplacian_is_found():
         assert abs(found.parameters[name].value - value) < 3 * found.parameters[name].std
 
 
+def test_an_unknown_laplacian_of_a_window_is_one_of_those_that_know_windows():
+    cut = spots("nine-point").state[0, 1, :34, :34]
+    noise = 0.02 * np.random.default_rng(0).standard_normal(cut.shape) * cut.std()
+    found = us.recover("gray-scott", cut + noise, laplacian="unknown", window=True)
+    assert found.status == "converged", found.message
+    for name, value in TRUTH.items():
+        assert abs(found.parameters[name].value - value) < 3 * found.parameters[name].std
+
+
 def test_with_all_fields_seen_the_drift_tells_the_laplacian():
     run = spots("spectral")
     found = us.recover("gray-scott", dict(zip("uv", run.state[0], strict=True)), laplacian="unknown")

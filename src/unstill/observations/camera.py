@@ -16,7 +16,8 @@ PARTS = ("gain", "offset", "gamma", "blur")
 class Camera:
     """y = (1 + blur dx²∇²)(gain · c^gamma + offset), with None for what is unknown; powers are of positive fields only.
 
-    An unknown blur lies around 0 with the standard deviation `blur_std`; 0: nothing is known of it. Of each of its four
+    An unknown blur lies around 0 with the standard deviation `blur_std`; 0: nothing is known of it. Pictures of which
+    nobody says a word on their blur may be `taken_as_sharp`. Of each of its four
     neighbours a pixel takes the share `blur`, half the variance of a blur in pixels²; sharpened pictures have a
     negative one. The curve is applied here, the blur where there is a grid (`Optics`). Values of the unknowns are
     passed in the order of `unknown`.
@@ -27,6 +28,7 @@ class Camera:
     gamma: float | None = 1.0
     blur: float | None = 0.0
     blur_std: float = 0.0
+    taken_as_sharp: bool = False
 
     @property
     def unknown(self) -> tuple[str, ...]:

@@ -164,8 +164,8 @@ def camera_of(named: Any, task: Task, gain, offset, gamma, blur) -> tuple[Camera
     for part, value in {"gain": gain, "offset": offset, "gamma": gamma, "blur": blur}.items():
         if value is not None:
             known[part] = None if value == "unknown" else float(value)
-    if blur is None and known["gain"] is None:
-        known["blur_std"] = UNSTATED_BLUR
+    if blur is None:
+        known |= {"blur_std": UNSTATED_BLUR} if known["gain"] is None else {"taken_as_sharp": True}
     if known["gain"] is not None and known["offset"] is not None:
         seen = {name: (task.pictures[name] - known["offset"]) / known["gain"]}
         remedy = "Pass gain=unknown and offset=unknown where the values are not absolute."

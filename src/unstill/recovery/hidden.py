@@ -21,9 +21,10 @@ from ..systems.grid import FIVE_POINT, Grid
 from .causes import likeliest_cause
 from .hidden_combinations import combinations, determined_products, null_directions
 from .hidden_elimination import choose_route
+from .hidden_noisy import NoisyFit
 from .hidden_penalty import Penalty
 from .hidden_problem import Problem, Scaling
-from .hidden_refinement import LEVELS, Refined, covariance_of, refine
+from .hidden_refinement import covariance_of, refine
 from .hidden_result import HiddenResult, determined, empty, is_flat, numbers_of, out_of_range, told_of
 from .hidden_search import Balance, Fitted, busiest_part, descend, evaluate, search
 from .hidden_verdict import COLOURED, FAINT, RELAXED, Ended, Goodness, objection
@@ -210,61 +211,20 @@ class _Recovery:
 
     def _noisy(self, best: Fitted, null: np.ndarray) -> HiddenResult:
         """The search's end, refined to the maximum likelihood."""
-        sharp, sought = (best, null), (self.problem, self.scaling)
-        at = self._refined(best.q, best.states, null)
-        best, at, null = self._unsure_of_blur(best, at, null)
-        goodness = self._goodness(at.misfit)
-        if goodness.is_coloured:
-            self.noise = dataclasses.replace(self.noise, std=self.noise.std * float(np.sqrt(goodness.chi2)))
-            freed = self.problem is not sought[0]
-            at = self._carried_on(at.q, at, null) if freed else self._refined(at.q, at.states, null)
-            goodness = self._goodness(at.misfit)
-        estimated = self.noise.relative_error > 0
+        fit = NoisyFit(self.problem, self.scaling, self.pictures, self.noise, self.progress)
+        found = fit.run(best, null)
+        goodness, estimated = found.goodness, self.noise.relative_error > 0
         if goodness.is_less and estimated and self.problem.open:
             self.noise = dataclasses.replace(self.noise, detected=False)
-            self.problem, self.scaling = sought  # without noise it begins anew, under the loosest penalty
-            return self._open(*sharp)
+            return self._open(best, null)
+        self.problem, self.scaling, self.noise = fit.problem, fit.scaling, fit.noise
+        best, at, null = found.best, found.at, found.null
         if not goodness.is_noise and estimated and (raw := self._without_noise(best)) is not None:
             return self._clean(raw, null_directions(raw.slopes), False)
         end = self._ended(best, rms_drift(at.drift), False, at.exhausted, goodness)
-        # At worst what is coherent over the picture shifts q by its whole size.
-        coherent = self._goodness(at.tried_misfit).excess * at.tried_sampling
-        covariance = at.covariance * goodness.colour + coherent
-        return self._result(best, at.q, covariance, null, at.states, end, at.history, at.misfit / self.noise.std)
-
-    def _unsure_of_blur(self, best: Fitted, at: Refined, null: np.ndarray) -> tuple[Fitted, Refined, np.ndarray]:
-        """From the sharp fit on, the blur of a picture that states none is a number like the others, with what is known
-        of it before (`blur_std`). From further away, or under a looser penalty, the fit loses its way in it."""
-        camera = self.problem.camera
-        if not camera.blur_std or camera.blur is None or self.problem.grid.scheme == "spectral":
-            return best, at, null
-
-        def with_blur(q: np.ndarray) -> np.ndarray:
-            return scaling.numbers(np.append(self.scaling.values(q), camera.blur))
-
-        problem = dataclasses.replace(self.problem, camera=dataclasses.replace(camera, blur=None))
-        scaling = Scaling.of(problem, self.pictures)
-        best, q, null = dataclasses.replace(best, q=with_blur(best.q)), with_blur(at.q), np.pad(null, ((0, 1), (0, 0)))
-        self.problem, self.scaling = problem, scaling
-        return best, self._carried_on(q, at, null), null
-
-    def _carried_on(self, q: np.ndarray, at: Refined, null: np.ndarray) -> Refined:
-        """Once more at the level that was reached, with what the levels before it told of systematic error."""
-        found = self._refined(q, at.states, null, (at.level,))
-        more = len(q) - len(at.q)
-        systematic = np.pad(at.covariance - at.sampling, ((0, more), (0, more)))
-        return dataclasses.replace(found, covariance=found.covariance + systematic)
-
-    def _refined(self, q: np.ndarray, states: np.ndarray, null: np.ndarray, levels=LEVELS) -> Refined:
-        """The maximum likelihood at the present level of noise."""
-        penalty = Penalty(self.problem, self.scaling, self.pictures, self.noise.std, states, q, null)
-        return refine(penalty, q, states, null, levels=levels, report=self.progress)
-
-    def _goodness(self, misfit: np.ndarray) -> Goodness:
-        """Of a fit's misfit, which is 0 where nothing is seen."""
-        of_seen = misfit / np.sqrt(self.problem.pixels.mean())
-        shown = self.pictures + misfit
-        return Goodness.of(self.problem.grid, of_seen, self.noise, shown, self.problem.degrees)
+        covariance, told = fit.covariance(found)
+        result = self._result(best, at.q, covariance, null, at.states, end, at.history, at.misfit / self.noise.std)
+        return dataclasses.replace(result, message=result.message + told) if result.status in FITS else result
 
     def _without_noise(self, best: Fitted) -> Fitted | None:
         """The fit of the pictures as they are, where it leaves no more than a pattern at rest does: then what was taken

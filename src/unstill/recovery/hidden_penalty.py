@@ -1,5 +1,7 @@
 """The penalty that ties noisy pictures to a steady state, and its Gauss–Newton steps with their second-order part."""
 
+from typing import NamedTuple
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -133,7 +135,7 @@ class Penalty:
 
 class Linearised:
     """The residuals of all pictures at (q, states), linearised, with the fields eliminated from the normal equations:
-    `information` of q with the fields free."""
+    `information` of q with the fields free, and the `slope` of the cost."""
 
     def __init__(self, penalty: Penalty, q, states, level, damping):
         self.penalty, self.q, self.states = penalty, q, states
@@ -144,13 +146,12 @@ class Linearised:
             for state, picture in zip(states, penalty.pictures, strict=True)
         ]
         away, slope = penalty.known_blur(q)
-        self._blur_slope = slope * away
+        self.slope = sum(one.slope for one in self._pictures) + slope * away
         self.information = sum(one.information for one in self._pictures) + np.outer(slope, slope)
 
     def step(self):
         """(dq, dstates) of the damped Gauss–Newton step."""
-        slope = sum(one.slope for one in self._pictures) + self._blur_slope
-        dq = self._numbers(slope)
+        dq = self._numbers(self.slope)
         return dq, np.array([one.followed(one.by_cost, dq) for one in self._pictures])
 
     def curved(self, dq, dstates):
@@ -170,13 +171,31 @@ class Linearised:
             [one.followed(answer, more) for one, (_, answer) in zip(self._pictures, missed, strict=True)]
         )
 
+    def column(self, drifts, misfits) -> "Column":
+        """Of one number more, which changes the residuals of each picture so: drifts (C, H, W), misfits (H, W)."""
+        parts = zip(self._pictures, drifts, misfits, strict=True)
+        own, mixed, slope = zip(*(one.column(d.ravel(), m.ravel()) for one, d, m in parts), strict=True)
+        return Column(float(sum(own)), np.sum(mixed, 0), float(sum(slope)))
+
     def _numbers(self, slope):
-        """The step of q down a slope, across what no picture can determine, and not too far."""
+        """The step of q down a slope, not too far."""
+        dq = self.solved(slope)
+        return dq * min(1.0, FARTHEST / max(np.abs(dq).max(), 1e-300))
+
+    def solved(self, slope):
+        """The step of q down a slope, across what no picture can determine."""
         across = self.penalty.across
         within = across.T @ self.information @ across
         ridge = 1e-12 * np.diag(within).max() * np.eye(len(within))
-        dq = -across @ np.linalg.lstsq(within + ridge, across.T @ slope, rcond=None)[0]
-        return dq * min(1.0, FARTHEST / max(np.abs(dq).max(), 1e-300))
+        return -across @ np.linalg.lstsq(within + ridge, across.T @ slope, rcond=None)[0]
+
+
+class Column(NamedTuple):
+    """One number more beside q, with the fields free: its information, what it shares with q, (P,), and its slope."""
+
+    own: float
+    mixed: np.ndarray
+    slope: float
 
 
 class _Picture:
@@ -229,6 +248,15 @@ class _Picture:
     def _along(self, drift, misfit):
         """The same by q, (P,)."""
         return self.direct.T @ (self.weights * drift) + self.shown.T @ misfit / self.noise**2
+
+    def column(self, drift, misfit):
+        """Of one number more, which changes the residuals so, with the fields free: its information, that which it
+        shares with q, and its slope."""
+        pulled = self._pull(drift, misfit)
+        answer = self.solve(pulled)
+        own = self.weights @ drift**2 + misfit @ misfit / self.noise**2 - pulled @ answer
+        slope = (self.weights * drift) @ self.drift + misfit @ self.misfit / self.noise**2 - pulled @ self.by_cost
+        return own, self._along(drift, misfit) - self.mixed.T @ answer, slope
 
     def followed(self, answer, dq):
         """The step of the fields (C, H, W), from their answer to a slope and that of the numbers."""

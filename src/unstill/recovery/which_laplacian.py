@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .._errors import BadInput
 from .._result import Estimate
 from .._types import Status
 from ..systems.grid import SCHEMES
@@ -19,21 +20,32 @@ _TWICE = 2.0  # what stays unexplained of pictures without noise: less than half
 def best_laplacian(each: Callable[[str], Recovery]) -> Recovery:
     """The recovery under the Laplacian that explains the pictures best, from one recovery `each` scheme.
 
-    Fits that are accepted come first. With noise they are compared by χ², which must differ by `STRONG`; without, by
-    what stays unexplained of the contrast, or, where all fields are seen at rest, by the drift that is left, of which
-    one must leave less than half. Schemes that explain the pictures alike are not chosen between: the intervals are
-    widened by the distances of their estimates, and what not all of them determine is dropped. Moving pictures of all
-    fields tell nothing of the scheme, so that all that fit are alike. Ctrl-C ends it with the interrupted recovery.
+    Accepted fits come first, but before one that explains the pictures better and only has not come to its end: then
+    that is the answer. With noise fits are compared by χ², which must differ by `STRONG`; without, by what stays
+    unexplained of the contrast, or, where all fields are seen at rest, by the drift that is left, of which one must
+    leave less than half. A spectral Laplacian is tried where the whole domain is seen, and sharp. Schemes that explain
+    the pictures alike are not chosen between: the intervals are widened by the distances of their estimates, and what
+    not all of them determine is dropped. Moving pictures of all fields tell nothing of the scheme, so that all that fit
+    are alike. Ctrl-C ends it with the interrupted recovery.
     """
     found: dict[str, Recovery] = {}
     for scheme in SCHEMES:
-        found[scheme] = each(scheme)
+        try:
+            found[scheme] = each(scheme)
+        except BadInput:  # a spectral Laplacian knows no windows, gaps and blurs
+            if scheme != "spectral":
+                raise
+            continue
         if found[scheme].interrupted or found[scheme].status is Status.DEAD:
             return found[scheme]
     fits = {scheme: one for scheme, one in found.items() if one.status in FITS}
-    best, *others = sorted(fits or found, key=lambda scheme: _unexplained(found[scheme])[0])
+    nearest = sorted(found, key=lambda scheme: _unexplained(found[scheme])[0])
+    best, *others = [scheme for scheme in nearest if scheme in fits] or nearest
+    if _on_its_way(found[nearest[0]], found[best]):
+        told = f"The {nearest[0]} Laplacian explains the pictures better than any that is fitted. "
+        return dataclasses.replace(found[nearest[0]], message=told + found[nearest[0]].message)
     if not fits:
-        told = f"No Laplacian of {', '.join(SCHEMES)} explains the pictures; the nearest is {best}. "
+        told = f"No Laplacian of {', '.join(found)} explains the pictures; the nearest is {best}. "
         return dataclasses.replace(found[best], message=told + found[best].message)
     alike = [scheme for scheme in others if _alike(found[best], found[scheme])]
     chosen = _widened(found[best], [found[scheme] for scheme in alike])
@@ -50,6 +62,11 @@ def _unexplained(found: Recovery) -> tuple[float, bool]:
     if found.misfit is not None and found.misfit.size:
         return float(np.sqrt((found.misfit**2).mean())), False
     return (np.inf if found.drift_per_time is None else found.drift_per_time), False
+
+
+def _on_its_way(nearest: Recovery, best: Recovery) -> bool:
+    """Whether a fit that has not come to its end explains more than the best that has."""
+    return nearest.status is Status.NOT_CONVERGED and best.status in FITS and not _alike(nearest, best)
 
 
 def _alike(best: Recovery, other: Recovery) -> bool:

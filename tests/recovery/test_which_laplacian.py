@@ -2,12 +2,14 @@
 
 import functools
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import unstill as us
 from unstill._errors import BadInput
 from unstill._result import Estimate
+from unstill.recovery.fine_detail import _across, _along
 from unstill.recovery.which_laplacian import best_laplacian
 from unstill.simulation.multifrontal import SingularMatrix
 from unstill.systems.grid import SCHEMES
@@ -57,13 +59,39 @@ def test_an_unknown_laplacian_is_found():
         assert abs(found.parameters[name].value - value) < 3 * found.parameters[name].std
 
 
+def noisy_window(scheme: str, noise: float) -> np.ndarray:
+    cut = spots(scheme).state[0, 1, 3:37, 3:37]
+    return cut + noise * cut.std() * np.random.default_rng(0).standard_normal(cut.shape)
+
+
 def test_an_unknown_laplacian_of_a_window_is_one_of_those_that_know_windows():
-    cut = spots("nine-point").state[0, 1, :34, :34]
-    noise = 0.02 * np.random.default_rng(0).standard_normal(cut.shape) * cut.std()
-    found = us.recover("gray-scott", cut + noise, laplacian="unknown", window=True)
+    found = us.recover("gray-scott", noisy_window("nine-point", 0.02), laplacian="unknown", window=True)
     assert found.status == "converged", found.message
     for name, value in TRUTH.items():
         assert abs(found.parameters[name].value - value) < 3 * found.parameters[name].std
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.03])
+def test_what_the_finest_detail_speaks_for_widens_the_intervals(noise):
+    """Nine points taken for five: Dv was 6 to 9 standard deviations off."""
+    found = us.recover("gray-scott", noisy_window("nine-point", noise), window=True)
+    assert found.status == "converged", found.message
+    assert "another Laplacian (`laplacian=unknown`)" in found.message
+    for name, value in TRUTH.items():
+        assert abs(found.parameters[name].value - value) < 2.5 * found.parameters[name].std
+    right = us.recover("gray-scott", noisy_window("five-point", noise), window=True)
+    assert right.status == "converged"
+    assert "finest detail" not in right.message
+
+
+def test_the_terms_of_fourth_order_are_the_differences_of_the_laplacians():
+    rows, columns = np.meshgrid(*[2 * np.pi * np.arange(24) / 24] * 2, indexing="ij")
+    c = np.cos(2 * rows) * np.sin(columns) + np.cos(rows - columns)
+    grids = [us.Grid((24, 24), 0.7, scheme=scheme) for scheme in SCHEMES]
+    five, nine, exact = (np.asarray(grid.laplacian(jnp.asarray(c))) for grid in grids)
+    grid = us.Grid((24, 24), 0.7)
+    np.testing.assert_allclose(_across(grid, c), nine - five, atol=1e-12)
+    np.testing.assert_allclose(_along(grid, c), five - exact, atol=0.05 * np.abs(five - exact).max())
 
 
 def test_with_all_fields_seen_the_drift_tells_the_laplacian():
@@ -133,6 +161,25 @@ def test_an_accepted_fit_comes_before_one_that_leaves_less():
                                 if scheme == "five-point" else "no-fit")
     )  # fmt: skip
     assert found.grid.scheme == "five-point"
+
+
+def test_a_better_fit_that_has_not_come_to_its_end_is_the_answer():
+    found = best_laplacian(
+        lambda scheme: recovery(scheme, 1e-3 if scheme == "nine-point" else 1e-2, status="not-converged"
+                                if scheme == "nine-point" else "converged")
+    )  # fmt: skip
+    assert found.grid.scheme == "nine-point"
+    assert found.status == "not-converged"
+    assert found.message.startswith("The nine-point Laplacian explains the pictures better than any that is fitted.")
+
+
+def test_a_scheme_that_cannot_be_had_is_left_out():
+    def each(scheme: str) -> us.Recovery:
+        if scheme == "spectral":
+            raise BadInput("laplacian", "must see the whole domain", scheme)
+        return recovery(scheme, 1e-2 if scheme == "five-point" else 1e-3)
+
+    assert best_laplacian(each).message == "nine-point Laplacian found. As it is."
 
 
 @pytest.mark.parametrize(

@@ -74,9 +74,9 @@ def _doubts(penalty: Penalty, at: Refined) -> Iterator[Doubt]:
         blurred = sum(_second(grid, shown, axis) for axis in (-2, -1)) * problem.pixels * problem.inside
         yield Doubt("a blur (`blur=unknown`)", still, blurred, LEAST_BLUR, *BLURS)
     if sharp and grid.scheme == FIVE_POINT:
-        none = np.zeros_like(at.misfit)
-        yield Doubt("cells of another size", _by(penalty, at, _along), none, LEAST_TERM, -1.0, WIDER)
-        yield Doubt("another Laplacian (`laplacian=unknown`)", _by(penalty, at, _across), none, LEAST_TERM, 0.0, 1.0)
+        none, remedy = np.zeros_like(at.misfit), "(`laplacian=unknown`)"
+        yield Doubt(f"cells of another size {remedy}", _by(penalty, at, _along), none, LEAST_TERM, -1.0, WIDER)
+        yield Doubt(f"another Laplacian {remedy}", _by(penalty, at, _across), none, LEAST_TERM, 0.0, 1.0)
 
 
 def _by_cells(penalty: Penalty, at: Refined, here: Linearised) -> np.ndarray:

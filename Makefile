@@ -25,14 +25,14 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(TEST) -m 'not study'
 
-test-studies: $(STAMP)  # the long ones, before a release: a quarter of an hour
+test-studies: $(STAMP)  # the long ones, before a release: half an hour
 	$(TEST) -m study
 
 test-all: $(STAMP)
 	$(TEST)
 
 test-fast: $(STAMP)
-	$(TEST) -m 'not slow'
+	$(TEST) -m 'not slow and not study'
 
 test-3.11:  # the oldest Python, which ends at an older JAX, in an environment of its own
 	$(MAKE) VENV=.venv-3.11 VERSION=3.11 test-fast

@@ -197,9 +197,6 @@ def test_a_format_is_checked_before_anything_is_touched(film, tmp_path, monkeypa
         with pytest.raises(BadInput, match=words):
             film.save(tmp_path / "run", format=format)
     assert not (tmp_path / "run").exists()
-    score = us.learn_score(us.draw_points("ring", count=60), epochs=1, steps=1, hidden=(4,), samples=9)
-    with pytest.raises(BadInput, match="`format` must be left out of a LearntScore"):
-        score.save(tmp_path / "score", format="netcdf")
 
 
 def test_digests_go_below_stores(film, tmp_path):

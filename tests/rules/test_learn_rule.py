@@ -249,18 +249,8 @@ def test_a_rule_moves_and_is_filmed(folder, tmp_path):
     assert kept.grid == GRID
     moved = us.simulate(kept.dynamics, kept.state[:1], grid=kept.grid, steps=20)
     assert moved.status == (Status.MOVING,)
-    words = [
-        "animate",
-        str(folder / "rule"),
-        "--steps",
-        "6",
-        "--frames",
-        "2",
-        "--out",
-        str(tmp_path / "x.gif"),
-        "--quiet",
-    ]
-    assert main(words) == 0
+    words = ["animate", folder / "rule", "--steps", 6, "--frames", 2, "--out", tmp_path / "x.gif", "--quiet"]
+    assert main([str(word) for word in words]) == 0
 
 
 @pytest.mark.parametrize(

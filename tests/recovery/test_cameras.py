@@ -279,6 +279,17 @@ def test_a_photograph_may_be_a_little_blurred(width, said):
     assert abs(kept["value"] - beside / (1 + 2 * beside)) < 3 * kept["std"]
 
 
+def test_strong_noise_does_not_let_go_of_the_equations():
+    """30 %: under the loosest penalty rates ran to 0, where every picture is at rest, and the fit was refused."""
+    v = whole()
+    seen = v + 0.3 * v.std() * np.random.default_rng(0).standard_normal(v.shape)
+    found = us.recover("gray-scott", seen, grid=us.Grid(v.shape))
+    assert found.status == "converged", found.message
+    for name, value in TRUTH.items():
+        each = found.parameters[name]
+        assert abs(each.value - value) < 2.5 * each.std < 0.2 * value
+
+
 def test_floats_that_are_blurred_have_intervals_for_it():
     """Taken for sharp, spots blurred over .4 pixels gave F 5 % off, 11 standard deviations."""
     v = spots()

@@ -13,6 +13,7 @@ LEVELS = (0.3, 0.1, 0.03, 0.01)
 # (windows of 48² cells, 2 % noise): what still creeps are hidden fields near the border. The first level is a start.
 SETTLED, ROUGH = 1e-4, 1e-3
 DAMPING = damped.Damping(1e-4, least=1e-10, most=2e7)
+LET_GO = 0.05  # χ² of a fit that has run to rates of 0, where noise is at rest as well; half of it is common at most
 JUMP = 6.0  # per parameter, of the squared distance between levels in units of the coarser one's covariance
 
 
@@ -48,7 +49,8 @@ def refine(
     level is kept. The distances between levels, from the second on and to the one that is not kept, enter the
     covariance as systematic error. (With the last alone, over four Gray–Scott patterns at 64², 1 and 5 % noise, four
     draws each, the largest |z| was 2.5, without 3.7.) A descent that runs out of iterations at any level creeps along a
-    flat valley, as for straight stripes, whose curvature promises too much: `exhausted`.
+    flat valley, as for straight stripes, whose curvature promises too much: `exhausted`. In strong noise a large ε may
+    let go of the equations: with rates of 0, and no u, every v is at rest. Then the next ε begins at the start.
     `states` (M, C, H, W) is where the fields start; `null` (P, N) spans what no picture can determine.
     """
     kept: Refined | None = None
@@ -56,11 +58,15 @@ def refine(
     systematic, exhausted = np.zeros((len(q), len(q))), False
     # The sharpest level takes a spectral Laplacian's conjugate gradients more steps than they have.
     levels = levels[:-1] if penalty.problem.grid.scheme == "spectral" else levels
+    start = q, states
     for level in levels:
         q, states, iterations = _descend(penalty, q, states, level)
-        exhausted |= iterations >= penalty.iterations
         drift, misfit = (np.array(parts) for parts in penalty.all_parts(q, states))
         chi2 = float((misfit**2).sum()) / penalty.counted / penalty.noise**2
+        if kept is None and level != levels[-1] and chi2 < LET_GO:
+            q, states = start
+            continue
+        exhausted |= iterations >= penalty.iterations
         try:
             covariance = covariance_of(penalty.at(q, states, level, 0.0).information, null)
         except (

@@ -77,7 +77,7 @@ def recover_hidden(
     (the pattern is not steady: the numbers are then wrong), `DEAD` (no pattern), `NO_FIT`, `UNIDENTIFIABLE` (no
     parameter is determined). Raises `BadInput`.
 
-    Fails where noise exceeds a few per cent of the contrast, and where the pattern is not resolved by the grid.
+    Fails where noise exceeds a third of the contrast, and where the pattern is not resolved by the grid.
     """
     fix, pictures = dict(fix or {}), np.asarray(pictures, float)
     _check(system_class, grid, observed, pictures, {**(start or {}), **fix}, noise)

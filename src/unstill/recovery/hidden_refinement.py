@@ -13,7 +13,7 @@ LEVELS = (0.3, 0.1, 0.03, 0.01)
 # (windows of 48² cells, 2 % noise): what still creeps are hidden fields near the border. The first level is a start.
 SETTLED, ROUGH = 1e-4, 1e-3
 DAMPING = damped.Damping(1e-4, least=1e-10, most=2e7)
-LET_GO = 0.05  # χ² of a fit that has run to rates of 0, where noise is at rest as well; half of it is common at most
+LET_GO, AWAY = 0.05, 2.0  # χ² of a fit that has run to rates of 0, where noise is at rest as well; how far q ran
 JUMP = 6.0  # per parameter, of the squared distance between levels in units of the coarser one's covariance
 
 
@@ -63,7 +63,7 @@ def refine(
         q, states, iterations = _descend(penalty, q, states, level)
         drift, misfit = (np.array(parts) for parts in penalty.all_parts(q, states))
         chi2 = float((misfit**2).sum()) / penalty.counted / penalty.noise**2
-        if kept is None and level != levels[-1] and chi2 < LET_GO:
+        if kept is None and level != levels[-1] and chi2 < LET_GO and np.abs(q - start[0]).max() > AWAY:
             q, states = start
             continue
         exhausted |= iterations >= penalty.iterations

@@ -15,7 +15,7 @@ SPEAKS = 2.5  # standard deviations that a number lies from 0 which was assumed 
 # Less is not told: a pattern that still relaxes speaks for as much (spots after 16,000 time units, 1 % noise: .02 and
 # .13, five standard deviations). Blurs over .37 pixels have more; of a Laplacian's terms others have 0 or 2.
 LEAST_BLUR, LEAST_TERM = 0.02, 0.4
-DOUBTED = 1.5  # the same of a blur that nobody stated
+DOUBTED = 1.5  # standard deviations that the blur of a fit lies from 0
 WIDER = 1.0  # times the five-point Laplacian's own error: the cells of a picture that was enlarged by up to √2
 
 
@@ -68,12 +68,12 @@ def _doubts(penalty: Penalty, at: Refined) -> Iterator[Doubt]:
     """Blur where the pictures are taken as sharp; the error of five points, which is 1 as it stands; the cross terms of
     nine points."""
     problem, grid = penalty.problem, penalty.problem.grid
-    sharp, still = problem.camera.taken_as_sharp, np.zeros_like(at.states)
-    if sharp and problem.camera.blur == 0:
+    if problem.camera.taken_as_sharp:
+        still = np.zeros_like(at.states)
         shown = penalty.pictures + at.misfit
         blurred = sum(_second(grid, shown, axis) for axis in (-2, -1)) * problem.pixels * problem.inside
         yield Doubt("a blur (`blur=unknown`)", still, blurred, LEAST_BLUR, *BLURS)
-    if sharp and grid.scheme == FIVE_POINT:
+    if grid.scheme == FIVE_POINT:
         none, remedy = np.zeros_like(at.misfit), "(`laplacian=unknown`)"
         yield Doubt(f"cells of another size {remedy}", _by(penalty, at, _along), none, LEAST_TERM, -1.0, WIDER)
         yield Doubt(f"another Laplacian {remedy}", _by(penalty, at, _across), none, LEAST_TERM, 0.0, 1.0)

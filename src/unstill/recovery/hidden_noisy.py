@@ -9,7 +9,7 @@ from ..observations.noise import Noise
 from .fine_detail import doubted
 from .hidden_penalty import Penalty
 from .hidden_problem import Problem, Scaling
-from .hidden_refinement import LEVELS, Refined, refine
+from .hidden_refinement import LEVELS, Refined, refine, sharpened
 from .hidden_search import Fitted
 from .hidden_verdict import Goodness
 
@@ -45,6 +45,8 @@ class NoisyFit:
         if self._is_louder(at):
             coloured, freed = True, len(at.q) > len(sharp)
             at = self._carried_on(at.q, at, null) if freed else self._refined(at.q, at.states, null)
+        if not coloured:
+            at = self._sharpened(at, null)
         return Explained(best, null, at, sharp, self._goodness(at.misfit), coloured)
 
     def covariance(self, found: Explained) -> tuple[np.ndarray, str]:
@@ -87,13 +89,23 @@ class NoisyFit:
     def _carried_on(self, q: np.ndarray, at: Refined, null: np.ndarray) -> Refined:
         """Once more at the level that was reached, with what the levels before it told of systematic error."""
         found = self._refined(q, at.states, null, (at.level,))
-        more = len(q) - len(at.q)
-        systematic = np.pad(at.covariance - at.sampling, ((0, more), (0, more)))
-        return dataclasses.replace(found, covariance=found.covariance + systematic)
+        more = (0, len(q) - len(at.q))
+        systematic, beyond = (np.pad(part, (more, more)) for part in (at.covariance - at.sampling, at.beyond))
+        return dataclasses.replace(found, covariance=found.covariance + systematic, beyond=beyond, early=at.early)
 
     def _refined(self, q: np.ndarray, states: np.ndarray, null: np.ndarray, levels=LEVELS) -> Refined:
         """The maximum likelihood at the present level of noise."""
         return refine(self._penalty(q, states, null), q, states, null, levels=levels, report=self.report)
+
+    def _sharpened(self, at: Refined, null: np.ndarray) -> Refined:
+        """At the limit of what the noise allows, where the picture is at rest."""
+        if at.early or at.exhausted or self.problem.grid.scheme == "spectral" or self.scaling.at_bound(at.q).any():
+            return at
+
+        def is_noise(misfit: np.ndarray) -> bool:
+            return self._goodness(misfit).excess == 0
+
+        return sharpened(self._penalty(at.q, at.states, null), at, null, is_noise, self.report)
 
     def _penalty(self, q: np.ndarray, states: np.ndarray, null: np.ndarray) -> Penalty:
         return Penalty(self.problem, self.scaling, self.pictures, self.noise.std, states, q, null)

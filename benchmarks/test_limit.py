@@ -56,6 +56,6 @@ def test_limit(benchmark, figure, at_rest, preset, noise, wanted):
     what = f"v with {noise:.0%} noise, {preset}: rms error over the Cramér–Rao bound"
     figure(
         what, f"≤ {wanted}", f"{rms.max():.2f}", "",
-        f"{told}; {len(held)} of {DRAWS} converged, largest |z| {largest:.1f}; "
+        f"{told}; {len(held)} of {DRAWS} converged, largest abs z {largest:.1f}; "
         f"{np.median([one.seconds for one in found]):.0f} s", len(held) == DRAWS and bool(rms.max() <= wanted),
     )  # fmt: skip

@@ -16,6 +16,7 @@ SHARPER = (0.003, 0.001)  # of a picture at rest, whose soft modes the equations
 SETTLED, ROUGH = 1e-4, 1e-3
 DAMPING = damped.Damping(1e-4, least=1e-10, most=2e7)
 LET_GO, AWAY = 0.05, 2.0  # χ² of a fit that has run to rates of 0, where noise is at rest as well; how far q ran
+LEAST_CHANCE = 0.05  # of a variance: a shift of a fifth of a standard deviation is none
 JUMP = 6.0  # per parameter, of the squared distance between levels in units of the coarser one's covariance
 
 
@@ -86,7 +87,7 @@ def sharpened(
 ) -> Refined:
     """Tighten ε further, while the numbers stay where chance allows and the misfit (M, H, W) `is_noise`.
 
-    At ε = .01 the softest modes of a pattern, slow shifts of its spots, say, still move freely, and the numbers' errors
+    At ε = .01 the softest modes of a pattern, slow shifts of its spots, say, still move freely, and standard deviations
     are up to twice the Cramér–Rao bound; at .001 they are on it. Where the sharpest level holds, the picture is at rest
     within chance, and distances between levels count beyond chance only; elsewhere in full, as in `refine`.
     """
@@ -119,7 +120,7 @@ def _fitted(penalty: Penalty, q, states, null, level: float, before: Refined | N
     if before is not None and before.level < LEVELS[0]:  # the first level is a start
         shift = np.outer(q - before.q, q - before.q)
         systematic = systematic + shift
-        beyond = beyond + _beyond_chance(q - before.q, before.sampling - sampling) * shift
+        beyond = beyond + _beyond_chance(q - before.q, before.sampling, sampling) * shift
     return Refined(
         q, sampling + systematic, sampling, beyond, states, chi2, level, drift, misfit,
         exhausted or iterations >= penalty.iterations, False, [*history, entry], sampling, misfit,
@@ -132,13 +133,16 @@ def covariance_of(information: np.ndarray, null: np.ndarray) -> np.ndarray:
     return basis @ np.linalg.inv(basis.T @ information @ basis) @ basis.T
 
 
-def _beyond_chance(shift: np.ndarray, chance: np.ndarray) -> float:
+def _beyond_chance(shift: np.ndarray, coarse: np.ndarray, fine: np.ndarray) -> float:
     """The share of a squared distance between levels that chance does not explain: (1 − P/χ²)⁺, in the manner of James
     and Stein. By chance, its covariance is the difference of the levels' (J. A. Hausman, Econometrica 46, 1251 (1978),
-    doi:10.2307/1913827, corollary 2.6)."""
-    values, directions = np.linalg.eigh(chance)
-    known = values > 1e-6 * values.max()
-    squared = float((((directions.T @ shift) ** 2)[known] / values[known]).sum())
+    doi:10.2307/1913827, corollary 2.6), of which `LEAST_CHANCE` of the coarser level's is granted in every direction;
+    where the finer level knows no more than the coarser, larger distances are not chance."""
+    values, directions = np.linalg.eigh(coarse)
+    known = values > 1e-10 * values.max()
+    units = directions[:, known] / np.sqrt(values[known])  # in which the coarser covariance is 1
+    chance, axes = np.linalg.eigh(units.T @ (coarse - fine) @ units)
+    squared = float(((axes.T @ (units.T @ shift)) ** 2 / np.maximum(chance, LEAST_CHANCE)).sum())
     return max(0.0, 1 - known.sum() / squared) if squared else 0.0
 
 

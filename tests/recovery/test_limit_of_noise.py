@@ -10,8 +10,8 @@ GRID = us.Grid((48, 48))
 
 
 def test_intervals_of_a_picture_at_rest_are_those_of_the_bound():
-    """Where ε ends at .01, soft modes of the spots are free: Du 2.3, F 2.0 and k 1.5 times the bound. What remains above
-    it is what distances between levels add beyond chance."""
+    """Where ε ends at .01, soft modes of the spots are free: Du 2.3, F 2.0 and k 1.5 times the bound. What remains
+    above it is what distances between levels add beyond chance."""
     system = us.GrayScott.make("spots")
     late = us.simulate(system, grid=GRID, init="discs", steps=100_000, seed=5).state[0]
     state, drift, _ = us.polish(system, GRID, late)
